@@ -1,0 +1,5 @@
+"""`python -m trader`."""
+
+from trader.app.cli import main
+
+main()

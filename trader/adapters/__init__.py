@@ -1,0 +1,1 @@
+"""Foreign names. Each package keeps one part of the world behind a port."""

@@ -1,0 +1,1 @@
+"""Where bars and signals come from."""

@@ -1,0 +1,153 @@
+"""The paper broker: fills at the open of the next bar, with slippage and commission.
+
+What was decided on a bar is filled at the open of the symbol's next bar, never inside the bar that caused it: an order
+sees only bars that start at or after the instant it was made. An entry is filled within its limit or not at all.
+The broker's memory dies with the process, so its complete answer after a restart is that no order is working.
+
+Tests give it a script: what to do with an order that would otherwise be filled whole at the next open.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from trader.domain.decision import Side
+from trader.domain.events import BrokerEvent, FillReported, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
+from trader.domain.market import Bar, BarTime
+from trader.domain.money import part, tick_down, tick_up
+from trader.domain.order import Fill, Order
+from trader.domain.rules import Costs
+from trader.services.ports import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treatment:
+    """How one order is treated. The default is a good day."""
+
+    reject: str = ""
+    lose_acknowledgement: bool = False
+    delay_bars: int = 0
+    parts: tuple[int, ...] = ()
+    """Shares filled at each bar; what is not named stays unfilled. Empty: everything at the first."""
+    repeat_reports: int = 1
+    """How often each execution is reported."""
+    ignore_cancel: bool = False
+
+
+Script = Callable[[Order], Treatment]
+
+
+@dataclass(slots=True)
+class _Working:
+    order: Order
+    treatment: Treatment
+    bars_to_wait: int
+    parts_left: list[int]
+    filled: int = 0
+    executions: int = 0
+    commission_micros: int = 0
+
+    def next_part(self) -> int:
+        """Shares the next bar fills; 0 when the script gives none any more."""
+        left = self.order.quantity - self.filled
+        if not self.treatment.parts:
+            return left
+        return min(self.parts_left.pop(0), left) if self.parts_left else 0
+
+
+class PaperBroker:
+    """The Broker port on simulated executions."""
+
+    def __init__(
+        self,
+        emit: Callable[[BrokerEvent], None],
+        costs: Costs,
+        positions: Mapping[str, int] | None = None,
+        script: Script = lambda _: Treatment(),
+    ) -> None:
+        self._emit = emit
+        self._costs = costs
+        self._script = script
+        self._working: dict[str, _Working] = {}
+        self._positions = dict(positions or {})
+        self.orders_received = 0
+
+    def place(self, order: Order) -> None:
+        """Take an order, or refuse it."""
+        self.orders_received += 1
+        treatment = self._script(order)
+        if treatment.reject:
+            self._emit(OrderRejected(order.ref, treatment.reject))
+            return
+        self._working[order.ref] = _Working(order, treatment, treatment.delay_bars, list(treatment.parts))
+        if treatment.lose_acknowledgement:
+            self._emit(OrderLost(order.ref, "no acknowledgement"))
+        else:
+            self._emit(OrderAccepted(order.ref))
+
+    def cancel(self, order_ref: str) -> None:
+        """End an order, unless it has ended."""
+        working = self._working.get(order_ref)
+        if working is None or working.treatment.ignore_cancel:
+            return
+        del self._working[order_ref]
+        self._emit(OrderCancelled(order_ref, "cancelled as asked"))
+
+    def match(self, bar_time: BarTime) -> None:
+        """Fill what the opens of these bars fill."""
+        if not self._working:
+            return
+        bars = {bar.symbol: bar for bar in bar_time.bars}
+        for working in list(self._working.values()):
+            bar = bars.get(working.order.symbol)
+            if bar is None or bar.timestamp < working.order.created_at:
+                continue
+            if working.bars_to_wait:
+                working.bars_to_wait -= 1
+                continue
+            price = self._price(working.order, bar)
+            if price is not None:
+                self._execute(working, price, bar.timestamp)
+
+    async def evidence(self, order_refs: Collection[str]) -> Evidence:
+        """A complete answer: what is working, what is held. Executions are reported once, as they happen."""
+        return Evidence((), frozenset(self._working), dict(self._positions))
+
+    def _price(self, order: Order, bar: Bar) -> int | None:
+        """Price at the open, slippage against us; None when it is beyond the limit."""
+        slippage = part(bar.open_micros, self._costs.slippage_ppm)
+        if order.side is Side.SELL:
+            return tick_down(bar.open_micros - slippage)
+        if order.limit_micros is None:
+            return tick_up(bar.open_micros + slippage)
+        if bar.open_micros > order.limit_micros:
+            return None
+        return min(tick_up(bar.open_micros + slippage), order.limit_micros)
+
+    def _execute(self, working: _Working, price_micros: int, at: datetime) -> None:
+        quantity = working.next_part()
+        if not quantity:
+            return
+        order = working.order
+        working.filled += quantity
+        working.executions += 1
+        owed = self._costs.commission_micros(working.filled, price_micros)
+        commission = max(owed - working.commission_micros, 0)
+        working.commission_micros += commission
+        signed = quantity if order.side is Side.BUY else -quantity
+        self._positions[order.symbol] = self._positions.get(order.symbol, 0) + signed
+        fill = Fill(
+            f"{order.ref}.{working.executions}",
+            order.ref,
+            order.account,
+            order.symbol,
+            order.side,
+            quantity,
+            price_micros,
+            commission,
+            at,
+        )
+        if working.filled == order.quantity:
+            del self._working[order.ref]
+        for _ in range(working.treatment.repeat_reports):
+            self._emit(FillReported(fill))

@@ -1,0 +1,1 @@
+"""The book on disk: one SQLite file, one writer."""

@@ -1,0 +1,161 @@
+"""The one writer connection of a book, and the thread it lives on.
+
+aiosqlite sends every statement to its thread as a job of its own, and a shared connection shares its transaction
+between tasks. Here a whole transaction is one job: nothing can come between BEGIN and COMMIT, and six statements cost
+one hop instead of six. aiosqlite has no public call for that; its `_execute` is wrapped here, in this one place, and
+its version is pinned exactly.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import aiosqlite
+
+from trader.adapters.sqlite.queries import SCHEMA
+from trader.domain.errors import BookBroken, BookError, BookUnwritable
+
+SCHEMA_VERSION = 1
+
+_Result = TypeVar("_Result")
+
+_PRAGMAS = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA trusted_schema = OFF;
+PRAGMA cell_size_check = ON;
+PRAGMA busy_timeout = 5000;
+PRAGMA wal_autocheckpoint = 4000;
+"""
+
+
+class Writer(Protocol):
+    """Runs a job on the writer connection, whole."""
+
+    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the job; sqlite3 errors come out as BookUnwritable or BookBroken."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection and end its thread."""
+        ...
+
+
+class ThreadWriter:
+    """The daemon's writer: jobs run on aiosqlite's thread, the loop stays free."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> "ThreadWriter":
+        """Open an existing or new book for writing."""
+        return cls(await aiosqlite.Connection(lambda: connect(path), iter_chunk_size=64))
+
+    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the job on the writer thread."""
+
+        def whole() -> _Result:
+            return job(self._connection._conn)  # noqa: SLF001  (see the module's docstring)
+
+        try:
+            result: _Result = await self._connection._execute(whole)  # type: ignore[no-untyped-call]  # noqa: SLF001
+        except sqlite3.Error as error:
+            raise _named(error) from error
+        return result
+
+    async def close(self) -> None:
+        """Close the connection and end its thread; an open one would keep the process alive."""
+        await self._connection.close()
+
+
+class InlineWriter:
+    """The replay's writer: jobs run where they are called, so that a run is one thread and always the same."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the job at once."""
+        try:
+            return job(self._connection)
+        except sqlite3.Error as error:
+            raise _named(error) from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a book, make its schema when it is new. Raises BookBroken for what is not a book of ours."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        os.close(descriptor)
+    except OSError as error:
+        raise BookUnwritable(
+            f"cannot write the book {path}: {error.strerror}; check the folder and its owner"
+        ) from error
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    try:
+        connection.executescript(_PRAGMAS)
+        _ensure_schema(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise _named(error, path) from error
+    except BookError:
+        connection.close()
+        raise
+    return connection
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == SCHEMA_VERSION:
+        return
+    if version > SCHEMA_VERSION:
+        raise BookBroken(
+            f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
+            "start that version, or name another book with --db"
+        )
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if version or tables:
+        raise BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
+    connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """Open a book for reading; needs no daemon and cannot write. Raises BookError when it is not there."""
+    if not path.exists():
+        raise BookError(f"there is no book at {path}; start the trader once, or name the book with --db")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.executescript("PRAGMA query_only = ON; PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;")
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _named(error, path) from error
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise BookBroken(f"{path} has schema {version}, this program reads {SCHEMA_VERSION}")
+    return connection
+
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
+    """Say whose turn it is: damage needs a backup, everything else a look at the disk."""
+    where = f"the book {path}" if path is not None else "the book"
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _DAMAGE:
+        return BookBroken(
+            f"{where} is damaged ({error}); keep the file, look into it with `sqlite3 FILE .recover`, and go on from a "
+            "backup (backups/) or with a new book (--db)"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return BookUnwritable(f"the disk is full: {where} cannot be written; free some space and start again")
+    return BookUnwritable(f"{where} cannot be written: {error}")

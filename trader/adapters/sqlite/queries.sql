@@ -1,0 +1,140 @@
+-- Every statement of the book, by name.
+
+-- name: insert_fill
+INSERT INTO book_fills (account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros,
+                        realized_micros, purpose, reason, executed_us, booked_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: put_lot
+INSERT INTO book_lots (account, execution_id, symbol, opened_us, remaining, cost_micros) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, execution_id) DO UPDATE SET remaining = excluded.remaining, cost_micros = excluded.cost_micros
+
+-- name: put_position
+INSERT INTO book_positions (account, symbol, family, direction, quantity, cost_micros, stop_micros, take_profit_micros,
+                            state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros,
+                            sold_micros, realized_micros)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, symbol) DO UPDATE SET
+    family = excluded.family, direction = excluded.direction, quantity = excluded.quantity,
+    cost_micros = excluded.cost_micros, stop_micros = excluded.stop_micros,
+    take_profit_micros = excluded.take_profit_micros, state = excluded.state,
+    closing_purpose = excluded.closing_purpose, closing_reason = excluded.closing_reason,
+    opened_us = excluded.opened_us, updated_us = excluded.updated_us, bought = excluded.bought,
+    bought_micros = excluded.bought_micros, sold_micros = excluded.sold_micros,
+    realized_micros = excluded.realized_micros
+
+-- name: insert_round_trip
+INSERT INTO book_round_trips (account, symbol, opened_us, closed_us, quantity, bought_micros, sold_micros, pnl_micros,
+                              exit_reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_order
+INSERT INTO book_orders (order_ref, account, symbol, side, quantity, filled, limit_micros, state, purpose, reason,
+                         signal_id, created_us, updated_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: update_order
+UPDATE book_orders SET state = ?, filled = ?, updated_us = ? WHERE order_ref = ? AND account = ?
+
+-- name: insert_lock
+INSERT INTO book_locks (order_ref, account, symbol, family, direction, reserved_micros, takes_slot, acquired_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: shrink_lock
+UPDATE book_locks SET reserved_micros = ? WHERE order_ref = ? AND account = ?
+
+-- name: release_lock
+UPDATE book_locks SET reserved_micros = 0, released_us = ?, evidence = ? WHERE order_ref = ? AND account = ?
+
+-- name: set_account
+UPDATE book_accounts SET cash_micros = ?, orders_made = ?, signals_seen = ?, updated_us = ? WHERE account = ?
+
+-- name: put_day
+INSERT INTO book_days (account, day, opening_equity_micros, openings, notional_micros, sold_micros)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, day) DO UPDATE SET
+    openings = excluded.openings, notional_micros = excluded.notional_micros, sold_micros = excluded.sold_micros
+
+-- name: put_mark
+INSERT INTO book_marks (account, symbol, price_micros, at_us) VALUES (?, ?, ?, ?)
+ON CONFLICT (account, symbol) DO UPDATE SET price_micros = excluded.price_micros, at_us = excluded.at_us
+
+-- name: put_signal
+INSERT INTO book_signals (account, id, symbol, probability, signal_us, received_us, source, outcome, stage, rule,
+                          measured, limit_value, detail, order_ref, count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, id) DO UPDATE SET
+    outcome = excluded.outcome, stage = excluded.stage, rule = excluded.rule, measured = excluded.measured,
+    limit_value = excluded.limit_value, detail = excluded.detail, order_ref = excluded.order_ref
+
+-- name: put_inbox
+INSERT INTO book_inbox (account, path, offset, line) VALUES (?, ?, ?, ?)
+ON CONFLICT (account, path) DO UPDATE SET offset = excluded.offset, line = excluded.line
+
+-- name: insert_halt
+INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES (?, ?, ?, ?, ?)
+
+-- name: clear_halt
+UPDATE book_halts SET cleared_us = ?, cleared_reason = ?
+WHERE account = ? AND scope = ? AND target = ? AND cleared_us IS NULL
+
+-- name: insert_event
+INSERT INTO book_events (account, seq, type, symbol, at_us, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: insert_input
+INSERT INTO book_inputs (account, at_us, kind, data) VALUES (?, ?, ?, ?)
+
+-- name: insert_account
+INSERT INTO book_accounts (account, starting_cash_micros, cash_micros, opened_us, updated_us) VALUES (?, ?, ?, ?, ?)
+
+-- name: insert_stamp
+INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, ?, ?, 1, ?, ?)
+
+-- name: stamp
+SELECT kind, book_id, epoch, seed, created_us FROM book_stamp
+
+-- name: account
+SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_accounts WHERE account = ?
+
+-- name: journal_head
+SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
+
+-- name: held_positions
+SELECT account, symbol, family, direction, quantity, cost_micros, stop_micros, take_profit_micros, state,
+       closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros
+FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
+
+-- name: open_lots
+SELECT l.execution_id, l.symbol, l.opened_us, l.remaining, l.cost_micros
+FROM book_lots l JOIN book_fills f ON f.account = l.account AND f.execution_id = l.execution_id
+WHERE l.account = ? AND l.remaining > 0 ORDER BY f.id
+
+-- name: live_orders
+SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
+       created_us, updated_us
+FROM book_orders WHERE account = ? AND state IN ('created', 'working', 'cancelling', 'unknown') ORDER BY created_us
+
+-- name: ended_orders
+SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
+       created_us, updated_us
+FROM book_orders WHERE account = ? AND created_us >= ? AND state IN ('filled', 'cancelled', 'rejected')
+
+-- name: live_locks
+SELECT order_ref, account, symbol, family, direction, reserved_micros, takes_slot, acquired_us
+FROM book_locks WHERE account = ? AND released_us IS NULL
+
+-- name: halts
+SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
+
+-- name: newest_day
+SELECT day, opening_equity_micros, openings, notional_micros, sold_micros
+FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1
+
+-- name: execution_ids_since
+SELECT execution_id FROM book_fills WHERE account = ? AND booked_us >= ?
+
+-- name: signal_ids_since
+SELECT id FROM book_signals WHERE account = ? AND received_us >= ?
+
+-- name: inbox
+SELECT path, offset, line FROM book_inbox WHERE account = ?

@@ -1,0 +1,68 @@
+"""Every input, in order, off the order's path: kept in memory and written by a chore."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+
+from trader.adapters.sqlite.database import Writer
+from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.rows import Row, to_us
+from trader.domain.events import BadLine, BrokerEvent, Command, Event, SignalReceived, Tick
+from trader.domain.market import BarTime
+
+
+class SqliteRecorder:
+    """The Recorder port. What was recorded since the last flush is lost in a crash; the journal is not."""
+
+    def __init__(self, writer: Writer, account: str) -> None:
+        self._writer = writer
+        self._account = account
+        self._waiting: list[tuple[Event, datetime]] = []
+
+    def record(self, event: Event, at: datetime) -> None:
+        """Take note of an input."""
+        if not isinstance(event, Tick):
+            self._waiting.append((event, at))
+
+    async def flush(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        rows: list[Row] = [
+            (self._account, to_us(at), type(event).__name__, json.dumps(_plain(event), sort_keys=True))
+            for event, at in waiting
+        ]
+
+        def job(connection: sqlite3.Connection) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany(QUERIES["insert_input"], rows)
+                connection.execute("COMMIT")
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+
+        await self._writer.run(job)
+
+
+def _plain(event: Event) -> Mapping[str, object]:
+    """An event as JSON: bars as arrays, everything else by field name."""
+    if isinstance(event, BarTime):
+        bars = [[bar.symbol, *bar[2:]] for bar in event.bars]
+        return {"ends_at": event.ends_at.isoformat(), "interval_s": event.interval.total_seconds(), "bars": bars}
+    if isinstance(event, SignalReceived):
+        signal = event.signal
+        return {"symbol": ascii(signal.symbol), "probability": repr(signal.probability), "id": ascii(signal.id)}
+    if isinstance(event, BadLine):
+        return {"line": event.inbox.line, "text": event.text[:1000], "fault": event.fault}
+    return _fields(event)
+
+
+def _fields(event: BrokerEvent | Command | Tick) -> Mapping[str, object]:
+    fields: dict[str, object] = {}
+    for name in event.__dataclass_fields__:
+        value: object = getattr(event, name)
+        fields[name] = str(value) if isinstance(value, tuple) else value
+    return fields

@@ -1,0 +1,251 @@
+"""Domain value <-> row. Enums are written as their text, times as microseconds since 1970 UTC."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+
+from trader.domain.decision import Purpose, Side
+from trader.domain.events import JournalEntry
+from trader.domain.exit_plan import ExitPlan
+from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
+from trader.domain.order import Order, OrderState, PendingLock
+from trader.domain.portfolio import Day, Halt
+from trader.services.ports import Booking, SignalRow
+
+Row = tuple[object, ...]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@lru_cache(maxsize=256)
+def to_us(at: datetime) -> int:
+    """Microseconds since 1970 of an aware datetime, exactly."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_us(at_us: int) -> datetime:
+    """The aware UTC datetime of a stored time."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def fill_row(booking: Booking, booked_us: int) -> Row:
+    """For `insert_fill`."""
+    fill = booking.fill
+    return (
+        fill.account,
+        fill.execution_id,
+        fill.order_ref,
+        fill.symbol,
+        fill.side,
+        fill.quantity,
+        fill.price_micros,
+        fill.commission_micros,
+        booking.realized_micros,
+        booking.purpose,
+        booking.reason,
+        to_us(fill.executed_at),
+        booked_us,
+    )
+
+
+def lot_row(account: str, lot: Lot) -> Row:
+    """For `put_lot`."""
+    return (account, lot.execution_id, lot.symbol, to_us(lot.opened_at), lot.remaining, lot.cost_micros)
+
+
+def position_row(position: Position) -> Row:
+    """For `put_position`."""
+    plan = position.exit_plan
+    return (
+        position.account,
+        position.symbol,
+        position.family,
+        position.direction,
+        position.quantity,
+        position.cost_micros,
+        plan.stop_micros if plan else None,
+        plan.take_profit_micros if plan else None,
+        position.state,
+        position.closing_purpose,
+        position.closing_reason,
+        to_us(position.opened_at),
+        to_us(position.updated_at),
+        position.bought,
+        position.bought_micros,
+        position.sold_micros,
+        position.realized_micros,
+    )
+
+
+def round_trip_row(trip: RoundTrip) -> Row:
+    """For `insert_round_trip`."""
+    return (
+        trip.account,
+        trip.symbol,
+        to_us(trip.opened_at),
+        to_us(trip.closed_at),
+        trip.quantity,
+        trip.bought_micros,
+        trip.sold_micros,
+        trip.pnl_micros,
+        trip.exit_reason,
+    )
+
+
+def order_row(order: Order) -> Row:
+    """For `insert_order`."""
+    return (
+        order.ref,
+        order.account,
+        order.symbol,
+        order.side,
+        order.quantity,
+        order.filled,
+        order.limit_micros,
+        order.state,
+        order.purpose,
+        order.reason,
+        order.signal_id,
+        to_us(order.created_at),
+        to_us(order.updated_at),
+    )
+
+
+def lock_row(lock: PendingLock) -> Row:
+    """For `insert_lock`."""
+    return (
+        lock.order_ref,
+        lock.account,
+        lock.symbol,
+        lock.family,
+        lock.direction,
+        lock.reserved_micros,
+        int(lock.takes_slot),
+        to_us(lock.acquired_at),
+    )
+
+
+def signal_row(account: str, row: SignalRow) -> Row:
+    """For `put_signal`."""
+    signal, refusal = row.signal, row.refusal
+    return (
+        account,
+        signal.id,
+        refusal.symbol if refusal else signal.symbol,
+        signal.probability,
+        to_us(signal.timestamp),
+        to_us(row.received_at),
+        signal.source,
+        row.outcome,
+        refusal.stage if refusal else None,
+        refusal.rule if refusal else None,
+        refusal.measured if refusal else None,
+        refusal.limit if refusal else None,
+        refusal.detail if refusal else "",
+        row.order_ref,
+        row.count,
+    )
+
+
+def day_row(account: str, day: Day) -> Row:
+    """For `put_day`."""
+    return (
+        account,
+        day.day.isoformat(),
+        day.opening_equity_micros,
+        day.openings,
+        day.notional_micros,
+        day.sold_micros,
+    )
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
+
+
+def event_text(entry: JournalEntry) -> str:
+    """The canonical JSON of an event's data: the same data give the same text, and so the same hash."""
+    return _encode(entry.data)
+
+
+def read_position(row: Row) -> Position:
+    """From `held_positions`."""
+    account, symbol, family, direction, quantity, cost, stop, target, state, purpose, reason, *rest = row
+    opened_us, updated_us, bought, bought_micros, sold_micros, realized = (_int(value) for value in rest)
+    return Position(
+        account=str(account),
+        symbol=str(symbol),
+        family=str(family),
+        direction=_int(direction),
+        quantity=_int(quantity),
+        cost_micros=_int(cost),
+        exit_plan=ExitPlan(_int(stop), _int(target)) if stop is not None else None,
+        state=PositionState(str(state)),
+        closing_purpose=Purpose(str(purpose)) if purpose is not None else None,
+        closing_reason=str(reason),
+        opened_at=from_us(opened_us),
+        updated_at=from_us(updated_us),
+        bought=bought,
+        bought_micros=bought_micros,
+        sold_micros=sold_micros,
+        realized_micros=realized,
+    )
+
+
+def read_lot(row: Row) -> Lot:
+    """From `open_lots`."""
+    execution_id, symbol, opened_us, remaining, cost = row
+    return Lot(str(execution_id), str(symbol), from_us(_int(opened_us)), _int(remaining), _int(cost))
+
+
+def read_order(row: Row) -> Order:
+    """From `live_orders` and `ended_orders`."""
+    ref, account, symbol, side, quantity, limit, purpose, reason, signal_id, state, filled, created, updated = row
+    return Order(
+        ref=str(ref),
+        account=str(account),
+        symbol=str(symbol),
+        side=Side(str(side)),
+        quantity=_int(quantity),
+        limit_micros=_int(limit) if limit is not None else None,
+        purpose=Purpose(str(purpose)),
+        reason=str(reason),
+        signal_id=str(signal_id),
+        state=OrderState(str(state)),
+        filled=_int(filled),
+        created_at=from_us(_int(created)),
+        updated_at=from_us(_int(updated)),
+    )
+
+
+def read_lock(row: Row) -> PendingLock:
+    """From `live_locks`."""
+    ref, account, symbol, family, direction, reserved, takes_slot, acquired_us = row
+    return PendingLock(
+        str(ref),
+        str(account),
+        str(symbol),
+        str(family),
+        _int(direction),
+        _int(reserved),
+        bool(takes_slot),
+        from_us(_int(acquired_us)),
+    )
+
+
+def read_halt(row: Row) -> Halt:
+    """From `halts`."""
+    scope, target, reason, since_us = row
+    return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
+
+
+def read_day(row: Row) -> Day:
+    """From `newest_day`."""
+    day, equity, openings, notional, sold = row
+    return Day(date.fromisoformat(str(day)), _int(equity), _int(openings), _int(notional), _int(sold))
+
+
+def _int(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"expected an integer in the book, found {value!r}")
+    return value

@@ -1,0 +1,160 @@
+"""The Store port on SQLite: an account's committed state in, commits out."""
+
+import sqlite3
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from trader.adapters.sqlite.database import Writer
+from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.rows import (
+    from_us,
+    read_day,
+    read_halt,
+    read_lock,
+    read_lot,
+    read_order,
+    read_position,
+    to_us,
+)
+from trader.adapters.sqlite.transaction import GENESIS, Head, write
+from trader.domain.decision import Side
+from trader.domain.errors import BookBroken
+from trader.domain.events import InboxOffset
+from trader.domain.ledger import Lot
+from trader.domain.portfolio import Book
+from trader.services.ports import Commit, History, Receipt
+
+
+class Stamp(NamedTuple):
+    """What a book is: written at its first start and never changed but for the epoch."""
+
+    kind: str
+    book_id: str
+    epoch: int
+    seed: int
+    created_at: datetime
+
+
+class SqliteStore:
+    """One account's view of a book."""
+
+    def __init__(self, writer: Writer, path: Path) -> None:
+        self._writer = writer
+        self._path = path
+        self._head = Head(0, GENESIS)
+
+    async def stamp(self, kind: str, book_id: str, seed: int, at: datetime) -> Stamp:
+        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind."""
+
+        def job(connection: sqlite3.Connection) -> Stamp:
+            row = connection.execute(QUERIES["stamp"]).fetchone()
+            if row is None:
+                connection.execute(QUERIES["insert_stamp"], (kind, book_id, seed, to_us(at)))
+                row = connection.execute(QUERIES["stamp"]).fetchone()
+            return Stamp(row[0], row[1], row[2], row[3], from_us(row[4]))
+
+        stamp = await self._writer.run(job)
+        if stamp.kind != kind:
+            raise BookBroken(
+                f"{self._path} is a {stamp.kind} book and this is a {kind} run; name another book with --db"
+            )
+        return stamp
+
+    async def ensure_account(self, account: str, starting_cash_micros: int, at: datetime) -> bool:
+        """Open the account in a book that does not know it. True when it was opened just now."""
+
+        def job(connection: sqlite3.Connection) -> bool:
+            if connection.execute(QUERIES["account"], (account,)).fetchone() is not None:
+                return False
+            row = (account, starting_cash_micros, starting_cash_micros, to_us(at), to_us(at))
+            connection.execute(QUERIES["insert_account"], row)
+            return True
+
+        return await self._writer.run(job)
+
+    async def load(self, account: str) -> Book:
+        """Read the committed state. Raises BookBroken when it contradicts itself."""
+        book, self._head = await self._writer.run(lambda connection: _load(connection, account))
+        return book
+
+    async def history(self, account: str, since: datetime) -> History:
+        """Read what is needed to recognise repeats."""
+        return await self._writer.run(lambda connection: _history(connection, account, to_us(since)))
+
+    async def commit(self, commit: Commit) -> Receipt:
+        """Write one transaction."""
+        receipt, self._head = await self._writer.run(lambda connection: write(connection, commit, self._head))
+        return receipt
+
+    async def inbox_offset(self, account: str, path: str) -> InboxOffset | None:
+        """How far an inbox file was read, or None when it never was."""
+        rows = await self._writer.run(lambda connection: connection.execute(QUERIES["inbox"], (account,)).fetchall())
+        return next((InboxOffset(*row) for row in rows if row[0] == path), None)
+
+    @property
+    def journal_digest(self) -> str:
+        """The hash of the newest event: it covers every event before it."""
+        return self._head.hash
+
+    async def close(self) -> None:
+        """Close the book."""
+        await self._writer.close()
+
+
+def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
+    row = connection.execute(QUERIES["account"], (account,)).fetchone()
+    if row is None:
+        raise BookBroken(f"the book has no account {account!r}")
+    starting_cash, cash, orders_made, signals_seen = row
+    positions = [read_position(found) for found in connection.execute(QUERIES["held_positions"], (account,))]
+    orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], (account,))]
+    locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
+    halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
+    day = connection.execute(QUERIES["newest_day"], (account,)).fetchone()
+    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
+    book = Book(
+        account=account,
+        epoch=epoch,
+        cash_micros=cash,
+        starting_cash_micros=starting_cash,
+        positions={position.symbol: position for position in positions},
+        lots=_lots(connection, account),
+        orders={order.ref: order for order in orders},
+        exits={order.symbol: order for order in orders if order.side is Side.SELL},
+        locks={lock.symbol: lock for lock in locks},
+        halts={halt.key: halt for halt in halts},
+        day=read_day(day) if day is not None else None,
+        orders_made=orders_made,
+        signals_seen=signals_seen,
+    )
+    for position in positions:
+        in_lots = sum(lot.remaining for lot in book.lots.get(position.symbol, ()))
+        if in_lots != position.quantity:
+            raise BookBroken(
+                f"account {account}: {position.symbol} has {position.quantity} shares in its position and {in_lots} in "
+                "its lots; see `trader rebuild --check`"
+            )
+    return book, Head(head[0], head[1]) if head is not None else Head(0, GENESIS)
+
+
+def _lots(connection: sqlite3.Connection, account: str) -> dict[str, tuple[Lot, ...]]:
+    """Open lots by symbol, in the order in which they were bought."""
+    lots: defaultdict[str, list[Lot]] = defaultdict(list)
+    for row in connection.execute(QUERIES["open_lots"], (account,)):
+        lot = read_lot(row)
+        lots[lot.symbol].append(lot)
+    return {symbol: tuple(bought) for symbol, bought in lots.items()}
+
+
+def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
+    ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
+    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    return History(
+        frozenset(row[0] for row in connection.execute(QUERIES["execution_ids_since"], (account, since_us))),
+        frozenset(row[0] for row in connection.execute(QUERIES["signal_ids_since"], (account, since_us))),
+        {order.ref: order for order in ended},
+        from_us(head[2]) if head is not None else None,
+    )

@@ -1,0 +1,156 @@
+"""One commit, one transaction: the order in which rows are written, and what the database may refuse.
+
+What happened (fills and what follows from them) is written first and must succeed. Entries come after it and one by
+one: each is checked by the database against the state that the rows before it have made, and one that is refused takes
+its order and its journal line with it, without harming the rest.
+"""
+
+import hashlib
+import sqlite3
+from typing import NamedTuple
+
+from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.rows import (
+    Row,
+    day_row,
+    event_text,
+    fill_row,
+    lock_row,
+    lot_row,
+    order_row,
+    position_row,
+    round_trip_row,
+    signal_row,
+    to_us,
+)
+from trader.domain.decision import Rule
+from trader.domain.events import JournalEntry
+from trader.services.ports import Commit, Entry, Receipt
+
+_RULES = {
+    "book_locks.account, book_locks.symbol": Rule.SYMBOL_LOCKED,
+    "family_opposite_side_refused": Rule.FAMILY_LOCKED,
+    "cash_is_reserved_once": Rule.CASH_RESERVE,
+}
+
+GENESIS = "0" * 64
+
+
+class Head(NamedTuple):
+    """The newest event of an account's hash chain."""
+
+    seq: int
+    hash: str
+
+
+def link(head: Head, account: str, entry: JournalEntry, text: str) -> Head:
+    """The next link of the chain: each hash covers the one before it and every column of its row."""
+    seq = head.seq + 1
+    line = f"{head.hash}|{account}|{seq}|{entry.type}|{entry.symbol}|{to_us(entry.at)}|{text}"
+    return Head(seq, hashlib.sha256(line.encode()).hexdigest())
+
+
+def write(connection: sqlite3.Connection, commit: Commit, head: Head) -> tuple[Receipt, Head]:
+    """Write a commit as one transaction. Any other error than a refused entry rolls everything back and is raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _write_what_happened(connection, commit)
+        refused, journal = _write_entries(connection, commit)
+        _write_records(connection, commit)
+        head = _write_events(connection, commit.account, journal, head)
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return Receipt(refused), head
+
+
+def _many(connection: sqlite3.Connection, name: str, rows: list[Row]) -> None:
+    if len(rows) == 1:
+        connection.execute(QUERIES[name], rows[0])
+    elif rows:
+        connection.executemany(QUERIES[name], rows)
+
+
+def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None:
+    account, at_us = commit.account, to_us(commit.at)
+    account_row: Row = (commit.cash_micros, commit.orders_made, commit.signals_seen, at_us, account)
+    connection.execute(QUERIES["set_account"], account_row)
+    _many(connection, "insert_fill", [fill_row(booking, at_us) for booking in commit.bookings])
+    _many(connection, "put_lot", [lot_row(account, lot) for lot in commit.lots])
+    _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
+    _many(connection, "insert_round_trip", [round_trip_row(trip) for trip in commit.round_trips])
+    _many(
+        connection,
+        "update_order",
+        [(order.state, order.filled, to_us(order.updated_at), ref, account) for ref, order in commit.orders.items()],
+    )
+    _many(connection, "shrink_lock", [(lock.reserved_micros, ref, account) for ref, lock in commit.locks.items()])
+    _many(
+        connection,
+        "release_lock",
+        [(to_us(release.at), release.evidence, release.order_ref, account) for release in commit.releases],
+    )
+    _many(connection, "insert_order", [order_row(order) for order in commit.exits])
+
+
+def _write_entries(connection: sqlite3.Connection, commit: Commit) -> tuple[dict[str, Rule], list[JournalEntry]]:
+    refused: dict[str, Rule] = {}
+    journal = list(commit.journal)
+    for entry in commit.entries:
+        rule = _write_entry(connection, entry)
+        if rule is None:
+            journal.append(entry.journal)
+        else:
+            refused[entry.order.ref] = rule
+    return refused, journal
+
+
+def _write_entry(connection: sqlite3.Connection, entry: Entry) -> Rule | None:
+    try:
+        connection.execute(QUERIES["insert_lock"], lock_row(entry.lock))
+    except sqlite3.IntegrityError as error:
+        return next((rule for text, rule in _RULES.items() if text in str(error)), Rule.DATABASE_REFUSED)
+    connection.execute(QUERIES["insert_order"], order_row(entry.order))
+    return None
+
+
+def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
+    account = commit.account
+    if commit.day is not None:
+        connection.execute(QUERIES["put_day"], day_row(account, commit.day))
+    _many(
+        connection,
+        "put_mark",
+        [(account, symbol, price, to_us(at)) for symbol, (price, at) in commit.marks.items()],
+    )
+    _many(connection, "put_signal", [signal_row(account, row) for row in commit.signals])
+    _many(
+        connection,
+        "put_inbox",
+        [(account, offset.path, offset.offset, offset.line) for offset in commit.inbox.values()],
+    )
+    _many(
+        connection,
+        "clear_halt",
+        [
+            (to_us(at), reason, account, key.partition(":")[0], key.partition(":")[2])
+            for key, at, reason in commit.resumed
+        ],
+    )
+    _many(
+        connection,
+        "insert_halt",
+        [(account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in commit.halts],
+    )
+
+
+def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry], head: Head) -> Head:
+    rows: list[Row] = []
+    for entry in journal:
+        text = event_text(entry)
+        head = link(head, account, entry, text)
+        rows.append((account, head.seq, entry.type, entry.symbol, to_us(entry.at), text, head.hash))
+    _many(connection, "insert_event", rows)
+    return head

@@ -1,0 +1,1 @@
+"""Wiring: settings, the concrete classes, the daemon's life, the command line."""

@@ -1,0 +1,49 @@
+"""The command line. Each file holds commands that belong together; libraries are imported where they are used.
+
+Every command takes `--config` and `--db`; reads need no daemon; commands that change something go by its socket.
+"""
+
+import sys
+from collections.abc import Callable
+
+from trader.app.cli.output import Exit, complain
+from trader.domain.errors import (
+    AlreadyRunning,
+    BookError,
+    BrokerUnreachable,
+    ConfigurationError,
+    DataError,
+    TraderError,
+)
+
+_EXITS: dict[type[TraderError], Exit] = {
+    ConfigurationError: Exit.USAGE,
+    DataError: Exit.USAGE,
+    BookError: Exit.USAGE,
+    AlreadyRunning: Exit.ALREADY_RUNNING,
+    BrokerUnreachable: Exit.BROKER_UNREACHABLE,
+}
+
+
+def main() -> None:
+    """Run the command line; every expected error becomes one clear line and its exit code."""
+    from trader.adapters.control import DaemonDown, NoAnswer
+    from trader.app.cli.application import application
+
+    exits = {**_EXITS, DaemonDown: Exit.DAEMON_DOWN, NoAnswer: Exit.NO_ANSWER}
+    sys.exit(_guarded(application, exits))
+
+
+def _guarded(command: Callable[[], object], exits: dict[type[TraderError], Exit]) -> int:
+    try:
+        command()
+    except TraderError as error:
+        complain(f"trader: {error}")
+        return next((code for kind, code in exits.items() if isinstance(error, kind)), Exit.BUG)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of the pipe has gone; nothing more can be said
+        return Exit.OK
+    except KeyboardInterrupt:
+        complain("trader: interrupted")
+        return 130
+    return Exit.OK

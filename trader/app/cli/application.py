@@ -1,0 +1,22 @@
+"""All commands, put together."""
+
+import typer
+
+from trader.app.cli import replaying, running
+
+application = typer.Typer(
+    name="trader",
+    help="A trading daemon that cannot lose track of what it holds, why, and how it will get out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+application.command("run")(running.run_command)
+application.command("replay")(replaying.replay_command)
+application.command("signal")(running.signal_command)
+application.command("halt")(running.halt_command)
+application.command("resume")(running.resume_command)
+application.command("flatten")(running.flatten_command)
+application.command("stop")(running.stop_command)
+application.command("adjust")(running.adjust_command)

@@ -1,0 +1,51 @@
+"""What most commands begin with: which configuration, which book, which account."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trader.adapters.sqlite.database import read_only
+
+if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
+    from trader.app.settings import Settings
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Configuration file.", show_default=False)]
+DbOption = Annotated[Path | None, typer.Option("--db", help="The book, a SQLite file.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+_DEFAULT_CONFIG = Path("config/default.toml")
+
+
+def config_path(config: Path | None) -> Path:
+    """The configuration named, else config/default.toml here, else the one that came with the program."""
+    if config is not None:
+        return config
+    if _DEFAULT_CONFIG.is_file():
+        return _DEFAULT_CONFIG
+    return Path(__file__).resolve().parents[3] / _DEFAULT_CONFIG
+
+
+def settings_for(
+    config: Path | None, db: Path | None = None, flags: Mapping[str, Mapping[str, object]] | None = None
+) -> "Settings":
+    """Read the configuration; `--db` and other flags, by section, go over it. Raises ConfigurationError."""
+    from trader.app.settings import load_settings
+
+    sections = {name: dict(section) for name, section in (flags or {}).items()}
+    if db is not None:
+        sections.setdefault("book", {})["db"] = db
+    return load_settings(config_path(config), **sections)
+
+
+@contextmanager
+def book_of(settings: "Settings") -> Iterator[sqlite3.Connection]:
+    """The book, opened for reading. Raises BookError."""
+    connection = read_only(settings.book.db)
+    try:
+        yield connection
+    finally:
+        connection.close()

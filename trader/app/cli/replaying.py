@@ -1,0 +1,125 @@
+"""`trader replay PATH...`: the daemon's own engine on historical bars."""
+
+import re
+import sys
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, settings_for
+from trader.app.cli.output import complain, say, show_facts, show_rows
+from trader.domain.errors import ConfigurationError
+
+if TYPE_CHECKING:  # the replay's own imports are slow; see replay_command
+    from trader.adapters.feeds.tape import Tape
+    from trader.app.replay import ReplayRequest
+    from trader.app.settings import Settings
+    from trader.app.summary import Summary
+
+_INTERVAL = re.compile(r"(\d+)\s*(s|m|min|h)?")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, None: 60}
+
+
+def replay_command(
+    paths: Annotated[list[Path], typer.Argument(help="Bar files (SYMBOL.csv, .csv.gz, .parquet) or folders of them.")],
+    config: ConfigOption = None,
+    db: DbOption = None,
+    seed: Annotated[int | None, typer.Option(help="Recorded with the run; the embedded randomness.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="module:Class with on_bar(bar).")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="A strategy's parameter, name=value.")] = None,
+    symbols: Annotated[str, typer.Option(help="Only these, separated by commas.")] = "",
+    interval: Annotated[str, typer.Option(help="Length of a bar: 1m, 5m, 1h. Default: the smallest gap.")] = "",
+    from_: Annotated[str, typer.Option("--from", help="First New York date.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Last New York date.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Replay historical bars through the daemon's own engine into a book of its own (default replay.db)."""
+    from trader.app.replay import ReplayRequest, override, read_request
+
+    flags: dict[str, dict[str, object]] = {} if seed is None else {"feed": {"seed": seed}}
+    settings = settings_for(config, flags=flags)
+    if strategy is not None or param:
+        flags["strategy"] = override(settings, strategy, param or [])
+        settings = settings_for(config, flags=flags)
+    request = ReplayRequest(
+        paths=paths,
+        db=db or Path("replay.db"),
+        symbols=[symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()],
+        interval=_interval(interval),
+        start=_date("--from", from_),
+        end=_date("--to", to),
+    )
+    sys.path.insert(0, "")  # a user's strategy lies in the current folder
+    tape = read_request(request, settings)
+    _show(_with_progress(request, settings, tape), as_json=as_json)
+
+
+def _with_progress(request: "ReplayRequest", settings: "Settings", tape: "Tape") -> "Summary":
+    """Play the tape; on a terminal with a progress bar."""
+    from trader.app.replay import replay
+
+    if not sys.stderr.isatty():
+        return replay(request, settings, tape, StderrLog(), lambda _: None)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("replaying"), BarColumn(), MofNCompleteColumn(), TextColumn("bars"), TimeRemainingColumn())
+    with Progress(*columns, refresh_per_second=5, transient=True) as progress:
+        task = progress.add_task("replaying", total=tape.bars)
+        return replay(request, settings, tape, StderrLog(), lambda bars: progress.advance(task, bars))
+
+
+class StderrLog:
+    """A replay says only what is wrong; everything else is in its book."""
+
+    def info(self, message: str) -> None:
+        """Kept in the book."""
+
+    def warning(self, message: str) -> None:
+        """Kept in the book."""
+
+    def error(self, message: str) -> None:
+        """Say what is wrong."""
+        complain(message)
+
+
+def _show(summary: "Summary", *, as_json: bool) -> None:
+    facts = summary.as_json()
+    if as_json:
+        show_facts(facts, as_json=True)
+        return
+    tables = {name: facts.pop(name) for name in ("files", "outcomes", "refusals", "open_positions")}
+    show_facts(facts, as_json=False, title="Replay")
+    say("")
+    columns = ("file", "symbol", "rows", "used", "outside_session", "refused")
+    show_rows(columns, [[file[name] for name in columns] for file in summary.files], as_json=False, title="Files")
+    for file in summary.files:
+        refused = file["first_refused"]
+        for line in refused if isinstance(refused, list) else ():
+            complain(f"refused {file['file']} {line}")
+    say("")
+    show_rows(("stage.rule", "signals"), list(summary.refusals.items()), as_json=False, title="Refusals")
+    if tables["open_positions"]:
+        say("")
+        valued = ("symbol", "quantity", "avg_cost", "value", "unrealized_pnl")
+        rows = [[position[name] for name in valued] for position in summary.open_positions]
+        show_rows(valued, rows, as_json=False, title="Open when the bars end")
+
+
+def _interval(text: str) -> timedelta | None:
+    if not text:
+        return None
+    match = _INTERVAL.fullmatch(text.strip())
+    if match is None or int(match[1]) == 0:
+        raise ConfigurationError(f"--interval {text!r}: write it as 1m, 5m, 30s or 1h")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _date(option: str, text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007  (a calendar date has no zone)
+    except ValueError as error:
+        raise ConfigurationError(f"{option} {text!r}: write it as 2025-06-23") from error

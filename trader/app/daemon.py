@@ -1,0 +1,214 @@
+"""The daemon's life: start (which is recovery), run, stop in order.
+
+Start   run lock, book, stamp, recovery from the broker's evidence, warm-up; only then the loop begins
+Run     one task group owns every task; a task that dies takes the daemon down, loudly
+Stop    SIGTERM, SIGINT or `trader stop`: no more bars, finish the step, journal it, close. Positions stay as they are
+"""
+
+import asyncio
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from trader import __version__
+from trader.adapters.clock import SystemClock
+from trader.adapters.control import ControlServer, socket_path
+from trader.adapters.feeds.inbox_file import InboxFile
+from trader.adapters.feeds.simulated import SimulatedFeed
+from trader.adapters.feeds.simulated_market import SimulatedMarket
+from trader.adapters.fingerprint import code_fingerprint
+from trader.adapters.logs import LoguruLog
+from trader.adapters.run_lock import Holder, RunLock
+from trader.adapters.schedule import Schedule
+from trader.adapters.sqlite.backup import backup
+from trader.adapters.sqlite.recorder import SqliteRecorder
+from trader.app.requests import Requests
+from trader.app.settings import Settings
+from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
+from trader.domain.errors import TraderError
+from trader.domain.events import JournalType, Tick
+from trader.domain.money import usd
+from trader.domain.session import NEW_YORK
+from trader.services.recovery import recover
+
+_TICK_S = 0.1
+_FLUSH_S = 1.0
+_HEARTBEAT_S = 60.0
+
+
+def lock_path(settings: Settings) -> Path:
+    """Where the run lock of a (book, account) lies."""
+    db = settings.book.db
+    return db.with_name(f"{db.name}.{settings.account.name}.lock")
+
+
+@dataclass(slots=True)
+class Stopping:
+    """Set once; says why."""
+
+    event: asyncio.Event
+    reason: str = ""
+
+    def ask(self, reason: str) -> None:
+        """Ask for an orderly stop; the first reason counts."""
+        if not self.event.is_set():
+            self.reason = reason
+            self.event.set()
+
+
+async def run_daemon(settings: Settings) -> None:
+    """Live one life. Raises TraderError for what keeps it from starting."""
+    parts = make_parts(settings)
+    wall = SystemClock()
+    holder = Holder(os.getpid(), __version__, code_fingerprint(), wall.now().isoformat(timespec="seconds"))
+    async with AsyncExitStack() as stack:
+        lock = RunLock.take(lock_path(settings), holder)
+        stack.callback(lock.release)
+        book = await open_book(settings.book.db, settings, settings.mode, wall.now(), threaded=True)
+        stack.push_async_callback(book.store.close)
+        daemon = await Daemon.prepare(settings, parts, book, holder)
+        stack.push_async_callback(daemon.close)
+        await daemon.recover()
+        await daemon.run()
+
+
+class Daemon:
+    """Everything that runs, owned in one place."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        parts: Parts,
+        book: OpenBook,
+        holder: Holder,
+        market: SimulatedMarket,
+        feed: SimulatedFeed,
+        recorder: SqliteRecorder,
+        machine: Machine,
+    ) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._book = book
+        self._holder = holder
+        self._market = market
+        self._feed = feed
+        self._recorder = recorder
+        self._machine = machine
+        self._log = LoguruLog(feed)
+        self._stopping = Stopping(asyncio.Event())
+        self._schedule = Schedule(self._log)
+        requests = Requests(machine.engine, feed, holder, self._stopping.ask)
+        self._control = ControlServer(socket_path(settings.book.db, settings.account.name), requests.answer)
+
+    @classmethod
+    async def prepare(cls, settings: Settings, parts: Parts, book: OpenBook, holder: Holder) -> "Daemon":
+        """Put the machine together; the market goes on where the book ends."""
+        account = settings.account.name
+        history = await book.store.history(account, book.stamp.created_at)
+        market = SimulatedMarket(book.stamp.seed, parts.calendar)
+        starts_at = history.newest_event_at or _first_open(parts, book.stamp.created_at)
+        feed = SimulatedFeed(market, parts.calendar, starts_at, settings.feed.speed)
+        recorder = SqliteRecorder(book.writer, account)
+        machine = await make_machine(parts, book, feed, LoguruLog(feed), recorder)
+        return cls(settings, parts, book, holder, market, feed, recorder, machine)
+
+    async def recover(self) -> None:
+        """Say who we are, settle what was left, warm the strategy up."""
+        engine, settings = self._machine.engine, self._settings
+        account = settings.account.name
+        self._log.info(f"Managing positions for account: {account}")
+        self._log.info(
+            f"START version={__version__} code={self._holder.fingerprint} pid={self._holder.pid} mode={settings.mode} "
+            f"book={settings.book.db} epoch={self._book.stamp.epoch} seed={self._book.stamp.seed} "
+            f"cash={usd(engine.book.cash_micros)} positions={len(engine.book.positions)} account={account}"
+        )
+        if self._book.created:
+            await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
+        await engine.mark(
+            JournalType.RUN_STARTED, kind=settings.mode, version=__version__, code=self._holder.fingerprint
+        )
+        await recover(engine, self._machine.broker, self._log)
+        self._parts.strategies.start(self._parts.families.drivers(self._market.symbols))
+        past = list(self._feed.history(self._feed.now(), self._parts.strategies.warmup_bars))
+        engine.warm_up(past)
+        self._log.info(f"READY warmed up on {len(past)} bars, market time {self._feed.now():%Y-%m-%d %H:%M:%S} UTC")
+
+    async def run(self) -> None:
+        """Run until asked to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.ask, signal.Signals(number).name)
+        await self._control.start()
+        self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
+        self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
+        self._schedule.daily(18, 0, "backup", self._backup)
+        self._schedule.start()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._machine.engine.run(), name="engine"),
+                group.create_task(self._tick(), name="tick"),
+                group.create_task(self._follow_inbox(), name="inbox"),
+            ]
+            await self._play()
+            for task in tasks:
+                task.cancel()
+        self._log.info(f"STOP asked by {self._stopping.reason}")
+
+    async def close(self) -> None:
+        """Finish: take up what still waits, journal the end, say what stays."""
+        self._schedule.stop()
+        await self._control.stop()
+        engine = self._machine.engine
+        with suppress(TraderError):  # a book that cannot be written was said when it happened
+            await engine.drain()
+            await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed")
+            await self._recorder.flush()
+        held = ", ".join(f"{name} {position.quantity}" for name, position in sorted(engine.book.positions.items()))
+        self._log.info(
+            f"STOPPED positions stay as they are: {held or 'none'}; their exits are in the book and are armed at "
+            f"the next start account={self._settings.account.name}"
+        )
+
+    async def _play(self) -> None:
+        """The market: at a bar's start its open fills orders, at its end the engine sees it."""
+        await self._feed.run(self._machine.engine.deliver, self._machine.broker.match, self._stopping.event)
+
+    async def _tick(self) -> None:
+        halt_file = self._settings.book.db.with_name("HALT")
+        while True:
+            await asyncio.sleep(_TICK_S)
+            if halt_file.exists():
+                await self._machine.engine.halt_by_file()
+            await self._machine.engine.inbox.put(Tick())
+
+    async def _follow_inbox(self) -> None:
+        path = self._settings.inbox_path()
+        if path is None:
+            return
+        start = await self._book.store.inbox_offset(self._settings.account.name, str(path))
+        await InboxFile(path, start).run(self._machine.engine.inbox.put)
+
+    async def _heartbeat(self) -> None:
+        engine = self._machine.engine
+        book = engine.book
+        self._log.info(
+            f"HEARTBEAT market={self._feed.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
+            f"equity={usd(book.equity_micros(engine.prices))} cash={usd(book.cash_micros)} "
+            f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.signals} "
+            f"halts={','.join(book.halts) or '-'} account={book.account}"
+        )
+
+    async def _backup(self) -> None:
+        settings = self._settings
+        at = SystemClock().now()
+        copy = await asyncio.to_thread(backup, settings.book.db, settings.book.backups, at, settings.book.backups_kept)
+        self._log.info(f"BACKUP {copy}")
+
+
+def _first_open(parts: Parts, created_at: datetime) -> datetime:
+    """A new book begins on the session after the day it was made, a moment before the open."""
+    session = parts.calendar.next_session(created_at.astimezone(NEW_YORK).date())
+    return session.opens_at - timedelta(seconds=30)

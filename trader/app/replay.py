@@ -1,0 +1,140 @@
+"""Replay: the daemon's own engine on historical bars, on a clock that steps from bar end to bar end."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import chain
+from pathlib import Path
+
+from trader.adapters.clock import SteppedClock
+from trader.adapters.feeds.files import read_tape
+from trader.adapters.feeds.tape import Tape
+from trader.app.settings import Settings
+from trader.app.summary import Course, Summary, summarise
+from trader.app.wiring import make_machine, make_parts, open_book
+from trader.domain.errors import BookBroken, ConfigurationError
+from trader.domain.events import BrokerEvent, Event, JournalType
+from trader.services.ports import Log
+
+Progress = Callable[[int], None]
+"""Told how many bars were played since it was last told."""
+
+_KIND = "replay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayRequest:
+    """What to replay."""
+
+    paths: Sequence[Path]
+    db: Path
+    symbols: Sequence[str] = ()
+    interval: timedelta | None = None
+    start: date | None = None
+    end: date | None = None
+
+
+class NoInputs:
+    """A replay's inputs are its files; their hashes are in the journal."""
+
+    def record(self, event: Event, at: object) -> None:
+        """Nothing to keep."""
+
+
+def read_request(request: ReplayRequest, settings: Settings) -> Tape:
+    """Read and check every file. Raises DataError before anything runs."""
+    parts = make_parts(settings)
+    return read_tape(
+        request.paths,
+        parts.calendar,
+        interval=request.interval,
+        symbols=tuple(request.symbols) or None,
+        start=request.start,
+        end=request.end,
+    )
+
+
+def replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
+    """Play a tape into a book of its own and sum it up."""
+    clear_replay_book(request.db)
+    return asyncio.run(_replay(request, settings, tape, log, progress))
+
+
+async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
+    parts = make_parts(settings)
+    reported: list[BrokerEvent] = []
+    bar_times = iter(tape)
+    first = next(bar_times)
+    clock = SteppedClock(first.ends_at - first.interval)
+    book = await open_book(request.db, settings, _KIND, clock.now(), threaded=False)
+    try:
+        machine = await make_machine(parts, book, clock, log, NoInputs(), reported.append)
+        engine, broker = machine.engine, machine.broker
+        parts.strategies.start(parts.families.drivers(tape.symbols))
+        await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
+        await engine.mark(
+            JournalType.RUN_STARTED,
+            kind=_KIND,
+            strategy=settings.strategy.entry,
+            seed=settings.feed.seed,
+            files={report.symbol: report.sha256 for report in tape.report},
+        )
+        course = Course()
+        for bar_time in chain((first,), bar_times):
+            broker.match(bar_time)
+            events: list[Event] = [*reported, bar_time]
+            reported.clear()
+            clock.set(bar_time.ends_at)
+            await engine.handle(events)
+            course.observe(engine, fills=len(events) - 1)
+            progress(len(bar_time.bars))
+        await engine.mark(JournalType.RUN_STOPPED, reason="the bars end")
+        return summarise(request.db, settings.account.name, tape, engine, course, book.store.journal_digest)
+    finally:
+        await book.store.close()
+
+
+def clear_replay_book(db: Path) -> None:
+    """Make room for a new replay book. Raises BookBroken rather than overwrite anything that is not one."""
+    if not db.exists():
+        return
+    try:
+        connection = sqlite3.connect(f"{db.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT kind FROM book_stamp").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise BookBroken(f"{db} is not a replay's book ({error}); name another one with --db") from error
+    kind = row[0] if row else "unstamped"
+    if kind != _KIND:
+        raise BookBroken(f"{db} is a {kind} book; a replay writes a book of its own, name another one with --db")
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{db}{suffix}").unlink(missing_ok=True)
+
+
+def override(settings: Settings, strategy: str | None, params: Sequence[str]) -> dict[str, object]:
+    """The strategy section with `--strategy` and `--param k=v` over it. Raises ConfigurationError."""
+    section: dict[str, object] = settings.strategy.model_dump()
+    if strategy is not None:
+        section = {"entry": strategy, "params": {}}
+    values = dict(section["params"]) if isinstance(section["params"], dict) else {}
+    for param in params:
+        key, separator, value = param.partition("=")
+        if not separator or not key.isidentifier():
+            raise ConfigurationError(f"--param {param!r}: write it as name=value")
+        values[key] = _value(value)
+    return {**section, "params": values}
+
+
+def _value(text: str) -> str | int | float | bool:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

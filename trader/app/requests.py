@@ -1,0 +1,127 @@
+"""What may be asked of a running daemon by its socket: its state, a signal, an operator's command, to stop."""
+
+from collections.abc import Callable, Mapping
+
+from trader.adapters.control import Answer, Request
+from trader.adapters.run_lock import Holder
+from trader.domain.decision import Side, Signal
+from trader.domain.errors import TraderError
+from trader.domain.events import Command, CommandName
+from trader.domain.money import MICROS_PER_DOLLAR
+from trader.domain.order import Fill
+from trader.pipeline.intake import SYMBOL
+from trader.services.engine import Engine
+from trader.services.ports import Clock
+
+_LONGEST_REASON = 200
+
+
+class BadRequest(TraderError):
+    """A request that is not understood; nothing was done."""
+
+
+class Requests:
+    """Answers requests."""
+
+    def __init__(self, engine: Engine, clock: Clock, holder: Holder, stop: Callable[[str], None]) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._holder = holder
+        self._stop = stop
+
+    async def answer(self, request: Request) -> Answer:
+        """Do what is asked. Raises BadRequest."""
+        what = _text(request, "ask")
+        if what == "status":
+            return self._status()
+        if what == "signal":
+            return await self._signal(request)
+        if what == "stop":
+            self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
+            return {"message": "stopping; positions stay as they are"}
+        if what in ("halt", "resume", "flatten", "adjust"):
+            message = await self._engine.command(_command(CommandName(what), request, self._clock))
+            return {"message": message, "refused": message.startswith("refused")}
+        raise BadRequest(f"the daemon does not know how to {what!r}")
+
+    def _status(self) -> Answer:
+        book = self._engine.book
+        return {
+            "account": book.account,
+            "state": "HALTED" if "all" in book.halts else "TRADING",
+            "phase": self._engine.phase,
+            "halts": {key: halt.reason for key, halt in book.halts.items()},
+            "market_time": self._clock.now().isoformat(timespec="seconds"),
+            "pid": self._holder.pid,
+            "version": self._holder.version,
+            "code": self._holder.fingerprint,
+            "started_at": self._holder.started_at,
+            "cash": book.cash_micros / MICROS_PER_DOLLAR,
+            "equity": book.equity_micros(self._engine.prices) / MICROS_PER_DOLLAR,
+            "positions": len(book.positions),
+            "orders": len(book.orders),
+            "signals": self._engine.signals,
+        }
+
+    async def _signal(self, request: Request) -> Answer:
+        probability = request.get("probability")
+        if isinstance(probability, bool) or not isinstance(probability, int | float):
+            raise BadRequest("probability has to be a number")
+        signal = Signal(_text(request, "symbol"), float(probability), id=str(request.get("id") or ""))
+        decision = await self._engine.submit(signal)
+        refusal = decision.refusal
+        return {
+            "id": decision.signal.id,
+            "outcome": decision.outcome.value,
+            "stage": refusal.stage.value if refusal else None,
+            "rule": refusal.rule.value if refusal else None,
+            "measured": refusal.measured if refusal else None,
+            "limit": refusal.limit if refusal else None,
+            "detail": refusal.detail if refusal else "",
+        }
+
+
+def _command(name: CommandName, request: Request, clock: Clock) -> Command:
+    scope, target = str(request.get("scope") or "all"), str(request.get("target") or "")
+    if scope not in ("all", "family", "symbol") or (scope == "all") != (target == ""):
+        raise BadRequest("name a family or a symbol, or neither for everything")
+    if target and not SYMBOL.fullmatch(target):
+        raise BadRequest(f"{ascii(target)[:40]} is not a symbol")
+    amount = request.get("amount_micros", 0)
+    fill = request.get("fill")
+    return Command(
+        name=name,
+        operator=_text(request, "operator"),
+        reason=_text(request, "reason"),
+        scope=scope,
+        target=target,
+        fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
+        amount_micros=amount if isinstance(amount, int) else 0,
+    )
+
+
+def _fill(values: Mapping[str, object], clock: Clock) -> Fill:
+    def number(key: str) -> int:
+        value = values.get(key)
+        if not isinstance(value, int):
+            raise BadRequest(f"the correction's {key} is not a whole number")
+        return value
+
+    return Fill(
+        execution_id=_text(values, "execution_id"),
+        order_ref=_text(values, "order_ref"),
+        account=_text(values, "account"),
+        symbol=_text(values, "symbol"),
+        side=Side(_text(values, "side")),
+        quantity=number("quantity"),
+        price_micros=number("price_micros"),
+        commission_micros=number("commission_micros"),
+        executed_at=clock.now(),
+    )
+
+
+def _text(request: Mapping[str, object], key: str) -> str:
+    value = request.get(key)
+    if not isinstance(value, str) or not value or len(value) > _LONGEST_REASON:
+        raise BadRequest(f"{key} has to be a text of 1 to {_LONGEST_REASON} characters")
+    return value

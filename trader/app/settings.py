@@ -1,0 +1,338 @@
+"""The configuration: TOML file < .env < environment < flags. Frozen, unknown keys are errors; ends at the wiring.
+
+Units are a person's here (percent, dollars, minutes) and the domain's behind `rules()`, `costs()` and `families()`.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date, time
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from trader.domain.errors import ConfigurationError
+from trader.domain.exit_plan import ExitRule
+from trader.domain.family import Families
+from trader.domain.money import micros, percent_ppm
+from trader.domain.rules import Costs, Limits, Rules, Thresholds
+from trader.domain.session import Cutoffs
+
+Percent = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+Dollars = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+
+ACCOUNT_NAME = r"^[a-z][a-z0-9-]{0,11}$"
+
+_NOT_SETTINGS = frozenset({"TRADER_MARKET_DATA"})
+"""Variables with our prefix that are not configuration: where the tests find real bars."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class AccountSection(_Section):
+    """Whose money."""
+
+    name: Annotated[str, Field(pattern=ACCOUNT_NAME)] = "paper"
+    starting_cash: Dollars = 100_000.0
+    settled_cash_only: bool = False
+
+
+class BookSection(_Section):
+    """Where it is written down."""
+
+    db: Path = Path("trading_data.db")
+    backups: Path = Path("backups")
+    backups_kept: Annotated[int, Field(ge=1, le=1000)] = 14
+
+
+class LogSection(_Section):
+    """Where it is said."""
+
+    file: Path = Path("robo_trader.log")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    rotation: str = "50 MB"
+    retention: str = "30 days"
+
+
+class FeedSection(_Section):
+    """Where bars and signals come from."""
+
+    kind: Literal["simulated"] = "simulated"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
+    speed: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 120.0
+    inbox: str = ""
+
+
+class StrategySection(_Section):
+    """Which strategy, with which parameters."""
+
+    entry: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = (
+        "trader.pipeline.strategies.momentum:Momentum"
+    )
+    params: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class FamiliesSection(_Section):
+    """Which instruments move together."""
+
+    file: Path = Path("families.toml")
+
+
+class ThresholdsSection(_Section):
+    """Probabilities at which instruments are entered and left."""
+
+    enter_1x: float = 0.75
+    enter_3x: float = 0.90
+    leave_1x: float = 0.60
+    leave_3x: float = 0.80
+
+
+class LimitsSection(_Section):
+    """Where entries stop."""
+
+    position_pct: Percent = 15.0
+    order_notional: Dollars = 250_000
+    gross_pct: Percent = 100.0
+    family_pct: Percent = 40.0
+    cash_reserve_pct: Percent = 2.0
+    minimum_notional: Dollars = 500
+    open_positions: Count = 6
+    openings_per_day: Count = 200
+    daily_notional_pct: Percent = 3000.0
+    day_loss_pct: Percent = 3.0
+    collar_pct: Percent = 5.0
+    limit_offset_pct: Percent = 0.5
+    stale_price_s: Seconds = 120
+    orders_per_minute: Count = 60
+    resize_pct: Percent = 25.0
+
+    def limits(self) -> Limits:
+        """The domain's limits."""
+        return Limits(
+            position_ppm=percent_ppm(self.position_pct),
+            order_notional_micros=micros(self.order_notional),
+            gross_ppm=percent_ppm(self.gross_pct),
+            family_ppm=percent_ppm(self.family_pct),
+            cash_reserve_ppm=percent_ppm(self.cash_reserve_pct),
+            minimum_notional_micros=micros(self.minimum_notional),
+            open_positions=self.open_positions,
+            openings_per_day=self.openings_per_day,
+            daily_notional_ppm=percent_ppm(self.daily_notional_pct),
+            day_loss_ppm=percent_ppm(self.day_loss_pct),
+            collar_ppm=percent_ppm(self.collar_pct),
+            limit_offset_ppm=percent_ppm(self.limit_offset_pct),
+            stale_price_s=self.stale_price_s,
+            orders_per_minute=self.orders_per_minute,
+            resize_ppm=percent_ppm(self.resize_pct),
+        )
+
+
+class ExitDistances(_Section):
+    """Distances from entry for leverage 1, percent."""
+
+    stop_pct: Annotated[float, Field(gt=0, lt=30)] = 1.4
+    take_profit_pct: Annotated[float, Field(gt=0, lt=1000)] = 2.1
+
+    def rule(self) -> ExitRule:
+        """The domain's exit rule."""
+        return ExitRule(stop_ppm=percent_ppm(self.stop_pct), take_profit_ppm=percent_ppm(self.take_profit_pct))
+
+
+class ExitsSection(ExitDistances):
+    """Exit distances, also by symbol: `[exits.symbols.TQQQ]`."""
+
+    symbols: dict[str, ExitDistances] = Field(default_factory=dict)
+
+
+class SessionSection(_Section):
+    """Cut-offs in minutes before the close, and closures the calendar does not know: `2025-01-09 = "closed"`."""
+
+    entries_stop_min: Annotated[int, Field(ge=1, le=240)] = 15
+    flatten_min: Annotated[int, Field(ge=1, le=240)] = 10
+    flat_by_min: Annotated[int, Field(ge=1, le=240)] = 5
+    overrides: dict[date, Literal["closed"] | time] = Field(default_factory=dict)
+
+    def cutoffs(self) -> Cutoffs:
+        """The domain's cut-offs."""
+        return Cutoffs(
+            entries_stop_min=self.entries_stop_min, flatten_min=self.flatten_min, flat_by_min=self.flat_by_min
+        )
+
+    def calendar_overrides(self) -> Mapping[date, time | None]:
+        """Closures as None, early closes as New York times."""
+        return {day: None if close == "closed" else close for day, close in self.overrides.items()}
+
+
+class SignalsSection(_Section):
+    """What is believed of a signal."""
+
+    max_age_s: Seconds = 60
+    per_bar: Annotated[int, Field(ge=1, le=100_000)] = 200
+    entry_timeout_s: Seconds = 60
+
+
+class CostsSection(_Section):
+    """Costs of the paper broker."""
+
+    per_share: Dollars = 0.005
+    minimum: Dollars = 1.0
+    maximum_pct: Percent = 1.0
+    slippage_pct: Percent = 0.01
+
+    def costs(self) -> Costs:
+        """The domain's costs."""
+        return Costs(
+            per_share_micros=micros(self.per_share),
+            minimum_micros=micros(self.minimum),
+            maximum_ppm=percent_ppm(self.maximum_pct),
+            slippage_ppm=percent_ppm(self.slippage_pct),
+        )
+
+
+class Settings(BaseSettings):
+    """Every setting there is."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TRADER_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+    toml_file: ClassVar[Path]
+
+    mode: Literal["simulated"] = "simulated"
+    account: AccountSection = AccountSection()
+    book: BookSection = BookSection()
+    log: LogSection = LogSection()
+    feed: FeedSection = FeedSection()
+    strategy: StrategySection = StrategySection()
+    families: FamiliesSection = FamiliesSection()
+    thresholds: ThresholdsSection = ThresholdsSection()
+    limits: LimitsSection = LimitsSection()
+    exits: ExitsSection = ExitsSection()
+    session: SessionSection = SessionSection()
+    signals: SignalsSection = SignalsSection()
+    costs: CostsSection = CostsSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, which wins over .env, which wins over the file."""
+        del file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, cls.toml_file)
+        return init_settings, env_settings, dotenv_settings, toml
+
+    def rules(self) -> Rules:
+        """The domain's rules. Raises ConfigurationError where settings contradict one another."""
+        try:
+            return Rules(
+                thresholds=Thresholds(**self.thresholds.model_dump()),
+                limits=self.limits.limits(),
+                exits=self.exits.rule(),
+                exits_by_symbol={symbol: distances.rule() for symbol, distances in self.exits.symbols.items()},
+                signal_max_age_s=self.signals.max_age_s,
+                signals_per_bar=self.signals.per_bar,
+                entry_timeout_s=self.signals.entry_timeout_s,
+                settled_cash_only=self.account.settled_cash_only,
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"{self.toml_file}: {error}") from error
+
+    def inbox_path(self) -> Path | None:
+        """The file of signals to follow, absolute, or None."""
+        return Path(self.feed.inbox).resolve() if self.feed.inbox else None
+
+    def read_families(self) -> Families:
+        """Read the families file, which lies beside the configuration unless its path is absolute."""
+        path = self.toml_file.parent / self.families.file
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigurationError(f"cannot read the families file {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+        for name, members in table.items():
+            if not isinstance(members, dict) or not all(type(value) is int for value in members.values()):
+                raise ConfigurationError(f"{path}: [{name}] has to map symbols to whole signed leverages")
+        try:
+            return Families.of(table)
+        except ValueError as error:
+            raise ConfigurationError(f"{path}: {error}") from error
+
+
+def load_settings(config: Path, **flags: object) -> Settings:
+    """Read a configuration file with .env, environment and flags over it. Raises ConfigurationError."""
+    if not config.is_file():
+        raise ConfigurationError(f"there is no configuration file {config}")
+    _check_environment()
+    file_settings = type("FileSettings", (Settings,), {"toml_file": config})
+    try:
+        settings: Settings = file_settings(**flags)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(config, error)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{config}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{config}: {type(error).__name__}: {error}") from None
+    settings.rules()
+    try:
+        settings.session.cutoffs()
+    except ValueError as error:
+        raise ConfigurationError(f"{config}: {error}") from error
+    return settings
+
+
+def known_keys() -> list[str]:
+    """Every setting by its dotted name."""
+    keys = []
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            keys += [f"{name}.{key}" for key in section.model_fields]
+        else:
+            keys.append(name)
+    return keys
+
+
+def _check_environment() -> None:
+    """A misspelt variable would be ignored in silence: find it, and name the nearest."""
+    known = {f"TRADER_{key.replace('.', '__').upper()}" for key in known_keys()}
+    sections = {f"TRADER_{name.upper()}" for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if not name.startswith("TRADER_") or name in known | sections | _NOT_SETTINGS:
+            continue
+        if any(name.startswith(f"{key}__") for key in known):
+            continue
+        raise ConfigurationError(f"environment variable {name} is not a setting{_nearest(name, known)}")
+
+
+def _explain(config: Path, error: ValidationError) -> str:
+    """One line a fault: which key, what is wrong, which key was meant. Values are never shown: one may be a secret."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{key} is not a setting{_nearest(key, known_keys())}")
+        else:
+            lines.append(f"{key}: {fault['msg']}")
+    return f"{config} (with .env, environment and flags): " + "; ".join(lines)
+
+
+def _nearest(name: str, known: set[str] | list[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,107 @@
+"""The only place that names concrete classes: an engine from settings, for a replay and for the daemon alike."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from trader.adapters.calendar import load_calendar
+from trader.adapters.paper.broker import PaperBroker, Script, Treatment
+from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect
+from trader.adapters.sqlite.store import SqliteStore, Stamp
+from trader.app.settings import Settings
+from trader.app.strategies import load_strategy
+from trader.domain.events import BrokerEvent
+from trader.domain.family import Families
+from trader.domain.money import micros
+from trader.domain.session import Calendar
+from trader.pipeline.decide import Chain
+from trader.services.engine import Engine, Ports
+from trader.services.inbox import Inbox
+from trader.services.ports import Clock, History, Log, Recorder
+from trader.services.strategy_host import StrategyHost
+
+_REMEMBERED = timedelta(days=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is made from the settings alone, before there is a book or a clock."""
+
+    settings: Settings
+    calendar: Calendar
+    chain: Chain
+    strategies: StrategyHost
+
+    @property
+    def families(self) -> Families:
+        """The configured families."""
+        return self.chain.families
+
+
+def make_parts(settings: Settings) -> Parts:
+    """Build everything that can be wrong in a configuration. Raises ConfigurationError."""
+    rules = settings.rules()
+    chain = Chain(settings.read_families(), rules, settings.costs.costs())
+    calendar = load_calendar(settings.session.cutoffs(), settings.session.calendar_overrides())
+    strategy = load_strategy(settings.strategy.entry, settings.strategy.params)
+    name = settings.strategy.entry.rpartition(":")[2]
+    return Parts(settings=settings, calendar=calendar, chain=chain, strategies=StrategyHost(strategy, name, rules))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBook:
+    """A book, opened for writing and stamped."""
+
+    store: SqliteStore
+    writer: Writer
+    stamp: Stamp
+    created: bool
+    """Whether the account was opened in it just now."""
+
+
+async def open_book(path: Path, settings: Settings, kind: str, at: datetime, *, threaded: bool) -> OpenBook:
+    """Open or make the book of a run. Raises BookError; the account is opened in a book that does not know it."""
+    writer: Writer = await ThreadWriter.open(path) if threaded else InlineWriter(connect(path))
+    store = SqliteStore(writer, path)
+    try:
+        stamp = await store.stamp(kind, settings.account.name, settings.feed.seed, at)
+        created = await store.ensure_account(settings.account.name, micros(settings.account.starting_cash), at)
+    except BaseException:
+        await writer.close()
+        raise
+    return OpenBook(store=store, writer=writer, stamp=stamp, created=created)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An engine and its paper broker."""
+
+    engine: Engine
+    broker: PaperBroker
+    history: History
+
+
+async def make_machine(
+    parts: Parts,
+    book: OpenBook,
+    clock: Clock,
+    log: Log,
+    recorder: Recorder,
+    emit: Callable[[BrokerEvent], None] | None = None,
+    script: Script = lambda _: Treatment(),
+) -> Machine:
+    """Read the book and put an engine on it; broker events go to `emit`, else to the engine's inbox."""
+    account = parts.settings.account.name
+    state = await book.store.load(account)
+    history = await book.store.history(account, clock.now() - _REMEMBERED)
+    inbox = Inbox()
+    broker = PaperBroker(
+        emit or inbox.post,
+        parts.chain.costs,
+        {position.symbol: position.quantity for position in state.positions.values()},
+        script,
+    )
+    ports = Ports(store=book.store, broker=broker, clock=clock, log=log, recorder=recorder)
+    engine = Engine(state, history, ports, parts.chain, parts.calendar, parts.strategies, inbox)
+    return Machine(engine=engine, broker=broker, history=history)

@@ -1,0 +1,149 @@
+"""What comes in by the engine's one inbox, and what goes into the journal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from trader.domain.decision import Signal
+from trader.domain.market import BarTime
+from trader.domain.order import Fill
+
+JsonScalar = str | int | float | bool | None
+JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
+
+
+@dataclass(frozen=True, slots=True)
+class SignalReceived:
+    """A signal from outside: the command line, or a line of the inbox file."""
+
+    signal: Signal
+    source: str = "outside"
+    inbox: "InboxOffset | None" = None
+
+
+class InboxOffset(NamedTuple):
+    """How far an inbox file has been read; committed together with the signal of that line."""
+
+    path: str
+    offset: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """A line of the inbox file that is no signal; refused by number and kept."""
+
+    text: str
+    fault: str
+    inbox: InboxOffset
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAccepted:
+    """The broker has the order."""
+
+    order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCancelled:
+    """The broker says that the order has ended without being filled (further)."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRejected:
+    """The broker or the exchange refused the order."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLost:
+    """Nobody knows what became of the order."""
+
+    order_ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FillReported:
+    """The broker reports an execution; perhaps not for the first time."""
+
+    fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed. The facts are looked at again."""
+
+
+class CommandName(StrEnum):
+    """What an operator may ask of a running daemon."""
+
+    HALT = "halt"
+    RESUME = "resume"
+    FLATTEN = "flatten"
+    ADJUST = "adjust"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An operator's command, journaled with its reason."""
+
+    name: CommandName
+    operator: str
+    reason: str
+    scope: str = "all"
+    """`all`, `family` or `symbol`."""
+    target: str = ""
+    """The family or symbol of the scope."""
+    fill: Fill | None = None
+    """Of ADJUST: the execution that reverses another one."""
+    amount_micros: int = 0
+    """Of ADJUST: cash to book."""
+
+
+BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported
+Event = BarTime | SignalReceived | BadLine | BrokerEvent | Tick | Command
+
+
+class JournalType(StrEnum):
+    """Everything the journal can say. The book can be rebuilt from it."""
+
+    ACCOUNT_OPENED = "account_opened"
+    RUN_STARTED = "run_started"
+    RUN_STOPPED = "run_stopped"
+    DAY_STARTED = "day_started"
+    PHASE = "phase"
+    FLAT_PROVEN = "flat_proven"
+    NOT_FLAT = "not_flat"
+    LEFT_OVERNIGHT = "left_overnight"
+    CONFLICT_FOUND = "conflict_found"
+    ORDER_CREATED = "order_created"
+    ORDER_STATE = "order_state"
+    LOCK_RELEASED = "lock_released"
+    FILL = "fill"
+    UNEXPECTED_FILL = "unexpected_fill"
+    POSITION_CREATED = "position_created"
+    POSITION_CLOSING = "position_closing"
+    CASH_MOVED = "cash_moved"
+    HALTED = "halted"
+    RESUMED = "resumed"
+    COMMAND = "command"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One fact, to be appended to the account's hash chain."""
+
+    type: JournalType
+    at: datetime
+    symbol: str = ""
+    data: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -1,0 +1,198 @@
+"""Positions and lots, and what one fill does to them.
+
+Rule 1: long only. A sell of more than is held is not booked as a short: it raises, and the account stops.
+Rule 2: lots are used up first in, first out. A lot's cost is carried in micros and never divided before it is sold,
+so the cost of all parts of a lot sums to the cost of the lot, to the micro.
+Rule 3: a position is non-zero if and only if it has an exit plan.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from trader.domain.decision import Purpose, Side
+from trader.domain.exit_plan import ExitPlan
+from trader.domain.family import Instrument
+from trader.domain.order import Fill
+
+
+class PositionState(StrEnum):
+    """`CLOSING` counts as held until the last share is sold."""
+
+    FLAT = "flat"
+    OPEN = "open"
+    CLOSING = "closing"
+
+
+class Oversold(ValueError):
+    """A fill sells more than is held. The book cannot express a short; the account must stop."""
+
+
+class Lot(NamedTuple):
+    """Shares bought by one execution and not yet sold. `cost_micros` is the cost of what remains, commission apart."""
+
+    execution_id: str
+    symbol: str
+    opened_at: datetime
+    remaining: int
+    cost_micros: int
+
+
+class Position(NamedTuple):
+    """What is held of one symbol in one account, from flat to flat. Every quantity is in shares."""
+
+    account: str
+    symbol: str
+    family: str
+    direction: int
+    quantity: int
+    cost_micros: int
+    exit_plan: ExitPlan | None
+    state: PositionState
+    closing_purpose: Purpose | None
+    closing_reason: str
+    opened_at: datetime
+    updated_at: datetime
+    bought: int
+    bought_micros: int
+    sold_micros: int
+    realized_micros: int
+
+    @property
+    def avg_cost_micros(self) -> int:
+        """Average cost of a share without commission; 0 when flat."""
+        return self.cost_micros // self.quantity if self.quantity else 0
+
+    def closing(self, purpose: Purpose, reason: str, now: datetime) -> "Position":
+        """The same position, on its way out. The first reason stays."""
+        if self.state is PositionState.CLOSING:
+            return self
+        return self._replace(
+            state=PositionState.CLOSING, closing_purpose=purpose, closing_reason=reason, updated_at=now
+        )
+
+
+class RoundTrip(NamedTuple):
+    """A finished position, from flat to flat. P&L includes every commission of it."""
+
+    account: str
+    symbol: str
+    opened_at: datetime
+    closed_at: datetime
+    quantity: int
+    bought_micros: int
+    sold_micros: int
+    pnl_micros: int
+    exit_reason: str
+
+
+class Booked(NamedTuple):
+    """Everything that follows from one fill, ledger-wise."""
+
+    position: Position
+    lots: tuple[Lot, ...]
+    changed_lots: tuple[Lot, ...]
+    realized_micros: int
+    round_trip: RoundTrip | None
+    created: bool
+    """The fill made the position non-zero."""
+
+
+def book_fill(
+    position: Position | None, lots: tuple[Lot, ...], fill: Fill, instrument: Instrument, plan: ExitPlan
+) -> Booked:
+    """Apply one execution. `plan` arms a position that the fill makes non-zero and is ignored otherwise.
+
+    Realised P&L of a fill is its proceeds less the cost of the lots it used, less its own commission; a buy realises
+    its commission. Raises Oversold when a sell exceeds what is held.
+    """
+    if fill.side is Side.BUY:
+        return _book_buy(position, lots, fill, instrument, plan)
+    return _book_sell(position, lots, fill)
+
+
+def _book_buy(
+    position: Position | None, lots: tuple[Lot, ...], fill: Fill, instrument: Instrument, plan: ExitPlan
+) -> Booked:
+    value = fill.quantity * fill.price_micros
+    lot = Lot(fill.execution_id, fill.symbol, fill.executed_at, fill.quantity, value)
+    created = position is None or position.quantity == 0
+    if created:
+        after = Position(
+            account=fill.account,
+            symbol=fill.symbol,
+            family=instrument.family,
+            direction=instrument.direction,
+            quantity=fill.quantity,
+            cost_micros=value,
+            exit_plan=plan,
+            state=PositionState.OPEN,
+            closing_purpose=None,
+            closing_reason="",
+            opened_at=fill.executed_at,
+            updated_at=fill.executed_at,
+            bought=fill.quantity,
+            bought_micros=value,
+            sold_micros=0,
+            realized_micros=-fill.commission_micros,
+        )
+    else:
+        assert position is not None  # noqa: S101  (told to the type checker: `created` is false)
+        after = position._replace(
+            quantity=position.quantity + fill.quantity,
+            cost_micros=position.cost_micros + value,
+            updated_at=fill.executed_at,
+            bought=position.bought + fill.quantity,
+            bought_micros=position.bought_micros + value,
+            realized_micros=position.realized_micros - fill.commission_micros,
+        )
+    return Booked(after, (*lots, lot), (lot,), -fill.commission_micros, None, created)
+
+
+def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill) -> Booked:
+    held = position.quantity if position is not None else 0
+    if position is None or fill.quantity > held:
+        raise Oversold(f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held")
+    left, changed, cost = _use_lots(lots, fill.quantity)
+    value = fill.quantity * fill.price_micros
+    realized = value - cost - fill.commission_micros
+    after = position._replace(
+        quantity=held - fill.quantity,
+        cost_micros=position.cost_micros - cost,
+        updated_at=fill.executed_at,
+        sold_micros=position.sold_micros + value,
+        realized_micros=position.realized_micros + realized,
+    )
+    if after.quantity:
+        return Booked(after, left, changed, realized, None, created=False)
+    round_trip = RoundTrip(
+        account=after.account,
+        symbol=after.symbol,
+        opened_at=after.opened_at,
+        closed_at=fill.executed_at,
+        quantity=after.bought,
+        bought_micros=after.bought_micros,
+        sold_micros=after.sold_micros,
+        pnl_micros=after.realized_micros,
+        exit_reason=after.closing_reason,
+    )
+    flat = after._replace(
+        exit_plan=None, state=PositionState.FLAT, closing_purpose=None, closing_reason="", cost_micros=0
+    )
+    return Booked(flat, left, changed, realized, round_trip, created=False)
+
+
+def _use_lots(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:
+    """Take shares from the oldest lots: what is left, which lots changed, and the cost of what was taken."""
+    changed: list[Lot] = []
+    cost = 0
+    for lot in lots:
+        taken = min(quantity, lot.remaining)
+        lot_cost = lot.cost_micros * taken // lot.remaining
+        changed.append(lot._replace(remaining=lot.remaining - taken, cost_micros=lot.cost_micros - lot_cost))
+        cost += lot_cost
+        quantity -= taken
+        if not quantity:
+            break
+    left = (*(lot for lot in changed if lot.remaining), *lots[len(changed) :])
+    return left, tuple(changed), cost

@@ -1,0 +1,131 @@
+"""Market data: bars, and why a bar cannot be."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from trader.domain.money import MICROS_PER_DOLLAR, micros
+
+
+class Bar(NamedTuple):
+    """One finished interval of one symbol. Made by the million, hence a tuple.
+
+    `timestamp` is the bar's start, aware UTC; the bar is known only when it ends. Prices are exact, in micros;
+    `open`, `high`, `low` and `close` give the same prices in dollars, as floats, for a strategy's statistics.
+    """
+
+    symbol: str
+    timestamp: datetime
+    open_micros: int
+    high_micros: int
+    low_micros: int
+    close_micros: int
+    volume: int
+
+    @property
+    def open(self) -> float:
+        """First price, dollars."""
+        return self.open_micros / MICROS_PER_DOLLAR
+
+    @property
+    def high(self) -> float:
+        """Highest price, dollars."""
+        return self.high_micros / MICROS_PER_DOLLAR
+
+    @property
+    def low(self) -> float:
+        """Lowest price, dollars."""
+        return self.low_micros / MICROS_PER_DOLLAR
+
+    @property
+    def close(self) -> float:
+        """Last price, dollars."""
+        return self.close_micros / MICROS_PER_DOLLAR
+
+    @classmethod
+    def in_dollars(
+        cls,
+        symbol: str,
+        timestamp: datetime,
+        open: float,  # noqa: A002  (the bar's own word)
+        high: float,
+        low: float,
+        close: float,
+        volume: int = 0,
+    ) -> "Bar":
+        """Make a bar from prices in dollars, as files and tests have them."""
+        return cls(symbol, timestamp, micros(open), micros(high), micros(low), micros(close), volume)
+
+
+class BarTime(NamedTuple):
+    """All bars that ended at one instant: what the engine sees at once."""
+
+    ends_at: datetime
+    interval: timedelta
+    bars: tuple[Bar, ...]
+
+
+def bar_fault(bar: Bar) -> str | None:
+    """Say why a bar cannot be, or None. NaN never gets here: micros() refuses it."""
+    if min(bar.open_micros, bar.high_micros, bar.low_micros, bar.close_micros) <= 0:
+        return "price not positive"
+    if bar.high_micros < bar.low_micros:
+        return "high below low"
+    if not bar.low_micros <= bar.open_micros <= bar.high_micros:
+        return "open outside low..high"
+    if not bar.low_micros <= bar.close_micros <= bar.high_micros:
+        return "close outside low..high"
+    if bar.volume < 0:
+        return "negative volume"
+    return None
+
+
+class Prices:
+    """The last two bars of each symbol. Fed by the engine, read by decisions."""
+
+    __slots__ = ("_before", "_last", "interval")
+
+    def __init__(self) -> None:
+        self.interval = timedelta(minutes=1)
+        self._last: dict[str, Bar] = {}
+        self._before: dict[str, Bar] = {}
+
+    def observe(self, bar_time: BarTime) -> None:
+        """Take in the bars of one bar time."""
+        self.interval = bar_time.interval
+        last, before = self._last, self._before
+        for bar in bar_time.bars:
+            symbol = bar.symbol
+            if symbol in last:
+                before[symbol] = last[symbol]
+            last[symbol] = bar
+
+    def last(self, symbol: str) -> Bar | None:
+        """The newest finished bar, or None."""
+        return self._last.get(symbol)
+
+    def known_at(self, symbol: str) -> datetime | None:
+        """When the newest price became known: the end of its bar."""
+        bar = self._last.get(symbol)
+        return None if bar is None else bar.timestamp + self.interval
+
+    def value_micros(self, symbol: str, quantity: int, otherwise_micros: int) -> int:
+        """Market value of shares; `otherwise_micros` (their cost) where no price is known yet."""
+        bar = self._last.get(symbol)
+        return otherwise_micros if bar is None else bar.close_micros * quantity
+
+    def jump_ppm(self, symbol: str) -> int:
+        """How far the newest close is from the close before it; 0 for a first bar."""
+        last, before = self._last.get(symbol), self._before.get(symbol)
+        if last is None or before is None:
+            return 0
+        return abs(last.close_micros - before.close_micros) * 1_000_000 // before.close_micros
+
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that has a price."""
+        return tuple(self._last)
+
+
+def by_symbol(bars: Iterable[Bar]) -> dict[str, Bar]:
+    """Index the bars of one bar time."""
+    return {bar.symbol: bar for bar in bars}

@@ -1,0 +1,170 @@
+"""Orders: what the broker was asked, and the one table of what may become of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from trader.domain.decision import Purpose, Side
+from trader.domain.errors import IllegalTransition
+
+
+class OrderState(StrEnum):
+    """Where an order stands. `UNKNOWN`: the broker's answer is missing; nothing may be assumed."""
+
+    CREATED = "created"
+    WORKING = "working"
+    CANCELLING = "cancelling"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+LIVE = frozenset({OrderState.CREATED, OrderState.WORKING, OrderState.CANCELLING, OrderState.UNKNOWN})
+DONE = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED})
+
+
+class OrderEvent(StrEnum):
+    """What can happen to an order."""
+
+    ACCEPTED = "accepted"
+    PARTLY_FILLED = "partly_filled"
+    FILLED = "filled"
+    CANCEL_ASKED = "cancel_asked"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    LOST = "lost"
+
+
+_S, _E = OrderState, OrderEvent
+
+TRANSITIONS: dict[OrderState, dict[OrderEvent, OrderState]] = {
+    _S.CREATED: {
+        _E.ACCEPTED: _S.WORKING,
+        _E.PARTLY_FILLED: _S.WORKING,  # the fill may be reported before the acknowledgement
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.CANCELLING,
+        _E.CANCELLED: _S.CANCELLED,
+        _E.REJECTED: _S.REJECTED,
+        _E.LOST: _S.UNKNOWN,
+    },
+    _S.WORKING: {
+        _E.ACCEPTED: _S.WORKING,  # a repeated acknowledgement is normal
+        _E.PARTLY_FILLED: _S.WORKING,
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.CANCELLING,
+        _E.CANCELLED: _S.CANCELLED,
+        _E.REJECTED: _S.REJECTED,  # accepted, then refused by the exchange
+        _E.LOST: _S.UNKNOWN,
+    },
+    _S.CANCELLING: {
+        _E.ACCEPTED: _S.CANCELLING,
+        _E.PARTLY_FILLED: _S.CANCELLING,
+        _E.FILLED: _S.FILLED,  # the cancel lost the race
+        _E.CANCEL_ASKED: _S.CANCELLING,
+        _E.CANCELLED: _S.CANCELLED,
+        _E.REJECTED: _S.REJECTED,
+        _E.LOST: _S.UNKNOWN,
+    },
+    _S.UNKNOWN: {
+        _E.ACCEPTED: _S.WORKING,
+        _E.PARTLY_FILLED: _S.WORKING,
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.UNKNOWN,
+        _E.CANCELLED: _S.CANCELLED,
+        _E.REJECTED: _S.REJECTED,
+        _E.LOST: _S.UNKNOWN,
+    },
+    # Real-world rows: a fill can arrive for an order that was reported ended. It happened, so it is booked; the order
+    # stays ended, and its caller raises the alarm.
+    _S.FILLED: {_E.ACCEPTED: _S.FILLED, _E.CANCEL_ASKED: _S.FILLED, _E.CANCELLED: _S.FILLED},
+    _S.CANCELLED: {
+        _E.ACCEPTED: _S.CANCELLED,
+        _E.PARTLY_FILLED: _S.CANCELLED,
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.CANCELLED,
+        _E.CANCELLED: _S.CANCELLED,
+    },
+    _S.REJECTED: {
+        _E.PARTLY_FILLED: _S.REJECTED,
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.REJECTED,
+        _E.CANCELLED: _S.REJECTED,
+        _E.REJECTED: _S.REJECTED,
+    },
+}
+
+
+class Order(NamedTuple):
+    """One order of ours. `ref` is its identity everywhere, at the broker too."""
+
+    ref: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: int
+    limit_micros: int | None
+    """Worst price of an entry; None is a market order, which only exits use."""
+    purpose: Purpose
+    reason: str
+    signal_id: str
+    state: OrderState
+    filled: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def remaining(self) -> int:
+        """Shares not yet executed."""
+        return self.quantity - self.filled
+
+    @property
+    def live(self) -> bool:
+        """Working, or of unknown fate."""
+        return self.state in LIVE
+
+    def after(self, event: OrderEvent, now: datetime, filled: int = 0) -> "Order":
+        """The order after an event; `filled` is the number of shares executed by it.
+
+        Raises IllegalTransition, with nothing changed, for what the table does not allow.
+        """
+        state = TRANSITIONS[self.state].get(event)
+        if state is None:
+            raise IllegalTransition(f"order {self.ref} is {self.state} and cannot be {event}")
+        return self._replace(state=state, filled=self.filled + filled, updated_at=now)
+
+
+class Fill(NamedTuple):
+    """One execution, identified by the broker's execution id, unique within an account."""
+
+    execution_id: str
+    order_ref: str
+    account: str
+    symbol: str
+    side: Side
+    quantity: int
+    price_micros: int
+    commission_micros: int
+    executed_at: datetime
+
+    @property
+    def cash_effect_micros(self) -> int:
+        """What the execution does to cash, commission included."""
+        value = self.quantity * self.price_micros
+        return (-value if self.side is Side.BUY else value) - self.commission_micros
+
+
+class PendingLock(NamedTuple):
+    """The durable right to have one working opening order on (account, symbol).
+
+    Its row carries what the order may still use up: cash and a position slot, and the side of the family it takes.
+    """
+
+    order_ref: str
+    account: str
+    symbol: str
+    family: str
+    direction: int
+    reserved_micros: int
+    takes_slot: bool
+    acquired_at: datetime

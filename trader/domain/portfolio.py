@@ -1,0 +1,130 @@
+"""The book in memory, and the frozen view of it that a decision may see."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import NamedTuple
+
+from trader.domain.decision import Ticket
+from trader.domain.ledger import Lot, Position
+from trader.domain.market import Prices
+from trader.domain.order import Order, PendingLock
+
+
+class Halt(NamedTuple):
+    """Entries barred for a named reason until it is cleared. Exits are never barred.
+
+    `scope` is `all`, `family` or `symbol`; `target` names the family or symbol and is empty for `all`.
+    """
+
+    scope: str
+    target: str
+    reason: str
+    since: datetime
+
+    @property
+    def key(self) -> str:
+        """`all`, `family:QQQ`, `symbol:AAPL`: one halt of a scope at a time."""
+        return f"{self.scope}:{self.target}" if self.target else self.scope
+
+
+class Day(NamedTuple):
+    """Counters of one exchange date, read from the book at start and kept with it."""
+
+    day: date
+    opening_equity_micros: int
+    openings: int = 0
+    notional_micros: int = 0
+    sold_micros: int = 0
+    """Proceeds of today's sales; a cash account may not spend them before the next session."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Book:
+    """One account's committed state, by symbol or reference. Replaced whole after each commit, never changed."""
+
+    account: str
+    epoch: int
+    cash_micros: int
+    starting_cash_micros: int
+    positions: Mapping[str, Position]
+    """Held ones only."""
+    lots: Mapping[str, tuple[Lot, ...]]
+    orders: Mapping[str, Order]
+    """Live ones only."""
+    exits: Mapping[str, Order]
+    """The live order that holds a symbol's exit slot."""
+    locks: Mapping[str, PendingLock]
+    """Symbol -> the right of its working entry."""
+    halts: Mapping[str, Halt]
+    day: Day | None
+    orders_made: int
+    """How many order references this epoch has used."""
+    signals_seen: int
+
+    @property
+    def reserved_micros(self) -> int:
+        """Cash that working entries may still spend."""
+        return sum(lock.reserved_micros for lock in self.locks.values())
+
+    def seen(self, signals: int) -> "Book":
+        """The same book, so many signals later."""
+        return replace(self, signals_seen=signals) if signals != self.signals_seen else self
+
+    def equity_micros(self, prices: Prices) -> int:
+        """Cash plus positions at their last price."""
+        return self.cash_micros + sum(
+            prices.value_micros(position.symbol, position.quantity, position.cost_micros)
+            for position in self.positions.values()
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portfolio:
+    """What a decision may see. Exposure counts positions at market and working entries at their worst case."""
+
+    account: str
+    cash_micros: int
+    reserved_micros: int
+    equity_micros: int
+    gross_micros: int
+    family_micros: Mapping[str, int]
+    positions: Mapping[str, Position]
+    locks: Mapping[str, PendingLock]
+    exits: Mapping[str, Order]
+    unknown: frozenset[str]
+    """Symbols with an order of unknown fate."""
+    halts: Mapping[str, Halt]
+    day: Day
+    slots: int
+    """Open positions and working entries, each symbol once."""
+    opened_at: Mapping[str, datetime]
+    """Family -> the bar time of its newest opening."""
+    entries_last_minute: int
+
+    def halt_for(self, family: str, symbol: str) -> Halt | None:
+        """The halt that bars an entry, the widest first."""
+        if not self.halts:
+            return None
+        for key in ("all", f"family:{family}", f"symbol:{symbol}"):
+            if key in self.halts:
+                return self.halts[key]
+        return None
+
+    def with_ticket(self, ticket: Ticket, now: datetime, lock: PendingLock) -> "Portfolio":
+        """The portfolio the next decision sees: this ticket's cash, slot and exposure are taken."""
+        reserved = ticket.reserved_micros
+        return replace(
+            self,
+            reserved_micros=self.reserved_micros + reserved,
+            gross_micros=self.gross_micros + reserved,
+            family_micros={
+                **self.family_micros,
+                ticket.family: self.family_micros.get(ticket.family, 0) + reserved,
+            },
+            locks={**self.locks, ticket.symbol: lock},
+            day=self.day._replace(openings=self.day.openings + 1, notional_micros=self.day.notional_micros + reserved),
+            slots=self.slots + ticket.takes_slot,
+            opened_at={**self.opened_at, ticket.family: now},
+            entries_last_minute=self.entries_last_minute + 1,
+        )

@@ -1,0 +1,85 @@
+"""What the operator may set: thresholds, limits, exits. Plain values; their defaults are the product's defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from trader.domain.exit_plan import ExitRule
+from trader.domain.money import MICROS_PER_DOLLAR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Probabilities at which an instrument is entered and left. Leave below enter is the hysteresis."""
+
+    enter_1x: float = 0.75
+    enter_3x: float = 0.90
+    leave_1x: float = 0.60
+    leave_3x: float = 0.80
+
+    def __post_init__(self) -> None:
+        if not 0.5 < self.leave_1x < self.enter_1x <= 1:
+            raise ValueError(f"need 0.5 < leave_1x < enter_1x <= 1, not {self.leave_1x}, {self.enter_1x}")
+        if not self.enter_1x <= self.enter_3x <= 1 or not self.leave_1x <= self.leave_3x < self.enter_3x:
+            raise ValueError(
+                "need enter_1x <= enter_3x <= 1 and leave_1x <= leave_3x < enter_3x, "
+                f"not enter_3x {self.enter_3x}, leave_3x {self.leave_3x}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Entries stop at these; exits never do. Shares of equity in ppm, money in micros, times in seconds."""
+
+    position_ppm: int = 150_000
+    order_notional_micros: int = 250_000 * MICROS_PER_DOLLAR
+    gross_ppm: int = 1_000_000
+    family_ppm: int = 400_000
+    cash_reserve_ppm: int = 20_000
+    minimum_notional_micros: int = 500 * MICROS_PER_DOLLAR
+    open_positions: int = 6
+    openings_per_day: int = 200
+    daily_notional_ppm: int = 30_000_000
+    day_loss_ppm: int = 30_000
+    collar_ppm: int = 50_000
+    """A last price further than this from the print before it needs a second print."""
+    limit_offset_ppm: int = 5_000
+    """How far above the last price an entry may be filled."""
+    stale_price_s: int = 120
+    orders_per_minute: int = 60
+    resize_ppm: int = 250_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Everything a decision may depend on beside the signal, the portfolio and the clock."""
+
+    thresholds: Thresholds = Thresholds()
+    limits: Limits = Limits()
+    exits: ExitRule = ExitRule()
+    exits_by_symbol: Mapping[str, ExitRule] = field(default_factory=dict)
+    signal_max_age_s: int = 60
+    signals_per_bar: int = 200
+    """Of one strategy; the rest of a bar's signals is refused."""
+    entry_timeout_s: int = 60
+    settled_cash_only: bool = False
+    """A cash account spends the proceeds of a sale on the next session (T+1)."""
+
+    def exit_rule(self, symbol: str) -> ExitRule:
+        """The exit distances of a symbol."""
+        return self.exits_by_symbol.get(symbol, self.exits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """Commission of a trade; the defaults are IBKR's fixed plan for US stocks (0.005 USD a share, 1 USD at least,
+    1 % of the trade's value at most), and slippage of the paper broker."""
+
+    per_share_micros: int = 5_000
+    minimum_micros: int = MICROS_PER_DOLLAR
+    maximum_ppm: int = 10_000
+    slippage_ppm: int = 100
+
+    def commission_micros(self, quantity: int, price_micros: int) -> int:
+        """Commission of one order executed at once."""
+        at_most = quantity * price_micros * self.maximum_ppm // 1_000_000
+        return min(max(quantity * self.per_share_micros, self.minimum_micros), at_most)

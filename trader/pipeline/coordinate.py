@@ -1,0 +1,78 @@
+"""Allocation -> Intent: never long and inverse in one family.
+
+A family is looked at as a whole: positions, working orders and orders of unknown fate. Whatever is not the wanted
+instrument is closed or cancelled first, and the opening waits until the family is proved to hold nothing else
+(incident 1: opens that went out before the closes had filled).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from trader.domain.decision import Allocation, Close, Intent, Purpose, Refusal, Rule, Stage
+from trader.domain.exit_plan import ExitReason
+from trader.domain.family import Families, Family
+from trader.domain.ledger import PositionState
+from trader.domain.portfolio import Portfolio
+
+
+@dataclass(frozen=True, slots=True)
+class Coordination:
+    """What has to go, and either an intent or the reason why there is none. Cash asked for has neither."""
+
+    closes: tuple[Close, ...] = ()
+    cancels: tuple[str, ...] = ()
+    intent: Intent | None = None
+    refusal: Refusal | None = None
+
+
+def coordinate(allocation: Allocation, families: Families, portfolio: Portfolio, now: datetime) -> Coordination:
+    """Resolve one family for one allocation."""
+    family = families.family(allocation.family)
+    closes, cancels = _in_the_way(allocation, family, portfolio)
+    wanted = allocation.symbol
+    if wanted is None:
+        return Coordination(closes, cancels)
+    refusal = _obstacle(wanted, family, portfolio, now, waits=bool(closes or cancels))
+    if refusal is not None:
+        return Coordination(closes, cancels, refusal=refusal)
+    direction = families.instrument(wanted).direction
+    return Coordination(intent=Intent(allocation.signal, family.name, wanted, direction))
+
+
+def _in_the_way(
+    allocation: Allocation, family: Family, portfolio: Portfolio
+) -> tuple[tuple[Close, ...], tuple[str, ...]]:
+    """Held and working members that are not the wanted one."""
+    reason = ExitReason.SIGNAL if allocation.symbol is None else ExitReason.TURN
+    others = [symbol for symbol in family.members if symbol != allocation.symbol]
+    closes = tuple(
+        Close(symbol, Purpose.EXIT, reason, allocation.signal.id) for symbol in others if symbol in portfolio.positions
+    )
+    cancels = tuple(portfolio.locks[symbol].order_ref for symbol in others if symbol in portfolio.locks)
+    return closes, cancels
+
+
+def _obstacle(wanted: str, family: Family, portfolio: Portfolio, now: datetime, *, waits: bool) -> Refusal | None:
+    """Why the wanted instrument may not be bought now, or None."""
+    if wanted in portfolio.locks:
+        return Refusal(Stage.CONFLICT, Rule.SYMBOL_LOCKED, wanted, detail=portfolio.locks[wanted].order_ref)
+    if portfolio.unknown:
+        for symbol in family.members:
+            if symbol in portfolio.unknown:
+                return Refusal(
+                    Stage.CONFLICT, Rule.UNKNOWN_ORDER, wanted, detail=f"{symbol} has an order of unknown fate"
+                )
+    if waits:
+        return Refusal(Stage.CONFLICT, Rule.TURNING, wanted, detail="the rest of the family has to be flat first")
+    position = portfolio.positions.get(wanted)
+    if position is not None and position.state is PositionState.CLOSING:
+        return Refusal(Stage.CONFLICT, Rule.CLOSING, wanted, detail=position.closing_reason)
+    if portfolio.opened_at.get(family.name) == now:
+        return Refusal(Stage.CONFLICT, Rule.ONE_OPENING_PER_BAR, wanted)
+    return None
+
+
+def conflicting(family: Family, portfolio: Portfolio) -> bool:
+    """Whether long and inverse members are held at once: only possible for what was found at start."""
+    sides = {leverage > 0 for symbol, leverage in family.members.items() if symbol in portfolio.positions}
+    return len(sides) > 1

@@ -1,0 +1,170 @@
+"""Intent -> Ticket: whole shares from equity, price and limits.
+
+Rule 1: the size is a share of equity, never of free cash; so the same signal asked twice changes nothing (incident 1:
+free cash as the target bought and sold in turn).
+Rule 2: cash that working entries have reserved is spent; a ticket reserves its worst case, limit price and commission.
+Rule 3: a limit that leaves less than the wanted size cuts it down; one that leaves less than the smallest order
+refuses, and the refusal names that limit.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from trader.domain.decision import ExitTicket, Intent, Purpose, Refusal, Rule, Stage, Ticket
+from trader.domain.exit_plan import ExitReason
+from trader.domain.ledger import Position
+from trader.domain.market import Bar, Prices
+from trader.domain.money import MICROS_PER_DOLLAR, part, tick_up
+from trader.domain.portfolio import Portfolio
+from trader.domain.rules import Costs, Limits
+from trader.pipeline.session_window import Admitted
+
+
+class Unchanged(NamedTuple):
+    """What is held is what is wanted, but for less than the re-size threshold."""
+
+    symbol: str
+
+
+class _Room(NamedTuple):
+    """How much one limit still lets in, micros."""
+
+    rule: Rule
+    room_micros: int
+    used_micros: int
+    limit_micros: int
+
+
+def resize(intent: Intent, portfolio: Portfolio, prices: Prices, limits: Limits) -> ExitTicket | Unchanged | None:
+    """Leave a held position alone inside the re-size threshold, reduce it above; None lets it be bought.
+
+    Comes before every gate: a reduction must not wait for one.
+    """
+    held, bar = portfolio.positions.get(intent.symbol), prices.last(intent.symbol)
+    if held is None or bar is None:
+        return None
+    target_micros = _target_micros(portfolio, limits)
+    excess_micros = held.quantity * bar.close_micros - target_micros
+    if abs(excess_micros) <= part(target_micros, limits.resize_ppm):
+        return Unchanged(intent.symbol)
+    if excess_micros < 0:
+        return None
+    excess = max(excess_micros // bar.close_micros, 1)
+    return ExitTicket(intent.symbol, excess, Purpose.EXIT, ExitReason.RESIZE, intent.signal.id)
+
+
+def size(
+    admitted: Admitted, portfolio: Portfolio, prices: Prices, limits: Limits, costs: Costs, now: datetime
+) -> Ticket | Refusal:
+    """Compute the order for an admitted intent, or name the limit that says no."""
+    intent = admitted.intent
+    bar = prices.last(intent.symbol)
+    if bar is None:
+        return Refusal(Stage.SIZING, Rule.NO_PRICE, intent.symbol)
+    held = portfolio.positions.get(intent.symbol)
+    return (
+        _price_refusal(intent.symbol, bar, prices, limits, now)
+        or _count_refusal(intent.symbol, portfolio, limits, opens=held is None)
+        or _ticket(intent, held, bar, portfolio, limits, costs)
+    )
+
+
+def _target_micros(portfolio: Portfolio, limits: Limits) -> int:
+    return part(portfolio.equity_micros, limits.position_ppm)
+
+
+def _price_refusal(symbol: str, bar: Bar, prices: Prices, limits: Limits, now: datetime) -> Refusal | None:
+    age_s = (now - bar.timestamp - prices.interval).total_seconds()
+    if age_s > limits.stale_price_s:
+        return Refusal(Stage.SIZING, Rule.STALE_PRICE, symbol, age_s, limits.stale_price_s, "seconds")
+    jump_ppm = prices.jump_ppm(symbol)
+    if jump_ppm > limits.collar_ppm:
+        return Refusal(
+            Stage.SIZING,
+            Rule.PRICE_COLLAR,
+            symbol,
+            jump_ppm / 10_000,
+            limits.collar_ppm / 10_000,
+            "percent away from the bar before; a second print is needed",
+        )
+    return None
+
+
+def _count_refusal(symbol: str, portfolio: Portfolio, limits: Limits, *, opens: bool) -> Refusal | None:
+    day = portfolio.day
+    loss_micros = day.opening_equity_micros - portfolio.equity_micros
+    loss_limit_micros = part(day.opening_equity_micros, limits.day_loss_ppm)
+    if loss_micros >= loss_limit_micros:
+        return _money(Rule.DAY_LOSS, symbol, loss_micros, loss_limit_micros)
+    if opens and portfolio.slots >= limits.open_positions:
+        return Refusal(Stage.SIZING, Rule.OPEN_POSITIONS, symbol, portfolio.slots, limits.open_positions)
+    if day.openings >= limits.openings_per_day:
+        return Refusal(Stage.SIZING, Rule.OPENINGS_PER_DAY, symbol, day.openings, limits.openings_per_day)
+    if portfolio.entries_last_minute >= limits.orders_per_minute:
+        return Refusal(
+            Stage.SIZING, Rule.ORDER_RATE, symbol, portfolio.entries_last_minute, limits.orders_per_minute, "a minute"
+        )
+    return None
+
+
+def _ticket(
+    intent: Intent, held: Position | None, bar: Bar, portfolio: Portfolio, limits: Limits, costs: Costs
+) -> Ticket | Refusal:
+    price = bar.close_micros
+    limit_price = tick_up(price + part(price, limits.limit_offset_ppm))
+    owned_micros = held.quantity * price if held is not None else 0
+    wanted_micros = _target_micros(portfolio, limits) - owned_micros
+    tightest = min(_rooms(intent, wanted_micros, portfolio, limits), key=lambda room: room.room_micros)
+    quantity = _whole_shares(tightest.room_micros, limit_price, costs)
+    if quantity * price < limits.minimum_notional_micros or quantity == 0:
+        return _too_small(intent.symbol, quantity * price, tightest, limits)
+    return Ticket(
+        signal=intent.signal,
+        family=intent.family,
+        symbol=intent.symbol,
+        direction=intent.direction,
+        quantity=quantity,
+        limit_micros=limit_price,
+        reserved_micros=quantity * limit_price + costs.commission_micros(quantity, limit_price),
+        reference_micros=price,
+        takes_slot=held is None,
+    )
+
+
+def _rooms(intent: Intent, wanted_micros: int, portfolio: Portfolio, limits: Limits) -> tuple[_Room, ...]:
+    """Every limit on the size of an order, and what it leaves."""
+    equity = portfolio.equity_micros
+    gross, gross_limit = portfolio.gross_micros, part(equity, limits.gross_ppm)
+    family, family_limit = portfolio.family_micros.get(intent.family, 0), part(equity, limits.family_ppm)
+    traded, traded_limit = portfolio.day.notional_micros, part(equity, limits.daily_notional_ppm)
+    reserve = part(equity, limits.cash_reserve_ppm)
+    spendable = portfolio.cash_micros - portfolio.reserved_micros
+    return (
+        _Room(Rule.POSITION_SIZE, wanted_micros, 0, wanted_micros),
+        _Room(Rule.ORDER_NOTIONAL, limits.order_notional_micros, 0, limits.order_notional_micros),
+        _Room(Rule.GROSS_EXPOSURE, gross_limit - gross, gross, gross_limit),
+        _Room(Rule.FAMILY_EXPOSURE, family_limit - family, family, family_limit),
+        _Room(Rule.DAILY_NOTIONAL, traded_limit - traded, traded, traded_limit),
+        _Room(Rule.CASH_RESERVE, spendable - reserve, spendable, reserve),
+    )
+
+
+def _whole_shares(room_micros: int, limit_price: int, costs: Costs) -> int:
+    """The most shares whose worst case, commission included, fits into the room."""
+    quantity = max(room_micros, 0) // limit_price
+    while quantity and quantity * limit_price + costs.commission_micros(quantity, limit_price) > room_micros:
+        excess = quantity * limit_price + costs.commission_micros(quantity, limit_price) - room_micros
+        quantity -= max(1, excess // (limit_price + costs.per_share_micros))
+    return max(quantity, 0)
+
+
+def _too_small(symbol: str, notional_micros: int, tightest: _Room, limits: Limits) -> Refusal:
+    if tightest.rule is Rule.POSITION_SIZE:
+        return _money(Rule.MINIMUM_NOTIONAL, symbol, notional_micros, limits.minimum_notional_micros)
+    return _money(tightest.rule, symbol, tightest.used_micros, tightest.limit_micros)
+
+
+def _money(rule: Rule, symbol: str, measured_micros: int, limit_micros: int) -> Refusal:
+    return Refusal(
+        Stage.SIZING, rule, symbol, measured_micros / MICROS_PER_DOLLAR, limit_micros / MICROS_PER_DOLLAR, "USD"
+    )

@@ -1,0 +1,89 @@
+"""What an operator may ask of the running daemon. Each command is journaled with its reason and then acknowledged."""
+
+from trader.domain.decision import Close, Purpose
+from trader.domain.events import Command, CommandName, JournalType
+from trader.domain.exit_plan import ExitReason
+from trader.domain.ledger import Oversold, Position
+from trader.domain.money import usd
+from trader.domain.portfolio import Halt
+from trader.services.draft import Draft
+from trader.services.execution import Execution
+from trader.services.settlement import Settlement
+from trader.services.step import Level, Step
+
+
+class Commands:
+    """Turns commands into facts of the draft."""
+
+    def __init__(self, execution: Execution, settlement: Settlement) -> None:
+        self._execution = execution
+        self._settlement = settlement
+
+    def obey(self, step: Step, command: Command) -> str:
+        """Do what is asked; give the acknowledgement. One that begins with `refused` changed nothing."""
+        acknowledgement = {
+            CommandName.HALT: self._halt,
+            CommandName.RESUME: self._resume,
+            CommandName.FLATTEN: self._flatten,
+            CommandName.ADJUST: self._adjust,
+        }[command.name](step, command)
+        step.draft.note(
+            JournalType.COMMAND,
+            name=command.name,
+            operator=command.operator,
+            reason=command.reason,
+            scope=command.scope,
+            target=command.target,
+            answer=acknowledgement,
+        )
+        step.say(Level.WARNING, f"COMMAND {command.name} by {command.operator} ({command.reason}): {acknowledgement}")
+        return acknowledgement
+
+    def _halt(self, step: Step, command: Command) -> str:
+        halt = Halt(command.scope, command.target, command.reason, step.draft.now)
+        if halt.key in step.draft.halts:
+            return f"{halt.key} was halted already: {step.draft.halts[halt.key].reason}"
+        step.draft.halt(halt)
+        return f"entries halted: {halt.key}. Exits, stops and the close of the day go on"
+
+    def _resume(self, step: Step, command: Command) -> str:
+        key = f"{command.scope}:{command.target}" if command.target else command.scope
+        if step.draft.resume(key, command.reason):
+            return f"entries resumed: {key}"
+        there = ", ".join(step.draft.halts) or "nothing"
+        return f"refused: {key} is not halted (halted: {there})"
+
+    def _flatten(self, step: Step, command: Command) -> str:
+        draft = step.draft
+        if command.scope == "all" or command.target:
+            draft.halt(Halt(command.scope, command.target, f"flatten: {command.reason}", draft.now))
+        chosen = [position for position in draft.positions.values() if _in_scope(position, command)]
+        for position in chosen:
+            self._execution.close(step, Close(position.symbol, Purpose.MANUAL, ExitReason.MANUAL))
+        for lock in list(draft.locks.values()):
+            if command.scope == "all" or command.target in (lock.symbol, lock.family):
+                self._execution.cancel(step, lock.order_ref)
+        return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
+
+    def _adjust(self, step: Step, command: Command) -> str:
+        if command.fill is None:
+            return self._move_cash(step.draft, command)
+        fill = command.fill
+        if self._settlement.knows(step, fill.execution_id):
+            return f"refused: {fill.execution_id} is booked already"
+        if fill.symbol in step.draft.exits or fill.symbol in step.draft.locks:
+            return f"refused: {fill.symbol} has a working order; wait for its end, or cancel it"
+        try:
+            self._settlement.adjust(step, fill, command.reason)
+        except Oversold as error:
+            return f"refused: {error}"
+        return f"booked {fill.execution_id}: {fill.side} {fill.quantity} {fill.symbol} at {usd(fill.price_micros)}"
+
+    def _move_cash(self, draft: Draft, command: Command) -> str:
+        draft.move_cash(command.amount_micros)
+        draft.note(JournalType.CASH_MOVED, amount_micros=command.amount_micros, reason=command.reason)
+        return f"booked {usd(command.amount_micros)} USD; cash is now {usd(draft.cash_micros)}"
+
+
+def _in_scope(position: Position, command: Command) -> bool:
+    return command.scope == "all" or command.target in (position.symbol, position.family)

@@ -1,0 +1,172 @@
+"""Deciding: each signal through the chain, each decision into the draft.
+
+The portfolio that a decision sees is made from the draft, once a step, and then handed on: a ticket that was made
+counts for the next decision of the same step.
+"""
+
+from collections import defaultdict, deque
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import chain as concatenated
+
+from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
+from trader.domain.market import Prices
+from trader.domain.order import OrderState
+from trader.domain.portfolio import Day, Portfolio
+from trader.domain.session import SessionDay, new_york_date
+from trader.pipeline.coordinate import conflicting
+from trader.pipeline.decide import Chain
+from trader.services.draft import Draft, base32
+from trader.services.execution import Execution
+from trader.services.step import Level, Step
+
+_MINUTE = timedelta(minutes=1)
+
+
+class Deciding:
+    """Pushes signals through the chain and remembers what a later decision needs."""
+
+    def __init__(self, chain: Chain, execution: Execution, signal_ids: frozenset[str]) -> None:
+        self._chain = chain
+        self._execution = execution
+        self._seen_ids = set(signal_ids)
+        self._opened_at: dict[str, datetime] = {}
+        self._entry_times: deque[datetime] = deque()
+        self._newest: dict[str, Signal] = {}
+        self._turning: set[str] = set()
+        self._max_age = timedelta(seconds=chain.rules.signal_max_age_s)
+        self.entries_barred: Refusal | None = None
+        """Set while the book cannot be written or the gate is closed; closes go on."""
+
+    def decide(
+        self, step: Step, portfolio: Portfolio, signal: Signal, prices: Prices, session: SessionDay | None
+    ) -> tuple[Decision, Portfolio]:
+        """Decide one checked signal; give the decision and the portfolio that the next one sees."""
+        own_id = signal.id
+        if own_id and own_id in self._seen_ids:
+            refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=f"id {own_id} was decided before")
+            repeat = replace(signal, id=self._next_id(step.draft))
+            return self._refused(step, repeat, refusal), portfolio
+        signal = signal if own_id else replace(signal, id=self._next_id(step.draft))
+        self._seen_ids.add(signal.id)
+        family = self._chain.families.instrument(signal.symbol).family
+        self._newest[family] = signal
+        self._turning.discard(family)
+        return self._push(step, portfolio, signal, prices, session, fold=not own_id)
+
+    def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
+        """Keep a signal that was refused before the chain."""
+        if not signal.id or signal.id in self._seen_ids:
+            signal = replace(signal, id=self._next_id(step.draft))
+        return self._refused(step, signal, refusal)
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether a family waits for its closes to fill."""
+        return bool(self._turning)
+
+    def decide_turned(self, step: Step, portfolio: Portfolio, prices: Prices, session: SessionDay | None) -> Portfolio:
+        """Families whose closes have filled: decide their newest unexpired signal again (nothing is deferred)."""
+        for family in sorted(self._turning):
+            members = self._chain.families.family(family).members
+            if any(symbol in portfolio.positions or symbol in portfolio.locks for symbol in members):
+                continue
+            self._turning.discard(family)
+            signal = self._newest[family]
+            if step.draft.now - signal.timestamp <= self._max_age:
+                _, portfolio = self._push(step, portfolio, signal, prices, session, fold=False)
+        return portfolio
+
+    def _push(
+        self,
+        step: Step,
+        portfolio: Portfolio,
+        signal: Signal,
+        prices: Prices,
+        session: SessionDay | None,
+        *,
+        fold: bool,
+    ) -> tuple[Decision, Portfolio]:
+        try:
+            decision = self._chain.decide(signal, portfolio, prices, session, step.draft.now)
+        except Exception as error:  # noqa: BLE001  (a bug in the chain costs this signal, loudly, and nothing else)
+            refusal = Refusal(Stage.SIGNAL, Rule.CHAIN_RAISED, signal.symbol, detail=f"{type(error).__name__}: {error}")
+            step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
+            return self._refused(step, signal, refusal), portfolio
+        if decision.ticket is not None and self.entries_barred is not None:
+            barred = replace(self.entries_barred, symbol=decision.ticket.symbol)
+            decision = Decision(signal, Outcome.REFUSED, refusal=barred)
+        return self._apply(step, portfolio, decision, fold=fold)
+
+    def _apply(self, step: Step, portfolio: Portfolio, decision: Decision, *, fold: bool) -> tuple[Decision, Portfolio]:
+        signal, order_ref = decision.signal, ""
+        for close in decision.closes:
+            self._execution.close(step, close)
+        for ref in decision.cancels:
+            self._execution.cancel(step, ref)
+        if decision.reduction is not None:
+            self._execution.exit(step, decision.reduction)
+        if decision.ticket is not None:
+            lock = step.draft.open(decision.ticket)
+            order_ref = lock.order_ref
+            step.decided[order_ref] = decision
+            self._opened_at[decision.ticket.family] = step.draft.now
+            self._entry_times.append(step.draft.now)
+            portfolio = portfolio.with_ticket(decision.ticket, step.draft.now, lock)
+        refusal = decision.refusal
+        if refusal is not None and refusal.rule in (Rule.TURNING, Rule.CLOSING):
+            self._turning.add(self._chain.families.instrument(signal.symbol).family)
+        step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
+        return decision, portfolio
+
+    def _refused(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
+        step.keep(signal, Outcome.REFUSED, refusal, "", fold=True)
+        return Decision(signal, Outcome.REFUSED, refusal=refusal)
+
+    def _next_id(self, draft: Draft) -> str:
+        draft.signals_seen += 1
+        return f"S-{base32(draft.signals_seen)}"
+
+    def repair_conflicts(self, step: Step, portfolio: Portfolio) -> None:
+        """Long and inverse held at once, found at start: close the side against the latest signal, else the smaller.
+
+        Of two sides without a signal, the one with the smaller leveraged exposure closes, fully.
+        """
+        for family in self._chain.families.families.values():
+            if conflicting(family, portfolio):
+                self._execution.repair(step, family, portfolio, self._newest.get(family.name))
+
+    def portfolio(self, draft: Draft, prices: Prices) -> Portfolio:
+        """The frozen view that decisions of this step see."""
+        gross = 0
+        by_family: defaultdict[str, int] = defaultdict(int)
+        for position in draft.positions.values():
+            value = prices.value_micros(position.symbol, position.quantity, position.cost_micros)
+            gross += value
+            by_family[position.family] += value
+        equity = draft.cash_micros + gross
+        reserved = 0
+        for lock in draft.locks.values():
+            reserved += lock.reserved_micros
+            by_family[lock.family] += lock.reserved_micros
+        while self._entry_times and draft.now - self._entry_times[0] >= _MINUTE:
+            self._entry_times.popleft()
+        day = draft.day or Day(new_york_date(draft.now), equity)
+        unsettled = day.sold_micros if self._chain.rules.settled_cash_only else 0
+        return Portfolio(
+            account=draft.account,
+            cash_micros=draft.cash_micros - unsettled,
+            reserved_micros=reserved,
+            equity_micros=equity,
+            gross_micros=gross + reserved,
+            family_micros=by_family,
+            positions=draft.positions,
+            locks=draft.locks,
+            exits=draft.exits,
+            unknown=frozenset(order.symbol for order in draft.orders.values() if order.state is OrderState.UNKNOWN),
+            halts=draft.halts,
+            day=day,
+            slots=len(set(concatenated(draft.positions, draft.locks))),
+            opened_at=self._opened_at,
+            entries_last_minute=len(self._entry_times),
+        )

@@ -1,0 +1,281 @@
+"""A book being changed: what one step of the engine has gathered and decided, not yet committed.
+
+The draft reads from the committed book and collects the transaction. When the store has committed it, `book()` is the
+new truth in memory; when it has not, the draft is thrown away and memory is as it was.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
+from trader.domain.events import JournalEntry, JournalType, JsonValue
+from trader.domain.ledger import Booked, Lot, Position
+from trader.domain.order import Fill, Order, OrderState, PendingLock
+from trader.domain.portfolio import Book, Day, Halt
+from trader.services.ports import Booking, Commit, Entry, Release
+
+_Value = TypeVar("_Value")
+
+_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def base32(number: int) -> str:
+    """A number in Crockford's base 32, at least four digits: short, and hard to misread."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, 32)
+        digits = _BASE32[digit] + digits
+    return digits.rjust(4, "0")
+
+
+def order_ref(account: str, epoch: int, number: int) -> str:
+    """The reference an order carries to the broker: account, book epoch, number. At most 32 of `[A-Za-z0-9-]`.
+
+    The epoch grows when a book is restored, so no reference is ever used twice.
+    """
+    return f"{account}-{epoch}-{base32(number)}"
+
+
+class Draft:
+    """Reads through to the committed book; writes to copies."""
+
+    def __init__(self, book: Book, now: datetime) -> None:
+        self._before = book
+        self.now = now
+        self.commit = Commit(book.account, now, book.cash_micros)
+        self.cash_micros = book.cash_micros
+        self.positions: Mapping[str, Position] = book.positions
+        self.lots: Mapping[str, tuple[Lot, ...]] = book.lots
+        self.orders: Mapping[str, Order] = book.orders
+        self.exits: Mapping[str, Order] = book.exits
+        self.locks: Mapping[str, PendingLock] = book.locks
+        self.halts: Mapping[str, Halt] = book.halts
+        self.day: Day | None = book.day
+        self.orders_made = book.orders_made
+        self.signals_seen = book.signals_seen
+        self.account = book.account
+        self._copied: set[str] = set()
+
+    def _own(self, name: str) -> dict[str, _Value]:
+        """The draft's own copy of one of the book's mappings, made at the first write."""
+        mapping: dict[str, _Value] = getattr(self, name)
+        if name not in self._copied:
+            mapping = dict(mapping)
+            setattr(self, name, mapping)
+            self._copied.add(name)
+        return mapping
+
+    def note(self, type_: JournalType, symbol: str = "", **data: JsonValue) -> None:
+        """Append a fact to the journal."""
+        self.commit.journal.append(JournalEntry(type_, self.now, symbol, data))
+
+    def set_order(self, order: Order) -> None:
+        """Take over an order's new state; an ended order leaves memory."""
+        orders: dict[str, Order] = self._own("orders")
+        exits: dict[str, Order] = self._own("exits") if order.side is Side.SELL else {}
+        if order.live:
+            orders[order.ref] = order
+            if order.side is Side.SELL:
+                exits[order.symbol] = order
+        else:
+            orders.pop(order.ref, None)
+            if order.symbol in exits and exits[order.symbol].ref == order.ref:
+                del exits[order.symbol]
+        self.commit.orders[order.ref] = order
+
+    def set_position(self, position: Position) -> None:
+        """Take over a position; a flat one leaves memory and keeps its row."""
+        positions: dict[str, Position] = self._own("positions")
+        if position.quantity:
+            positions[position.symbol] = position
+        else:
+            positions.pop(position.symbol, None)
+        self.commit.positions[position.symbol] = position
+
+    def book_fill(self, booked: Booked, fill: Fill, purpose: str, reason: str) -> None:
+        """Take over everything that follows from one execution."""
+        self.set_position(booked.position)
+        lots: dict[str, tuple[Lot, ...]] = self._own("lots")
+        if booked.lots:
+            lots[fill.symbol] = booked.lots
+        else:
+            lots.pop(fill.symbol, None)
+        self.move_cash(fill.cash_effect_micros)
+        self.commit.bookings.append(Booking(fill, booked.realized_micros, purpose, reason))
+        self.commit.lots.extend(booked.changed_lots)
+        if booked.round_trip is not None:
+            self.commit.round_trips.append(booked.round_trip)
+        if fill.side is Side.SELL and self.day is not None:
+            self.set_day(self.day._replace(sold_micros=self.day.sold_micros + fill.quantity * fill.price_micros))
+
+    def move_cash(self, amount_micros: int) -> None:
+        """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
+        self.cash_micros += amount_micros
+        self.commit.cash_micros = self.cash_micros
+
+    def set_day(self, day: Day) -> None:
+        """Take over the day's counters."""
+        self.day = day
+        self.commit.day = day
+
+    def set_lock(self, lock: PendingLock) -> None:
+        """A lock that reserves less than before."""
+        locks: dict[str, PendingLock] = self._own("locks")
+        locks[lock.symbol] = lock
+        self.commit.locks[lock.order_ref] = lock
+
+    def release(self, lock: PendingLock, evidence: str) -> None:
+        """End a lock, on evidence that its order has ended."""
+        locks: dict[str, PendingLock] = self._own("locks")
+        locks.pop(lock.symbol, None)
+        self.commit.locks.pop(lock.order_ref, None)
+        self.commit.releases.append(Release(lock.order_ref, self.now, evidence))
+        self.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
+
+    def halt(self, halt: Halt) -> None:
+        """Bar entries of a scope; the first reason stays until it is cleared."""
+        halts: dict[str, Halt] = self._own("halts")
+        if halt.key in halts:
+            return
+        halts[halt.key] = halt
+        self.commit.halts.append(halt)
+        self.note(JournalType.HALTED, scope=halt.scope, target=halt.target, reason=halt.reason)
+
+    def resume(self, key: str, reason: str) -> bool:
+        """Clear a halt; False when there is none."""
+        halts: dict[str, Halt] = self._own("halts")
+        if halts.pop(key, None) is None:
+            return False
+        self.commit.resumed.append((key, self.now, reason))
+        self.note(JournalType.RESUMED, key=key, reason=reason)
+        return True
+
+    def next_ref(self) -> str:
+        """A reference that no order of this book has had."""
+        self.orders_made += 1
+        return order_ref(self.account, self._before.epoch, self.orders_made)
+
+    def open(self, ticket: Ticket) -> PendingLock:
+        """Draft the lock and the order of a ticket. Nothing is sent before the commit."""
+        ref = self.next_ref()
+        lock = PendingLock(
+            ref,
+            self.account,
+            ticket.symbol,
+            ticket.family,
+            ticket.direction,
+            ticket.reserved_micros,
+            ticket.takes_slot,
+            self.now,
+        )
+        order = Order(
+            ref=ref,
+            account=self.account,
+            symbol=ticket.symbol,
+            side=Side.BUY,
+            quantity=ticket.quantity,
+            limit_micros=ticket.limit_micros,
+            purpose=Purpose.ENTRY,
+            reason="signal",
+            signal_id=ticket.signal.id,
+            state=OrderState.CREATED,
+            filled=0,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        data: dict[str, JsonValue] = {
+            **_order_data(order),
+            "family": lock.family,
+            "direction": lock.direction,
+            "reserved_micros": lock.reserved_micros,
+            "takes_slot": lock.takes_slot,
+        }
+        journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, data)
+        self.commit.entries.append(Entry(lock, order, journal))
+        locks: dict[str, PendingLock] = self._own("locks")
+        locks[lock.symbol] = lock
+        orders: dict[str, Order] = self._own("orders")
+        orders[ref] = order
+        self._count_opening(1, ticket.quantity * ticket.limit_micros)
+        return lock
+
+    def _count_opening(self, openings: int, notional_micros: int) -> None:
+        if self.day is not None:
+            self.set_day(
+                self.day._replace(
+                    openings=self.day.openings + openings,
+                    notional_micros=self.day.notional_micros + notional_micros,
+                )
+            )
+
+    def exit(self, ticket: ExitTicket) -> Order:
+        """Draft a reduce-only order in the symbol's exit slot."""
+        order = Order(
+            ref=self.next_ref(),
+            account=self.account,
+            symbol=ticket.symbol,
+            side=Side.SELL,
+            quantity=ticket.quantity,
+            limit_micros=None,
+            purpose=ticket.purpose,
+            reason=ticket.reason,
+            signal_id=ticket.signal_id,
+            state=OrderState.CREATED,
+            filled=0,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+        orders: dict[str, Order] = self._own("orders")
+        orders[order.ref] = order
+        exits: dict[str, Order] = self._own("exits")
+        exits[order.symbol] = order
+        self.commit.exits.append(order)
+        self.note(JournalType.ORDER_CREATED, order.symbol, **_order_data(order))
+        return order
+
+    def without(self, refused: Mapping[str, object]) -> None:
+        """Forget the entries that the database refused."""
+        for entry in [entry for entry in self.commit.entries if entry.order.ref in refused]:
+            locks: dict[str, PendingLock] = self._own("locks")
+            orders: dict[str, Order] = self._own("orders")
+            orders.pop(entry.order.ref, None)
+            if locks.get(entry.lock.symbol) == entry.lock:
+                del locks[entry.lock.symbol]
+            self.commit.entries.remove(entry)
+            self._count_opening(-1, -entry.order.quantity * (entry.order.limit_micros or 0))
+
+    def sealed(self) -> Commit:
+        """The transaction, with the account's running numbers as they now are."""
+        self.commit.orders_made = self.orders_made
+        self.commit.signals_seen = self.signals_seen
+        return self.commit
+
+    def book(self) -> Book:
+        """The book after the commit."""
+        return replace(
+            self._before,
+            cash_micros=self.cash_micros,
+            positions=self.positions,
+            lots=self.lots,
+            orders=self.orders,
+            exits=self.exits,
+            locks=self.locks,
+            halts=self.halts,
+            day=self.day,
+            orders_made=self.orders_made,
+            signals_seen=self.signals_seen,
+        )
+
+
+def _order_data(order: Order) -> dict[str, JsonValue]:
+    return {
+        "order_ref": order.ref,
+        "side": order.side,
+        "quantity": order.quantity,
+        "limit_micros": order.limit_micros,
+        "purpose": order.purpose,
+        "reason": order.reason,
+        "signal_id": order.signal_id,
+    }

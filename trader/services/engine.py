@@ -1,0 +1,378 @@
+"""The one loop: take what waits, decide it together, commit it in one transaction, then speak.
+
+    gather   events from the inbox; `now` from the clock, once
+    decide   fills, then exits, then signals; pure and without an await
+    commit   one transaction for everything; memory changes only after it
+    speak    exits first, then cancels, then entries; then the log
+
+Rule 1: nothing goes to the broker before its row is durable.
+Rule 2: a step that cannot be committed has not happened: its draft is thrown away, entries stop, and what the broker
+reported in it is taken up again.
+Rule 3: `handle` is called by one task. Signals may be submitted from any.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from trader.domain.decision import UNSTAMPED, Decision, Outcome, Refusal, Rule, Signal, Stage
+from trader.domain.errors import BookUnwritable
+from trader.domain.events import (
+    BadLine,
+    Command,
+    CommandName,
+    Event,
+    FillReported,
+    JournalType,
+    JsonValue,
+    OrderAccepted,
+    OrderCancelled,
+    OrderLost,
+    OrderRejected,
+    SignalReceived,
+    Tick,
+)
+from trader.domain.market import BarTime, Prices, by_symbol
+from trader.domain.portfolio import Book, Portfolio
+from trader.domain.session import Calendar, SessionDay
+from trader.pipeline.decide import Chain
+from trader.pipeline.exits import closing_time, watch
+from trader.pipeline.intake import check_signal
+from trader.services.commands import Commands
+from trader.services.deciding import Deciding
+from trader.services.draft import Draft
+from trader.services.execution import Execution
+from trader.services.inbox import Inbox
+from trader.services.locking import PendingLocks
+from trader.services.market_day import MarketDay
+from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Store
+from trader.services.settlement import Settlement
+from trader.services.step import Level, Step
+from trader.services.strategy_host import StrategyHost
+
+_EVENTS_PER_STEP = 256
+"""Keeps a step short: a burst is committed in a few transactions and the loop breathes in between."""
+
+_MARKS_EVERY = timedelta(minutes=5)
+
+_ROWS_RIDING = 500
+"""So many signals without consequence may wait for a commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """The world, as the engine sees it."""
+
+    store: Store
+    broker: Broker
+    clock: Clock
+    log: Log
+    recorder: Recorder
+
+
+class Engine:
+    """One account's daemon, apart from how it is started and stopped."""
+
+    def __init__(
+        self,
+        book: Book,
+        history: History,
+        ports: Ports,
+        chain: Chain,
+        calendar: Calendar,
+        strategies: StrategyHost,
+        inbox: Inbox,
+    ) -> None:
+        self.book = book
+        self.prices = Prices()
+        self.inbox = inbox
+        self.signals = 0
+        self._ports = ports
+        self._rules = chain.rules
+        self.families = chain.families
+        self._strategies = strategies
+        self._locks = PendingLocks(ports.store, book.locks)
+        self._day = MarketDay(calendar)
+        self._execution = Execution(chain.rules)
+        self._deciding = Deciding(chain, self._execution, history.signal_ids)
+        self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
+        self._commands = Commands(self._execution, self._settlement)
+        self._answers: dict[int, asyncio.Future[Decision | str]] = {}
+        self._riding: list[Event] = []
+        self._signals_riding: list[SignalRow] = []
+        self._marks_due_at = UNSTAMPED
+        self._busy = False
+
+    async def run(self) -> None:
+        """Take events for ever."""
+        while True:
+            await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
+
+    async def submit(self, signal: Signal) -> Decision:
+        """Hand in a signal from outside, from any task; wait for what became of it."""
+        decision = await self._ask(SignalReceived(signal))
+        assert isinstance(decision, Decision)  # noqa: S101  (told to the type checker)
+        return decision
+
+    async def command(self, command: Command) -> str:
+        """Hand in an operator's command; wait until it is durable. Gives the acknowledgement.
+
+        Raises BookUnwritable when it could not be journaled.
+        """
+        return str(await self._ask(command))
+
+    async def drain(self) -> None:
+        """Deal with what still waits, after `run` was cancelled."""
+        while len(self.inbox):
+            await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
+
+    def warm_up(self, bar_times: Sequence[BarTime]) -> None:
+        """Show past bars to the strategy and to the prices; nothing is decided on them."""
+        for bar_time in bar_times:
+            self.prices.observe(bar_time)
+        self._strategies.warm_up(bar_times)
+
+    async def halt_by_file(self) -> None:
+        """The last resort: a file named HALT beside the book stops entries."""
+        if "all" not in self.book.halts:
+            await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
+
+    @property
+    def phase(self) -> str:
+        """The session's phase at the last look."""
+        return self._day.phase
+
+    async def deliver(self, bar_time: BarTime) -> None:
+        """Hand in the bars of one instant; wait until they have been dealt with."""
+        with suppress(BookUnwritable):  # the step has said so, and barred entries; the feed goes on for the exits
+            await self._ask(bar_time)
+
+    async def _ask(self, event: SignalReceived | Command | BarTime) -> Decision | str:
+        answer: asyncio.Future[Decision | str] = asyncio.get_running_loop().create_future()
+        self._answers[id(event)] = answer
+        try:
+            await self.inbox.put(event)
+            return await answer
+        finally:
+            del self._answers[id(event)]
+
+    async def mark(self, type_: JournalType, **data: JsonValue) -> None:
+        """Journal something about the run itself, before the loop runs or after it has ended."""
+        step = Step(Draft(self.book, self._ports.clock.now()))
+        step.draft.commit.signals, self._signals_riding = self._signals_riding, []
+        step.draft.note(type_, "", **data)
+        await self._locks.commit(step.draft)
+        self.book = step.draft.book()
+
+    async def repair(self) -> None:
+        """Look for families that are held both ways, and close one side; part of recovery."""
+        step = Step(Draft(self.book, self._ports.clock.now()))
+        self._deciding.repair_conflicts(step, self._deciding.portfolio(step.draft, self.prices))
+        self._execution.pursue_exits(step)
+        if step.draft.commit:
+            await self._locks.commit(step.draft)
+            self.book = step.draft.book()
+            self._speak(step)
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        """Do one step with these events."""
+        if self._busy:
+            raise RuntimeError("handle() is called by one task only")
+        self._busy = True
+        try:
+            await self._step(events)
+        finally:
+            self._busy = False
+
+    async def _step(self, events: Sequence[Event]) -> None:
+        now = self._ports.clock.now()
+        step = Step(Draft(self.book, now))
+        due = bool(self._riding) or len(self._signals_riding) >= _ROWS_RIDING
+        gathered = [*self._riding, *events]
+        step.draft.commit.signals.extend(self._signals_riding)
+        for event in events:
+            self._ports.recorder.record(event, now)
+        self._decide(step, gathered)
+        if not (step.draft.commit or due):
+            self._ride(step, gathered)
+            self._answer(step)
+            return
+        step.say_duplicates()
+        self._mark_prices(step)
+        try:
+            refused = await self._locks.commit(step.draft)
+        except BookUnwritable as error:
+            self._not_written(step, gathered, error)
+            return
+        self._riding, self._signals_riding = [], []
+        self._deciding.entries_barred = None
+        self.book = step.draft.book()
+        self._settlement.settled(step)
+        self._refused_by_database(step, refused)
+        self._speak(step)
+        self._answer(step)
+
+    # -- decide -------------------------------------------------------------------------------------------------
+
+    def _decide(self, step: Step, events: Sequence[Event]) -> None:
+        """What happened first, then what has to go, then what may come."""
+        bar_times: list[BarTime] = []
+        signals: list[SignalReceived | BadLine] = []
+        for event in events:
+            if isinstance(event, BarTime):
+                bar_times.append(event)
+                self.prices.observe(event)
+                step.results[id(event)] = "seen"
+            elif isinstance(event, SignalReceived | BadLine):
+                signals.append(event)
+            else:
+                self._happened(step, event)
+        session = self._day.look(step, self.prices)
+        self._look_at_exits(step, bar_times, session)
+        if bar_times or signals or self._deciding.is_turning:
+            self._decide_signals(step, bar_times, signals, session)
+        self._execution.pursue_exits(step)
+
+    def _happened(self, step: Step, event: Event) -> None:
+        if isinstance(event, FillReported):
+            self._settlement.settle(step, event.fill)
+        elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
+            self._execution.report(step, event)
+        elif isinstance(event, Command):
+            step.results[id(event)] = self._commands.obey(step, event)
+
+    def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
+        draft = step.draft
+        if draft.positions:
+            for bar_time in bar_times:
+                held = list(draft.positions.values())
+                for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
+                    self._execution.close(step, close)
+            for close in list(closing_time(draft.positions.values(), session, draft.now)):
+                self._execution.close(step, close)
+        if draft.locks:
+            self._execution.cancel_late_entries(step)
+            if session is not None and draft.now >= session.flatten_at:
+                self._execution.cancel_entries(step)
+
+    def _decide_signals(
+        self,
+        step: Step,
+        bar_times: Sequence[BarTime],
+        received: Sequence[SignalReceived | BadLine],
+        session: SessionDay | None,
+    ) -> None:
+        portfolio: Portfolio | None = None
+        for bar_time in bar_times:
+            for signal, refusal in self._strategies.on_bars(bar_time):
+                self.signals += 1
+                if refusal is not None:
+                    self._deciding.refuse(step, signal, refusal)
+                    continue
+                portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
+                _, portfolio = self._deciding.decide(step, portfolio, signal, self.prices, session)
+        for item in received:
+            self.signals += 1
+            portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
+            portfolio = self._decide_received(step, portfolio, item, session)
+        if self._deciding.is_turning:
+            portfolio = self._deciding.portfolio(step.draft, self.prices)
+            self._deciding.decide_turned(step, portfolio, self.prices, session)
+
+    def _decide_received(
+        self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None
+    ) -> Portfolio:
+        if item.inbox is not None:
+            step.draft.commit.inbox[item.inbox.path] = item.inbox
+        if isinstance(item, BadLine):
+            refusal = Refusal(Stage.SIGNAL, Rule.NOT_A_SIGNAL, "?", item.inbox.line, detail=item.fault)
+            placeholder = Signal("?", float("nan"), step.draft.now, source=f"inbox line {item.inbox.line}")
+            self._deciding.refuse(step, placeholder, refusal)
+            step.say(Level.WARNING, f"INBOX LINE {item.inbox.line} REFUSED: {item.fault}")
+            return portfolio
+        checked = self._known(check_signal(item.signal, step.draft.now, item.source, self._rules.signal_max_age_s))
+        if isinstance(checked, Refusal):
+            placeholder = Signal(checked.symbol, float("nan"), step.draft.now, source=item.source)
+            decision = self._deciding.refuse(step, placeholder, checked)
+        else:
+            decision, portfolio = self._deciding.decide(step, portfolio, checked, self.prices, session)
+        step.results[id(item)] = decision
+        return portfolio
+
+    def _known(self, checked: Signal | Refusal) -> Signal | Refusal:
+        if isinstance(checked, Refusal) or self.prices.last(checked.symbol) is not None:
+            return checked
+        if self.families.instrument(checked.symbol).symbol in self.families.families:
+            return checked
+        return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail="no bar of this symbol has been seen")
+
+    # -- commit and speak ---------------------------------------------------------------------------------------
+
+    def _ride(self, step: Step, gathered: list[Event]) -> None:
+        """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
+        self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
+        self._signals_riding = step.draft.commit.signals
+        self.book = self.book.seen(step.draft.signals_seen)
+        step.say_duplicates()
+        self._log(step)
+
+    def _mark_prices(self, step: Step) -> None:
+        """Every few minutes the last prices of what is held go into the book, so that readers can value it."""
+        draft = step.draft
+        if draft.now < self._marks_due_at:
+            return
+        self._marks_due_at = draft.now + _MARKS_EVERY
+        for symbol in draft.positions:
+            bar = self.prices.last(symbol)
+            if bar is not None:
+                draft.commit.marks[symbol] = (bar.close_micros, bar.timestamp + self.prices.interval)
+
+    def _not_written(self, step: Step, gathered: list[Event], error: BookUnwritable) -> None:
+        """The draft is gone; what the broker reported is taken up again with the next step."""
+        self._riding = [
+            event for event in gathered if not isinstance(event, BarTime | SignalReceived | BadLine | Tick | Command)
+        ]
+        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=str(error))
+        self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
+        for asked in gathered:
+            answer = self._answers.get(id(asked))
+            if answer is not None and not answer.done():
+                answer.set_exception(error)
+
+    def _refused_by_database(self, step: Step, refused: Mapping[str, Rule]) -> None:
+        """The last line of defence has said no: the signal's row says so, too."""
+        for ref, rule in refused.items():
+            decision = step.decided[ref]
+            symbol = decision.ticket.symbol if decision.ticket is not None else decision.signal.symbol
+            refusal = Refusal(Stage.LOCK, rule, symbol, detail="refused by the database")
+            step.overruled[decision.signal.id] = Decision(decision.signal, Outcome.REFUSED, refusal=refusal)
+            self._signals_riding.append(SignalRow(decision.signal, step.draft.now, Outcome.REFUSED, refusal))
+            if rule is Rule.SYMBOL_LOCKED:
+                step.say(Level.WARNING, f"DUPLICATE BUY BLOCKED: {symbol} account={self.book.account}")
+            else:
+                step.say(Level.ERROR, f"ENTRY REFUSED BY THE DATABASE: {symbol} {rule} account={self.book.account}")
+
+    def _speak(self, step: Step) -> None:
+        for order in step.place:
+            self._ports.broker.place(order)
+        for ref in step.cancel:
+            self._ports.broker.cancel(ref)
+        for entry in step.draft.commit.entries:
+            self._ports.broker.place(entry.order)
+        self._log(step)
+
+    def _log(self, step: Step) -> None:
+        log = self._ports.log
+        say = {Level.INFO: log.info, Level.WARNING: log.warning, Level.ERROR: log.error}
+        for level, sentence in step.says:
+            say[level](sentence)
+
+    def _answer(self, step: Step) -> None:
+        for event_id, result in step.results.items():
+            answer = self._answers.get(event_id)
+            if answer is None or answer.done():
+                continue
+            overruled = step.overruled.get(result.signal.id) if isinstance(result, Decision) else None
+            answer.set_result(overruled or result)

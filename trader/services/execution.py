@@ -1,0 +1,153 @@
+"""Execution: what the broker says about orders, entries that take too long, and positions on their way out."""
+
+from datetime import timedelta
+
+from trader.domain.decision import Close, ExitTicket, Purpose, Signal
+from trader.domain.errors import IllegalTransition
+from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
+from trader.domain.exit_plan import ExitReason
+from trader.domain.family import Family
+from trader.domain.ledger import Position, PositionState
+from trader.domain.order import Order, OrderEvent, OrderState
+from trader.domain.portfolio import Portfolio
+from trader.domain.rules import Rules
+from trader.pipeline.exits import pursue
+from trader.services.step import Level, Step
+
+OrderReport = OrderAccepted | OrderCancelled | OrderRejected | OrderLost
+
+_EVENTS = {
+    OrderAccepted: OrderEvent.ACCEPTED,
+    OrderCancelled: OrderEvent.CANCELLED,
+    OrderRejected: OrderEvent.REJECTED,
+    OrderLost: OrderEvent.LOST,
+}
+
+_NEUTRAL = 0.5
+_EXIT_RETRY = timedelta(seconds=5)
+
+
+class Execution:
+    """Follows orders to their end."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
+        self._failed_exits: dict[str, Order] = {}
+
+    def report(self, step: Step, event: OrderReport) -> None:
+        """Take in what the broker says. An order that memory does not hold has ended before: nothing to do."""
+        draft = step.draft
+        order = draft.orders.get(event.order_ref)
+        if order is None:
+            return
+        try:
+            after = order.after(_EVENTS[type(event)], draft.now)
+        except IllegalTransition as error:
+            draft.note(JournalType.ALARM, order.symbol, what=str(error))
+            step.say(Level.ERROR, f"IMPOSSIBLE REPORT {error}")
+            return
+        if after.state is order.state:
+            return
+        draft.set_order(after)
+        if isinstance(event, OrderAccepted):
+            return
+        draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order.ref, state=after.state, reason=event.reason)
+        step.say(
+            Level.INFO if isinstance(event, OrderCancelled) else Level.WARNING,
+            f"ORDER {after.state.upper()} {order.side} {order.symbol} {order.filled}/{order.quantity} "
+            f"ref={order.ref}: {event.reason} account={order.account}",
+        )
+        self._give_back(step, after, event.reason)
+
+    def _give_back(self, step: Step, order: Order, reason: str) -> None:
+        """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
+        if order.live:
+            return
+        lock = step.draft.locks.get(order.symbol)
+        if lock is not None and lock.order_ref == order.ref:
+            step.draft.release(lock, f"{order.state}: {reason}")
+        if order.limit_micros is None:
+            self._failed_exits[order.symbol] = order
+
+    def cancel(self, step: Step, order_ref: str) -> None:
+        """Ask once for a working entry to be cancelled."""
+        order = step.draft.orders.get(order_ref)
+        if order is None or order.state is OrderState.CANCELLING:
+            return
+        if order_ref in step.cancel:
+            return
+        step.draft.set_order(order.after(OrderEvent.CANCEL_ASKED, step.draft.now))
+        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state="cancelling", reason="asked")
+        step.cancel.append(order_ref)
+
+    def cancel_late_entries(self, step: Step) -> None:
+        """An entry that is not done in time is taken back; what was filled stays."""
+        deadline = step.draft.now - self._entry_timeout
+        for lock in list(step.draft.locks.values()):
+            if lock.acquired_at <= deadline:
+                self.cancel(step, lock.order_ref)
+
+    def cancel_entries(self, step: Step) -> None:
+        """Ask for every working entry to be cancelled."""
+        for lock in list(step.draft.locks.values()):
+            self.cancel(step, lock.order_ref)
+
+    def close(self, step: Step, close: Close) -> None:
+        """Mark a position as on its way out; `pursue_exits` does the rest until it is flat."""
+        position = step.draft.positions.get(close.symbol)
+        if position is None or position.state is PositionState.CLOSING:
+            return
+        step.draft.set_position(position.closing(close.purpose, close.reason, step.draft.now))
+        step.draft.note(
+            JournalType.POSITION_CLOSING,
+            close.symbol,
+            purpose=close.purpose,
+            reason=close.reason,
+            signal_id=close.signal_id,
+        )
+        step.say(
+            Level.INFO, f"CLOSING {close.symbol} {position.quantity} reason={close.reason} account={position.account}"
+        )
+
+    def repair(self, step: Step, family: Family, portfolio: Portfolio, newest: Signal | None) -> None:
+        """Close one side of a family that is held both ways."""
+        sides: dict[int, list[Position]] = {1: [], -1: []}
+        for symbol in family.members:
+            position = portfolio.positions.get(symbol)
+            if position is not None:
+                sides[position.direction].append(position)
+        if newest is not None and newest.probability != _NEUTRAL:
+            wrong = -1 if newest.probability > _NEUTRAL else 1
+        else:
+            wrong = min(sides, key=lambda side: sum(p.cost_micros * abs(family.members[p.symbol]) for p in sides[side]))
+        step.draft.note(JournalType.CONFLICT_FOUND, family.name, closing_side=wrong)
+        step.say(Level.ERROR, f"CONFLICT {family.name} is held long and inverse; closing the side {wrong:+d}")
+        for position in sides[wrong]:
+            self.close(step, Close(position.symbol, Purpose.EXIT, ExitReason.CONFLICT_REPAIR))
+
+    def pursue_exits(self, step: Step) -> None:
+        """For each position on its way out: take the next step that is still missing."""
+        draft = step.draft
+        for position in list(draft.positions.values()):
+            if position.state is not PositionState.CLOSING or self._waits_to_retry(step, position.symbol):
+                continue
+            action = pursue(position, draft.exits.get(position.symbol), draft.locks.get(position.symbol))
+            if isinstance(action, ExitTicket):
+                self.exit(step, action)
+            elif action is not None:
+                self.cancel(step, action.order_ref)
+
+    def exit(self, step: Step, ticket: ExitTicket) -> None:
+        """Draft a reduce-only order, unless the exit slot is taken."""
+        if ticket.symbol not in step.draft.exits:
+            step.place.append(step.draft.exit(ticket))
+
+    def _waits_to_retry(self, step: Step, symbol: str) -> bool:
+        """An exit that was just refused is not hammered."""
+        failed = self._failed_exits.get(symbol)
+        if failed is None:
+            return False
+        if step.draft.now - failed.updated_at < _EXIT_RETRY:
+            return True
+        del self._failed_exits[symbol]
+        return False

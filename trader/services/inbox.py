@@ -1,0 +1,50 @@
+"""The engine's one inbox: everything comes in by this door, in one order."""
+
+import asyncio
+from collections import deque
+
+from trader.domain.events import Event
+
+
+class Inbox:
+    """A bounded queue from which everything that waits is taken at once.
+
+    Bars and signals wait for room. What the broker reports must never be dropped or wait for us, so `post` goes in
+    beyond the bound; a backlog ten times the bound means that the engine is dead, and raises.
+    """
+
+    def __init__(self, bound: int = 4096) -> None:
+        self._bound = bound
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    async def put(self, event: Event) -> None:
+        """Add an event, waiting for room."""
+        while len(self._events) >= self._bound:
+            self._room.clear()
+            await self._room.wait()
+        self._add(event)
+
+    def post(self, event: Event) -> None:
+        """Add an event at once. Raises OverflowError when nobody takes them."""
+        if len(self._events) >= self._bound * 10:
+            raise OverflowError("the engine does not take events from its inbox")
+        self._add(event)
+
+    def _add(self, event: Event) -> None:
+        self._events.append(event)
+        self._arrived.set()
+
+    async def take(self, at_most: int) -> list[Event]:
+        """Wait for something; take what waits, up to a number that keeps one step short."""
+        await self._arrived.wait()
+        taken = [self._events.popleft() for _ in range(min(at_most, len(self._events)))]
+        if not self._events:
+            self._arrived.clear()
+        self._room.set()
+        return taken

@@ -1,0 +1,182 @@
+"""Ports: what the services need of the world. Adapters implement them; only the wiring knows which."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from trader.domain.decision import Outcome, Refusal, Rule, Signal
+from trader.domain.events import BrokerEvent, Event, InboxOffset, JournalEntry
+from trader.domain.ledger import Lot, Position, RoundTrip
+from trader.domain.market import Bar
+from trader.domain.order import Fill, Order, PendingLock
+from trader.domain.portfolio import Book, Day, Halt
+
+
+class Clock(Protocol):
+    """The one source of time."""
+
+    def now(self) -> datetime:
+        """The market's time, aware UTC."""
+        ...
+
+
+class Strategy(Protocol):
+    """Bars in, signals out. May also have `warmup_bars: int` and `on_start(drivers)`."""
+
+    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+        """Take in one finished bar."""
+        ...
+
+
+class Broker(Protocol):
+    """Where orders go. Everything it has to say comes back as events by the inbox, never as a return value."""
+
+    def place(self, order: Order) -> None:
+        """Hand over an order whose row is durable. Sent at most once."""
+        ...
+
+    def cancel(self, order_ref: str) -> None:
+        """Ask for an order to be cancelled; only the broker's answer ends it."""
+        ...
+
+    async def evidence(self, order_refs: Collection[str]) -> "Evidence":
+        """Say what became of orders, for recovery. Raises BrokerUnreachable instead of guessing."""
+        ...
+
+
+class Evidence(NamedTuple):
+    """A broker's complete answer. An order that is not in it does not exist at the broker."""
+
+    events: tuple[BrokerEvent, ...]
+    working: frozenset[str]
+    positions: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class SignalRow:
+    """The one record of a signal's fate. A row of the same id is replaced: a turn is decided twice.
+
+    Refusals of one kind in one step are folded into one row; `count` says how many.
+    """
+
+    signal: Signal
+    received_at: datetime
+    outcome: Outcome
+    refusal: Refusal | None = None
+    order_ref: str = ""
+    count: int = 1
+
+
+class Booking(NamedTuple):
+    """One execution as the ledger booked it."""
+
+    fill: Fill
+    realized_micros: int
+    purpose: str
+    reason: str
+
+
+class Entry(NamedTuple):
+    """A lock, its order, and the journal's word of it: written together or refused together."""
+
+    lock: PendingLock
+    order: Order
+    journal: JournalEntry
+
+
+class Release(NamedTuple):
+    """The end of a pending lock, and the evidence for it."""
+
+    order_ref: str
+    at: datetime
+    evidence: str
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything one transaction writes, as domain values, in the order in which it is written."""
+
+    account: str
+    at: datetime
+    cash_micros: int
+    orders_made: int = 0
+    signals_seen: int = 0
+    bookings: list[Booking] = field(default_factory=list)
+    lots: list[Lot] = field(default_factory=list)
+    positions: dict[str, Position] = field(default_factory=dict)
+    round_trips: list[RoundTrip] = field(default_factory=list)
+    orders: dict[str, Order] = field(default_factory=dict)
+    """Orders that changed. New exits are in `exits`, new entries in `entries`."""
+    locks: dict[str, PendingLock] = field(default_factory=dict)
+    """Locks that give back a part of their reservation, by order reference."""
+    releases: list[Release] = field(default_factory=list)
+    exits: list[Order] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    signals: list[SignalRow] = field(default_factory=list)
+    inbox: dict[str, InboxOffset] = field(default_factory=dict)
+    halts: list[Halt] = field(default_factory=list)
+    resumed: list[tuple[str, datetime, str]] = field(default_factory=list)
+    day: Day | None = None
+    marks: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """Last prices, micros, so that readers can value what is held."""
+    journal: list[JournalEntry] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Whether something has to be durable now. Acknowledgements and refusals ride with the next commit."""
+        return bool(self.journal or self.bookings or self.exits or self.entries or self.inbox or self.day)
+
+
+class Receipt(NamedTuple):
+    """What the database made of a commit: entries that its own rules refused, by order reference."""
+
+    refused: Mapping[str, Rule]
+
+
+class History(NamedTuple):
+    """Of an account, since some days ago."""
+
+    execution_ids: frozenset[str]
+    signal_ids: frozenset[str]
+    ended_orders: Mapping[str, Order]
+    newest_event_at: datetime | None
+
+
+class Store(Protocol):
+    """The book on disk. One writer; a commit is one transaction or nothing."""
+
+    async def load(self, account: str) -> Book:
+        """Read the committed state of an account. Raises BookError; never an empty book for a failed read."""
+        ...
+
+    async def commit(self, commit: Commit) -> Receipt:
+        """Write one transaction. Raises BookUnwritable, with nothing written."""
+        ...
+
+    async def history(self, account: str, since: datetime) -> "History":
+        """Read what recovery and duplicate checks need beside the book itself."""
+        ...
+
+
+class Recorder(Protocol):
+    """Keeps every input in order, off the order's path."""
+
+    def record(self, event: Event, at: datetime) -> None:
+        """Take note of an input; must not block."""
+        ...
+
+
+class Log(Protocol):
+    """One sentence for a person. Must not block."""
+
+    def info(self, message: str) -> None:
+        """Say what happened."""
+        ...
+
+    def warning(self, message: str) -> None:
+        """Say what should be looked at."""
+        ...
+
+    def error(self, message: str) -> None:
+        """Say what is wrong."""
+        ...

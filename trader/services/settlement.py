@@ -1,0 +1,150 @@
+"""Settlement: everything that follows from one execution, in the draft of one transaction.
+
+Rule 1: an execution counts once, however often it is reported.
+Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
+ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
+Rule 3: what cannot be booked (a sale of more than is held) is journaled, alarmed, and stops entries; no short is made.
+"""
+
+from collections.abc import Mapping
+
+from trader.domain.decision import Side
+from trader.domain.events import JournalType
+from trader.domain.family import Families
+from trader.domain.ledger import Booked, Oversold, book_fill
+from trader.domain.money import usd
+from trader.domain.order import Fill, Order, OrderEvent
+from trader.domain.portfolio import Halt
+from trader.domain.rules import Rules
+from trader.services.step import Level, Step
+
+
+class Settlement:
+    """Books fills. Knows which executions it has seen and the orders that ended lately."""
+
+    def __init__(
+        self, families: Families, rules: Rules, executions: frozenset[str], ended_orders: Mapping[str, Order]
+    ) -> None:
+        self._families = families
+        self._rules = rules
+        self._seen = set(executions)
+        self._ended = dict(ended_orders)
+
+    def settle(self, step: Step, fill: Fill) -> None:
+        """Book one reported execution into the step's draft."""
+        draft = step.draft
+        if self.knows(step, fill.execution_id):
+            return
+        order = draft.orders.get(fill.order_ref) or self._ended.get(fill.order_ref)
+        purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
+        try:
+            booked = self._book(step, fill, purpose, reason)
+        except Oversold as error:
+            self._cannot_book(step, fill, str(error))
+            return
+        if order is None:
+            _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
+        else:
+            self._advance(step, order, fill)
+        self._say(step, fill, booked, reason)
+
+    def adjust(self, step: Step, fill: Fill, reason: str) -> None:
+        """Book an operator's correction, an execution that reverses another. Raises Oversold."""
+        booked = self._book(step, fill, "adjust", reason)
+        self._say(step, fill, booked, "adjust")
+
+    def knows(self, step: Step, execution_id: str) -> bool:
+        """Whether an execution is booked, or being booked in this step."""
+        return execution_id in self._seen or any(
+            booking.fill.execution_id == execution_id for booking in step.draft.commit.bookings
+        )
+
+    def settled(self, step: Step) -> None:
+        """Remember what was committed."""
+        for booking in step.draft.commit.bookings:
+            self._seen.add(booking.fill.execution_id)
+        for ref, order in step.draft.commit.orders.items():
+            if not order.live:
+                self._ended[ref] = order
+
+    def _book(self, step: Step, fill: Fill, purpose: str, reason: str) -> Booked:
+        draft = step.draft
+        instrument = self._families.instrument(fill.symbol)
+        plan = self._rules.exit_rule(fill.symbol).plan(fill.price_micros, instrument.leverage)
+        booked = book_fill(draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ()), fill, instrument, plan)
+        draft.book_fill(booked, fill, purpose, reason)
+        self._journal(step, fill, booked)
+        return booked
+
+    def _advance(self, step: Step, order: Order, fill: Fill) -> None:
+        """Move the order on, and give back what its lock no longer needs."""
+        draft = step.draft
+        left = order.remaining - fill.quantity
+        if left < 0 or not order.live:
+            _alarm(step, fill, f"order {order.ref} is {order.state} with {order.filled} of {order.quantity} filled")
+        after = order.after(OrderEvent.PARTLY_FILLED if left > 0 else OrderEvent.FILLED, draft.now, fill.quantity)
+        draft.set_order(after)
+        lock = draft.locks.get(fill.symbol)
+        if lock is None or lock.order_ref != order.ref:
+            return
+        if not after.live:
+            draft.release(lock, "filled")
+            return
+        spent = fill.quantity * (order.limit_micros or 0) + fill.commission_micros
+        worst_case = after.remaining * (order.limit_micros or 0)
+        draft.set_lock(lock._replace(reserved_micros=max(worst_case, lock.reserved_micros - spent)))
+
+    def _journal(self, step: Step, fill: Fill, booked: Booked) -> None:
+        position = booked.position
+        plan = position.exit_plan
+        step.draft.note(
+            JournalType.FILL,
+            fill.symbol,
+            execution_id=fill.execution_id,
+            order_ref=fill.order_ref,
+            side=fill.side,
+            quantity=fill.quantity,
+            price_micros=fill.price_micros,
+            commission_micros=fill.commission_micros,
+            executed_at=fill.executed_at.isoformat(),
+            family=position.family,
+            direction=position.direction,
+            held=position.quantity,
+            stop_micros=plan.stop_micros if plan else None,
+            take_profit_micros=plan.take_profit_micros if plan else None,
+            realized_micros=booked.realized_micros,
+        )
+        if booked.created:
+            step.draft.note(JournalType.POSITION_CREATED, fill.symbol, execution_id=fill.execution_id)
+
+    def _say(self, step: Step, fill: Fill, booked: Booked, reason: str) -> None:
+        account = fill.account
+        if booked.created:
+            step.say(Level.INFO, f"Created position {fill.symbol} account={account}")
+        realized = f" realised={usd(booked.realized_micros)}" if fill.side is Side.SELL else ""
+        step.say(
+            Level.INFO,
+            f"FILL {fill.side} {fill.symbol} {fill.quantity}@{usd(fill.price_micros)} reason={reason}{realized} "
+            f"held={booked.position.quantity} ref={fill.order_ref} account={account}",
+        )
+
+    def _cannot_book(self, step: Step, fill: Fill, why: str) -> None:
+        self._seen.add(fill.execution_id)
+        step.draft.note(
+            JournalType.UNEXPECTED_FILL,
+            fill.symbol,
+            execution_id=fill.execution_id,
+            order_ref=fill.order_ref,
+            side=fill.side,
+            quantity=fill.quantity,
+            price_micros=fill.price_micros,
+            commission_micros=fill.commission_micros,
+        )
+        _alarm(step, fill, why)
+
+
+def _alarm(step: Step, fill: Fill, why: str) -> None:
+    """Say it, journal it, and stop entries until a person has looked."""
+    step.draft.note(JournalType.ALARM, fill.symbol, what=why)
+    step.draft.halt(Halt("all", "", f"unexpected execution: {why}", step.draft.now))
+    step.say(Level.ERROR, f"UNEXPECTED EXECUTION {fill.symbol}: {why}; entries stopped account={fill.account}")

@@ -1,0 +1,62 @@
+"""One step of the engine: what was gathered and decided together, to be committed together and then said."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import Enum
+
+from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
+from trader.domain.order import Order
+from trader.services.draft import Draft
+from trader.services.ports import SignalRow
+
+
+class Level(Enum):
+    """How loudly a sentence is said."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(slots=True)
+class Step:
+    """The draft of the next book, and what has to be said once it is committed."""
+
+    draft: Draft
+    place: list[Order] = field(default_factory=list)
+    cancel: list[str] = field(default_factory=list)
+    says: list[tuple[Level, str]] = field(default_factory=list)
+    decided: dict[str, Decision] = field(default_factory=dict)
+    """Order reference -> the decision that leads to it."""
+    overruled: dict[str, Decision] = field(default_factory=dict)
+    """Signal id -> what became of it when the database refused its entry."""
+    results: dict[int, Decision | str] = field(default_factory=dict)
+    """id() of an event somebody waits for -> the answer."""
+    duplicates: Counter[str] = field(default_factory=Counter)
+    """Symbols whose entry was refused because of a working one, with the number of signals."""
+    _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)
+
+    def say(self, level: Level, message: str) -> None:
+        """Keep a sentence for after the commit."""
+        self.says.append((level, message))
+
+    def keep(self, signal: Signal, outcome: Outcome, refusal: Refusal | None, order_ref: str, *, fold: bool) -> None:
+        """Record the fate of a signal; refusals of one kind, of signals without an id of their own, are folded."""
+        if refusal is not None and refusal.rule is Rule.SYMBOL_LOCKED:
+            self.duplicates[refusal.symbol] += 1
+        if refusal is not None and fold:
+            key = (refusal.symbol, signal.source, refusal.rule)
+            row = self._folded.get(key)
+            if row is not None:
+                row.count += 1
+                return
+        row = SignalRow(signal, self.draft.now, outcome, refusal, order_ref)
+        if refusal is not None and fold:
+            self._folded[key] = row
+        self.draft.commit.signals.append(row)
+
+    def say_duplicates(self) -> None:
+        """`DUPLICATE BUY BLOCKED`, whichever stage refused: once a symbol, with the number of signals."""
+        for symbol, count in self.duplicates.items():
+            times = f" ({count} signals)" if count > 1 else ""
+            self.say(Level.WARNING, f"DUPLICATE BUY BLOCKED: {symbol}{times} account={self.draft.account}")

@@ -1,0 +1,86 @@
+"""Strategies behind their port: bars in, checked signals out. Nothing a strategy does harms more than its signals."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import islice
+
+from trader.domain.decision import Refusal, Rule, Signal, Stage
+from trader.domain.market import Bar, BarTime
+from trader.domain.rules import Rules
+from trader.pipeline.intake import check_signal
+from trader.services.ports import Strategy
+
+
+class StrategyHost:
+    """Feeds one strategy and believes nothing it says."""
+
+    def __init__(self, strategy: Strategy, name: str, rules: Rules, warmup_bars: int | None = None) -> None:
+        self.name = name
+        self.failures = 0
+        self._strategy = strategy
+        self._rules = rules
+        self._warmup_bars = warmup_bars if warmup_bars is not None else int(getattr(strategy, "warmup_bars", 0))
+        self._seen: defaultdict[str, int] = defaultdict(int)
+
+    def start(self, drivers: Iterable[str]) -> None:
+        """Tell the strategy, if it asks, which symbols may be signalled."""
+        on_start = getattr(self._strategy, "on_start", None)
+        if on_start is not None:
+            on_start(tuple(drivers))
+
+    @property
+    def warmup_bars(self) -> int:
+        """Bars of a symbol that have to be seen before its signals count."""
+        return self._warmup_bars
+
+    def warm_up(self, bar_times: Iterable[BarTime]) -> None:
+        """Feed past bars; the signals they give are thrown away."""
+        for bar_time in bar_times:
+            for bar in bar_time.bars:
+                self._ask(bar)
+
+    def on_bars(self, bar_time: BarTime) -> list[tuple[Signal, Refusal | None]]:
+        """Feed one bar time; give every signal, each with the reason why it is none."""
+        now = bar_time.ends_at
+        given: list[tuple[Signal, Refusal | None]] = []
+        for bar in bar_time.bars:
+            for raw in self._ask(bar):
+                if len(given) >= self._rules.signals_per_bar:
+                    given.append(self._one_too_many(bar, now))
+                else:
+                    given.append(self._checked(raw, bar, now))
+        return given
+
+    def _ask(self, bar: Bar) -> list[object]:
+        self._seen[bar.symbol] += 1
+        try:
+            signals: Iterable[object] | None = self._strategy.on_bar(bar)
+            return list(islice(signals, self._rules.signals_per_bar + 1)) if signals else []
+        except Exception as error:  # noqa: BLE001  (the port's edge: a strategy may raise anything)
+            self.failures += 1
+            return [error]
+
+    def _checked(self, raw: object, bar: Bar, now: datetime) -> tuple[Signal, Refusal | None]:
+        if isinstance(raw, Exception):
+            detail = f"{type(raw).__name__}: {ascii(str(raw))[:80]}"
+            return self._nonsense(bar, now), Refusal(
+                Stage.SIGNAL, Rule.STRATEGY_RAISED, bar.symbol, self.failures, detail=detail
+            )
+        checked = check_signal(raw, now, self.name, self._rules.signal_max_age_s)
+        if isinstance(checked, Refusal):
+            return self._nonsense(bar, now), checked
+        seen = self._seen[checked.symbol]
+        if seen <= self._warmup_bars:
+            return checked, Refusal(
+                Stage.SIGNAL, Rule.WARMING_UP, checked.symbol, seen, self._warmup_bars, detail="bars seen"
+            )
+        return checked, None
+
+    def _one_too_many(self, bar: Bar, now: datetime) -> tuple[Signal, Refusal | None]:
+        limit = self._rules.signals_per_bar
+        return self._nonsense(bar, now), Refusal(Stage.SIGNAL, Rule.TOO_MANY, bar.symbol, limit + 1, limit, "a bar")
+
+    def _nonsense(self, bar: Bar, now: datetime) -> Signal:
+        """A placeholder that can be stored, for something that was no signal."""
+        return Signal(bar.symbol, float("nan"), now, source=self.name)
