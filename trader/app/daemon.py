@@ -167,14 +167,13 @@ class Daemon:
             await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed")
             await self._recorder.flush()
         held = ", ".join(f"{name} {position.quantity}" for name, position in sorted(engine.book.positions.items()))
-        self._log.info(
-            f"STOPPED positions stay as they are: {held or 'none'}; their exits are in the book and are armed at "
-            f"the next start account={self._settings.account.name}"
-        )
+        stays = f"{held}; their exits are in the book and are armed at the next start" if held else "none"
+        self._log.info(f"STOPPED positions that stay as they are: {stays} account={self._settings.account.name}")
 
     async def _play(self) -> None:
         """The market: at a bar's start its open fills orders, at its end the engine sees it."""
-        await self._feed.run(self._machine.engine.deliver, self._machine.broker.match, self._stopping.event)
+        engine, broker = self._machine.engine, self._machine.broker
+        await self._feed.run(engine.deliver, self._stopping.event, opening=broker.match)
 
     async def _tick(self) -> None:
         halt_file = self._settings.book.db.with_name("HALT")

@@ -114,7 +114,7 @@ class Deciding:
             self._entry_times.append(step.draft.now)
             portfolio = portfolio.with_ticket(decision.ticket, step.draft.now, lock)
         refusal = decision.refusal
-        if refusal is not None and refusal.rule in (Rule.TURNING, Rule.CLOSING):
+        if refusal is not None and refusal.rule is Rule.TURNING:
             self._turning.add(self._chain.families.instrument(signal.symbol).family)
         step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
         return decision, portfolio

@@ -274,7 +274,8 @@ def one_at_a_time(rows: list[tuple[str, ...]]) -> tuple[list[tuple[int, ...]], l
         at = (datetime.fromisoformat(written) - EPOCH) // timedelta(microseconds=1)
         fault = text_fault(prices, volume)
         if fault is None:
-            bar = Bar.in_dollars("QQQ", EPOCH, *map(float, prices), volume=int(float(volume or 0)))
+            opened, high, low, close = map(float, prices)
+            bar = Bar.in_dollars("QQQ", EPOCH, opened, high, low, close, int(float(volume or 0)))
             fault = bar_fault(bar)
         if fault is None and used and at <= used[-1][0]:
             fault = "duplicate timestamp" if at == used[-1][0] else "timestamp goes back in time"

@@ -344,7 +344,7 @@ def test_at_speed_zero_other_tasks_get_their_turn_at_every_bar() -> None:
         await feeding
 
     in_no_time(run())
-    assert {after - before for before, after in pairwise(seen)} == {1}
+    assert max(after - before for before, after in pairwise(seen)) == 1
 
 
 def test_what_publish_raises_ends_the_run() -> None:

@@ -70,16 +70,13 @@ class InboxFile:
             return None
         offset = InboxOffset(self._key, self._offset, self._line)
         try:
-            signal = _parse(raw)
-            if backlog and signal.timestamp is UNSTAMPED:
-                raise ValueError("no timestamp, and written while nobody was reading")
-            return SignalReceived(signal, f"inbox:{self._path.name}", offset)
+            return SignalReceived(_parse(raw, dated=backlog), f"inbox:{self._path.name}", offset)
         except (ValueError, RecursionError) as error:
             return BadLine(ascii(raw[:200].decode("utf-8", "replace")), f"{error}"[:200], offset)
 
 
-def _parse(raw: bytes) -> Signal:
-    """One line as a signal. Raises ValueError saying what is wrong with it."""
+def _parse(raw: bytes, *, dated: bool) -> Signal:
+    """One line as a signal, which has to carry its time if `dated`. Raises ValueError saying what is wrong with it."""
     if len(raw) > _LONGEST_LINE:
         raise ValueError(f"longer than {_LONGEST_LINE} bytes")
     try:
@@ -98,6 +95,8 @@ def _parse(raw: bytes) -> Signal:
         raise ValueError("probability is missing or not a number")
     if not isinstance(identity, str) or not identity.isascii() or not identity.isprintable() or len(identity) > 64:
         raise ValueError("id is not a printable text of at most 64 characters")
+    if dated and item.get("timestamp") is None:
+        raise ValueError("no timestamp, and written while nobody was reading")
     return Signal(symbol, float(probability), _timestamp(item.get("timestamp")), identity)
 
 

@@ -26,6 +26,11 @@ _MOMENT = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
 
 Publish = Callable[[BarTime], Awaitable[None]]
+Opening = Callable[[BarTime], None]
+
+
+def _nobody(bar_time: BarTime) -> None:
+    """Nobody fills orders on this market."""
 
 
 class SimulatedFeed:
@@ -56,17 +61,24 @@ class SimulatedFeed:
         elapsed = timedelta(seconds=(self._loop.time() - self._since) * self._speed)
         return min(self._at + elapsed, self._until)
 
-    async def run(self, publish: Publish, stop: asyncio.Event) -> None:
+    async def run(self, publish: Publish, stop: asyncio.Event, opening: Opening = _nobody) -> None:
         """Publish every bar time from the first that ends after now, each when the clock comes to its end.
 
         Ends when `stop` is set. `publish` should return when the bars have been dealt with: until then the clock
-        stands. Raises what that raises, and ValueError where the calendar ends.
+        stands. `opening` is called with the bars when the clock comes to their start: it is the market's own view, for
+        the broker that fills at their opens. Raises what they raise, and ValueError where the calendar ends.
         """
         self._loop = asyncio.get_running_loop()
         self._set(self._at, self._loop.time())
         try:
             for bar_time in self._bars_after(self._at):
-                await self._wait_for_end(bar_time, self._loop, stop)
+                starts_at = bar_time.ends_at - bar_time.interval
+                self._skip_to(starts_at - LEAD, self._loop)
+                await self._wait_for(starts_at, self._loop, stop)
+                if stop.is_set():
+                    return
+                opening(bar_time)
+                await self._wait_for(bar_time.ends_at, self._loop, stop)
                 if stop.is_set():
                     return
                 await publish(bar_time)
@@ -86,28 +98,32 @@ class SimulatedFeed:
         finished = chain.from_iterable(map(self._market.session_bars, reversed(days)))
         return islice(finished, max(found - bars, 0), found)
 
-    async def _wait_for_end(self, bar_time: BarTime, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-        day_begins = bar_time.ends_at - bar_time.interval - LEAD
+    def _skip_to(self, day_begins: datetime, loop: asyncio.AbstractEventLoop) -> None:
         if self._at < day_begins:
             self._set(day_begins, loop.time())
-        self._until = bar_time.ends_at - _MOMENT
+
+    async def _wait_for(self, instant: datetime, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+        """Let the clock run up to an instant, and stand there."""
+        if self._at >= instant:
+            return
+        self._until = instant - _MOMENT
         if self._speed == 0:
             await asyncio.sleep(0)
             reached = self._since
         else:
-            reached = await self._pace(bar_time, loop, stop)
+            reached = await self._pace(instant, loop, stop)
         if not stop.is_set():
-            self._set(bar_time.ends_at, reached)
+            self._set(instant, reached)
 
-    async def _pace(self, bar_time: BarTime, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> float:
-        """Wait until a bar's end, or `stop`; say when that was on the loop's clock."""
-        due = self._since + (bar_time.ends_at - self._at).total_seconds() / self._speed
+    async def _pace(self, instant: datetime, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> float:
+        """Wait for an instant, or `stop`; say when that was on the loop's clock."""
+        due = self._since + (instant - self._at).total_seconds() / self._speed
         with suppress(TimeoutError):
             async with asyncio.timeout_at(due):
                 await stop.wait()
         late = loop.time() - due
         # A little lateness is made up, so that the pace holds; a bar's worth and more moves the whole clock.
-        return due if late * self._speed < bar_time.interval.total_seconds() else loop.time()
+        return due if late * self._speed < MINUTE.total_seconds() else loop.time()
 
     def _set(self, at: datetime, since: float) -> None:
         self._at = self._until = at
