@@ -1,7 +1,7 @@
 """What comes in by the engine's one inbox, and what goes into the journal."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -130,7 +130,6 @@ class JournalType(StrEnum):
     LOCK_RELEASED = "lock_released"
     FILL = "fill"
     UNEXPECTED_FILL = "unexpected_fill"
-    POSITION_CREATED = "position_created"
     POSITION_CLOSING = "position_closing"
     CASH_MOVED = "cash_moved"
     HALTED = "halted"
@@ -139,11 +138,10 @@ class JournalType(StrEnum):
     ALARM = "alarm"
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(NamedTuple):
     """One fact, to be appended to the account's hash chain."""
 
     type: JournalType
     at: datetime
-    symbol: str = ""
-    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    symbol: str
+    data: Mapping[str, JsonValue]

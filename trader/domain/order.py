@@ -77,7 +77,13 @@ TRANSITIONS: dict[OrderState, dict[OrderEvent, OrderState]] = {
     },
     # Real-world rows: a fill can arrive for an order that was reported ended. It happened, so it is booked; the order
     # stays ended, and its caller raises the alarm.
-    _S.FILLED: {_E.ACCEPTED: _S.FILLED, _E.CANCEL_ASKED: _S.FILLED, _E.CANCELLED: _S.FILLED},
+    _S.FILLED: {
+        _E.ACCEPTED: _S.FILLED,
+        _E.PARTLY_FILLED: _S.FILLED,  # more than was ordered
+        _E.FILLED: _S.FILLED,
+        _E.CANCEL_ASKED: _S.FILLED,
+        _E.CANCELLED: _S.FILLED,
+    },
     _S.CANCELLED: {
         _E.ACCEPTED: _S.CANCELLED,
         _E.PARTLY_FILLED: _S.CANCELLED,

@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 
 class Phase(StrEnum):
     """One table, in the order of the day."""
@@ -131,3 +134,8 @@ class Calendar:
 def new_york_date(now: datetime) -> date:
     """The exchange's date at an instant."""
     return now.astimezone(NEW_YORK).date()
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970 UTC of an aware datetime, exactly: how times are stored."""
+    return (at - _EPOCH) // _MICROSECOND

@@ -103,7 +103,8 @@ class Draft:
         else:
             lots.pop(fill.symbol, None)
         self.move_cash(fill.cash_effect_micros)
-        self.commit.bookings.append(Booking(fill, booked.realized_micros, purpose, reason))
+        booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
+        self.commit.bookings.append(booking)
         self.commit.lots.extend(booked.changed_lots)
         if booked.round_trip is not None:
             self.commit.round_trips.append(booked.round_trip)
@@ -132,7 +133,6 @@ class Draft:
         locks.pop(lock.symbol, None)
         self.commit.locks.pop(lock.order_ref, None)
         self.commit.releases.append(Release(lock.order_ref, self.now, evidence))
-        self.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
 
     def halt(self, halt: Halt) -> None:
         """Bar entries of a scope; the first reason stays until it is cleared."""

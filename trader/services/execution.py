@@ -65,7 +65,9 @@ class Execution:
             return
         lock = step.draft.locks.get(order.symbol)
         if lock is not None and lock.order_ref == order.ref:
-            step.draft.release(lock, f"{order.state}: {reason}")
+            evidence = f"{order.state}: {reason}"
+            step.draft.release(lock, evidence)
+            step.draft.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
         if order.limit_micros is None:
             self._failed_exits[order.symbol] = order
 

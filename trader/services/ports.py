@@ -75,6 +75,10 @@ class Booking(NamedTuple):
     realized_micros: int
     purpose: str
     reason: str
+    held: int
+    """Shares held after it."""
+    created: bool
+    """It made the position non-zero."""
 
 
 class Entry(NamedTuple):

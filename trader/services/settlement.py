@@ -16,6 +16,8 @@ from trader.domain.money import usd
 from trader.domain.order import Fill, Order, OrderEvent
 from trader.domain.portfolio import Halt
 from trader.domain.rules import Rules
+from trader.domain.session import microseconds
+from trader.services.ports import Booking
 from trader.services.step import Level, Step
 
 
@@ -32,40 +34,41 @@ class Settlement:
 
     def settle(self, step: Step, fill: Fill) -> None:
         """Book one reported execution into the step's draft."""
-        draft = step.draft
         if self.knows(step, fill.execution_id):
             return
-        order = draft.orders.get(fill.order_ref) or self._ended.get(fill.order_ref)
+        step.executions.add(fill.execution_id)
+        order = step.draft.orders.get(fill.order_ref) or self._ended.get(fill.order_ref)
         purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
         try:
             booked = self._book(step, fill, purpose, reason)
         except Oversold as error:
             self._cannot_book(step, fill, str(error))
             return
+        released = False
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
         else:
-            self._advance(step, order, fill)
-        self._say(step, fill, booked, reason)
+            released = self._advance(step, order, fill)
+        _journal(step, fill, booked, released=released)
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
         booked = self._book(step, fill, "adjust", reason)
-        self._say(step, fill, booked, "adjust")
+        step.executions.add(fill.execution_id)
+        _journal(step, fill, booked, released=False)
 
     def knows(self, step: Step, execution_id: str) -> bool:
         """Whether an execution is booked, or being booked in this step."""
-        return execution_id in self._seen or any(
-            booking.fill.execution_id == execution_id for booking in step.draft.commit.bookings
-        )
+        return execution_id in self._seen or execution_id in step.executions
 
     def settled(self, step: Step) -> None:
-        """Remember what was committed."""
-        for booking in step.draft.commit.bookings:
-            self._seen.add(booking.fill.execution_id)
+        """After the commit: remember what was booked, and say it."""
+        self._seen |= step.executions
         for ref, order in step.draft.commit.orders.items():
             if not order.live:
                 self._ended[ref] = order
+        for booking in step.draft.commit.bookings:
+            _say(step, booking)
 
     def _book(self, step: Step, fill: Fill, purpose: str, reason: str) -> Booked:
         draft = step.draft
@@ -73,11 +76,10 @@ class Settlement:
         plan = self._rules.exit_rule(fill.symbol).plan(fill.price_micros, instrument.leverage)
         booked = book_fill(draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ()), fill, instrument, plan)
         draft.book_fill(booked, fill, purpose, reason)
-        self._journal(step, fill, booked)
         return booked
 
-    def _advance(self, step: Step, order: Order, fill: Fill) -> None:
-        """Move the order on, and give back what its lock no longer needs."""
+    def _advance(self, step: Step, order: Order, fill: Fill) -> bool:
+        """Move the order on, and give back what its lock no longer needs. True when that was all of it."""
         draft = step.draft
         left = order.remaining - fill.quantity
         if left < 0 or not order.live:
@@ -86,50 +88,16 @@ class Settlement:
         draft.set_order(after)
         lock = draft.locks.get(fill.symbol)
         if lock is None or lock.order_ref != order.ref:
-            return
+            return False
         if not after.live:
             draft.release(lock, "filled")
-            return
+            return True
         spent = fill.quantity * (order.limit_micros or 0) + fill.commission_micros
         worst_case = after.remaining * (order.limit_micros or 0)
         draft.set_lock(lock._replace(reserved_micros=max(worst_case, lock.reserved_micros - spent)))
-
-    def _journal(self, step: Step, fill: Fill, booked: Booked) -> None:
-        position = booked.position
-        plan = position.exit_plan
-        step.draft.note(
-            JournalType.FILL,
-            fill.symbol,
-            execution_id=fill.execution_id,
-            order_ref=fill.order_ref,
-            side=fill.side,
-            quantity=fill.quantity,
-            price_micros=fill.price_micros,
-            commission_micros=fill.commission_micros,
-            executed_at=fill.executed_at.isoformat(),
-            family=position.family,
-            direction=position.direction,
-            held=position.quantity,
-            stop_micros=plan.stop_micros if plan else None,
-            take_profit_micros=plan.take_profit_micros if plan else None,
-            realized_micros=booked.realized_micros,
-        )
-        if booked.created:
-            step.draft.note(JournalType.POSITION_CREATED, fill.symbol, execution_id=fill.execution_id)
-
-    def _say(self, step: Step, fill: Fill, booked: Booked, reason: str) -> None:
-        account = fill.account
-        if booked.created:
-            step.say(Level.INFO, f"Created position {fill.symbol} account={account}")
-        realized = f" realised={usd(booked.realized_micros)}" if fill.side is Side.SELL else ""
-        step.say(
-            Level.INFO,
-            f"FILL {fill.side} {fill.symbol} {fill.quantity}@{usd(fill.price_micros)} reason={reason}{realized} "
-            f"held={booked.position.quantity} ref={fill.order_ref} account={account}",
-        )
+        return False
 
     def _cannot_book(self, step: Step, fill: Fill, why: str) -> None:
-        self._seen.add(fill.execution_id)
         step.draft.note(
             JournalType.UNEXPECTED_FILL,
             fill.symbol,
@@ -148,3 +116,40 @@ def _alarm(step: Step, fill: Fill, why: str) -> None:
     step.draft.note(JournalType.ALARM, fill.symbol, what=why)
     step.draft.halt(Halt("all", "", f"unexpected execution: {why}", step.draft.now))
     step.say(Level.ERROR, f"UNEXPECTED EXECUTION {fill.symbol}: {why}; entries stopped account={fill.account}")
+
+
+def _journal(step: Step, fill: Fill, booked: Booked, *, released: bool) -> None:
+    """One event for everything the execution did: the position, its exits, the end of its lock."""
+    position = booked.position
+    plan = position.exit_plan
+    step.draft.note(
+        JournalType.FILL,
+        fill.symbol,
+        execution_id=fill.execution_id,
+        order_ref=fill.order_ref,
+        side=fill.side,
+        quantity=fill.quantity,
+        price_micros=fill.price_micros,
+        commission_micros=fill.commission_micros,
+        realized_micros=booked.realized_micros,
+        executed_us=microseconds(fill.executed_at),
+        family=position.family,
+        direction=position.direction,
+        held=position.quantity,
+        stop_micros=plan.stop_micros if plan else None,
+        take_profit_micros=plan.take_profit_micros if plan else None,
+        position_created=booked.created,
+        lock_released=released,
+    )
+
+
+def _say(step: Step, booking: Booking) -> None:
+    fill = booking.fill
+    if booking.created:
+        step.say(Level.INFO, f"Created position {fill.symbol} account={fill.account}")
+    realized = f" realised={usd(booking.realized_micros)}" if fill.side is Side.SELL else ""
+    step.say(
+        Level.INFO,
+        f"FILL {fill.side} {fill.symbol} {fill.quantity}@{usd(fill.price_micros)} reason={booking.reason}{realized} "
+        f"held={booking.held} ref={fill.order_ref} account={fill.account}",
+    )

@@ -32,6 +32,8 @@ class Step:
     """Signal id -> what became of it when the database refused its entry."""
     results: dict[int, Decision | str] = field(default_factory=dict)
     """id() of an event somebody waits for -> the answer."""
+    executions: set[str] = field(default_factory=set)
+    """Executions taken up in this step."""
     duplicates: Counter[str] = field(default_factory=Counter)
     """Symbols whose entry was refused because of a working one, with the number of signals."""
     _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)

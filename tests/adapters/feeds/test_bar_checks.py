@@ -14,6 +14,7 @@ from trader.adapters.feeds.bar_checks import BAD_BARS_KEPT, CheckedRows, check_r
 from trader.adapters.feeds.bar_rows import COLUMNS
 from trader.domain.errors import DataError
 from trader.domain.market import Bar, bar_fault
+from trader.domain.money import micros
 
 FIRST, LAST = date(2000, 1, 1), date(2040, 12, 31)
 PATH = Path("QQQ.csv")
@@ -99,10 +100,22 @@ def test_a_timestamp_that_cannot_be_read_is_refused(written: str | None) -> None
 
 @pytest.mark.parametrize(
     "written",
-    ["1999-12-31T20:00:00Z", "2041-01-01T15:00:00Z", "-001-01-06T14:30:00Z", "9999-12-31T23:59:59Z", "0001-01-01"],
+    ["1999-12-31T23:59:59Z", "2041-01-01T00:00:00Z", "-001-01-06T14:30:00Z", "9999-12-31T23:59:59Z", "0001-01-01"],
 )
 def test_a_timestamp_that_the_calendar_does_not_know_is_refused(written: str) -> None:
     assert faults(check((written, "10", "12", "9", "11", "100"))) == [(2, "timestamp outside the calendar")]
+
+
+@pytest.mark.parametrize("written", ["2000-01-01T00:00:00Z", "2040-12-31T23:59:59Z"])
+def test_the_calendars_first_and_last_dates_are_known(written: str) -> None:
+    assert check((written, "10", "12", "9", "11", "100")).bad_bars == ()
+
+
+@pytest.mark.parametrize(
+    "price", ["0.0000025", "0.0000035", "0.0000026", "257.035004", "516.249999", "99999999.999999"]
+)
+def test_prices_are_rounded_to_micros_as_money_is(price: str) -> None:
+    assert check((AT, price, price, price, price, "1")).bars["open"].to_list() == [micros(price)]
 
 
 @pytest.mark.parametrize(
@@ -125,10 +138,13 @@ def test_a_timestamp_that_the_calendar_does_not_know_is_refused(written: str) ->
         (("10", "12", "-1e308", "11", "100"), "price not positive"),
         (("0.0000001", "12", "9", "11", "100"), "price not positive"),
         (("10", "9", "12", "11", "100"), "high below low"),
+        (("11", "10.999999", "11", "11", "100"), "high below low"),
         (("13", "12", "9", "11", "100"), "open outside low..high"),
         (("8", "12", "9", "11", "100"), "open outside low..high"),
+        (("12.000001", "12", "9", "11", "100"), "open outside low..high"),
+        (("8.999999", "12", "9", "11", "100"), "open outside low..high"),
         (("10", "12", "9", "12.000001", "100"), "close outside low..high"),
-        (("10", "12", "9", "8.99", "100"), "close outside low..high"),
+        (("10", "12", "9", "8.999999", "100"), "close outside low..high"),
         (("10", "12", "9", "11", "-1"), "negative volume"),
         (("10", "12", "9", "11", "-1e300"), "negative volume"),
         (("10", "12", "9", "11", "1.5"), "volume not a whole number"),

@@ -86,7 +86,9 @@ def test_two_files_of_one_symbol_are_an_error_that_names_both(tmp_path: Path) ->
 
 def test_one_file_named_twice_is_one_file(tmp_path: Path) -> None:
     [path] = touch(tmp_path, "QQQ.csv")
-    assert len(find_bar_files([path, tmp_path, tmp_path / "." / "QQQ.csv"]).files) == 1
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "QQQ.csv").symlink_to(path)
+    assert find_bar_files([path, tmp_path, tmp_path / "linked"]).files == (BarFile("QQQ", path),)
 
 
 def test_only_the_symbols_asked_for_are_read(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Real bar files against the figures of their own manifest. Skipped where TRADER_MARKET_DATA names no folder of them."""
+"""Real bar files against the figures of their manifest. Skipped where TRADER_MARKET_DATA names no folder of them."""
 
 import csv
 import os

@@ -13,7 +13,7 @@ from trader.adapters.feeds.tape import PRICES, BadBar
 from trader.domain.errors import DataError
 from trader.domain.money import MICROS_PER_DOLLAR
 
-if TYPE_CHECKING:  # polars takes a third of a second to import, and most commands read no bars
+if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
     import polars as pl
 
 BAD_BARS_KEPT = 1_000
@@ -77,7 +77,7 @@ def _instant(text: str | None) -> int | None:
     try:
         at = datetime.fromisoformat((text or "").strip())
         return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
 
 

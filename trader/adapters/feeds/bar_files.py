@@ -69,7 +69,7 @@ def _only(ignored: Sequence[Path]) -> str:
 
 
 def _named(path: Path) -> BarFile:
-    if not path.exists() and not path.is_symlink():
+    if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
     symbol = _symbol(path)
     if symbol is None:

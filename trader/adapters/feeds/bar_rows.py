@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trader.domain.errors import DataError
 
-if TYPE_CHECKING:  # polars takes a third of a second to import, and most commands read no bars
+if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
     import polars as pl
 
 REQUIRED = ("timestamp", "open", "high", "low", "close")
@@ -49,7 +49,7 @@ def read_rows(path: Path) -> BarRows:
 
 
 def _text(path: Path, data: bytes) -> bytes:
-    """The bytes of a CSV file, unpacked, its lines ended by a line feed alone."""
+    """The bytes of a CSV file, unpacked, every line with a line feed at its end."""
     if path.suffix == ".gz":
         try:
             data = gzip.decompress(data)
@@ -59,7 +59,7 @@ def _text(path: Path, data: bytes) -> bytes:
             raise DataError(f"{path} is not gzip, or damaged ({error}); get it again, or rename it") from error
     if b"\0" in data:
         raise DataError(f"{path} is not text; write it as CSV in UTF-8")
-    data = data.removeprefix(_BOM).replace(b"\r\n", b"\n")
+    data = data.removeprefix(_BOM)
     return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from trader.domain.session import Calendar
 
-if TYPE_CHECKING:  # polars takes a third of a second to import, and most commands read no bars
+if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
     import polars as pl
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

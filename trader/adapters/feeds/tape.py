@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trader.adapters.feeds.session_hours import DAY_US, EPOCH, MICROSECOND
 from trader.domain.market import Bar, BarTime
 
-if TYPE_CHECKING:  # polars takes a third of a second to import, and most commands read no bars
+if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
     import polars as pl
 
 PRICES = ("open", "high", "low", "close")

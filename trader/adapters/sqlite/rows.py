@@ -10,18 +10,18 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
 from trader.domain.order import Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Halt
+from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
 
 Row = tuple[object, ...]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=256)
 def to_us(at: datetime) -> int:
     """Microseconds since 1970 of an aware datetime, exactly."""
-    return (at - _EPOCH) // _MICROSECOND
+    return microseconds(at)
 
 
 def from_us(at_us: int) -> datetime:

@@ -61,7 +61,7 @@ CREATE TABLE book_locks (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX one_working_opening_order_per_symbol ON book_locks (account, symbol) WHERE released_us IS NULL;
-CREATE INDEX live_locks_of_a_family ON book_locks (account, family) WHERE released_us IS NULL;
+CREATE INDEX live_inverse_locks ON book_locks (account, family) WHERE released_us IS NULL AND direction = -1;
 
 CREATE TABLE book_positions (
     account             TEXT    NOT NULL REFERENCES book_accounts (account),
@@ -89,7 +89,7 @@ CREATE TABLE book_positions (
     CONSTRAINT closing_has_a_purpose CHECK ((state = 'closing') = (closing_purpose IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX held_positions_of_a_family ON book_positions (account, family) WHERE quantity > 0;
+CREATE INDEX held_inverse_positions ON book_positions (account, family) WHERE quantity > 0 AND direction = -1;
 
 CREATE TABLE book_fills (
     id                 INTEGER PRIMARY KEY,
@@ -212,14 +212,22 @@ CREATE TABLE book_marks (
     PRIMARY KEY (account, symbol)
 ) STRICT, WITHOUT ROWID;
 
--- The family's other side is refused while this side is held, working or of unknown fate (incident 1).
-CREATE TRIGGER family_opposite_side_refused BEFORE INSERT ON book_locks
-WHEN EXISTS (SELECT 1 FROM book_locks
-             WHERE account = NEW.account AND family = NEW.family AND released_us IS NULL
-               AND direction <> NEW.direction)
-  OR EXISTS (SELECT 1 FROM book_positions
-             WHERE account = NEW.account AND family = NEW.family AND quantity > 0
-               AND direction <> NEW.direction)
+-- The family's other side is refused while this side is held, working or of unknown fate (incident 1). Inverse
+-- positions are few and have indexes of their own, so that the common entry asks two empty ones.
+CREATE TRIGGER family_inverse_side_is_taken BEFORE INSERT ON book_locks
+WHEN NEW.direction = 1 AND (
+    EXISTS (SELECT 1 FROM book_locks
+            WHERE account = NEW.account AND family = NEW.family AND released_us IS NULL AND direction = -1)
+    OR EXISTS (SELECT 1 FROM book_positions
+               WHERE account = NEW.account AND family = NEW.family AND quantity > 0 AND direction = -1))
+BEGIN SELECT RAISE(ABORT, 'family_opposite_side_refused'); END;
+
+CREATE TRIGGER family_long_side_is_taken BEFORE INSERT ON book_locks
+WHEN NEW.direction = -1 AND (
+    EXISTS (SELECT 1 FROM book_locks INDEXED BY one_working_opening_order_per_symbol
+            WHERE account = NEW.account AND released_us IS NULL AND family = NEW.family AND direction = 1)
+    OR EXISTS (SELECT 1 FROM book_positions
+               WHERE account = NEW.account AND family = NEW.family AND quantity > 0 AND direction = 1))
 BEGIN SELECT RAISE(ABORT, 'family_opposite_side_refused'); END;
 
 -- Cash that is reserved is spent (incident 2: the same cash bought fifty-two times).
