@@ -133,7 +133,7 @@ class Daemon:
         await recover(engine, self._machine.broker, self._log)
         self._parts.strategies.start(self._parts.families.drivers(self._market.symbols))
         past = list(self._feed.history(self._feed.now(), self._parts.strategies.warmup_bars))
-        engine.warm_up(past)
+        engine.trading.warm_up(past)
         self._log.info(f"READY warmed up on {len(past)} bars, market time {self._feed.now():%Y-%m-%d %H:%M:%S} UTC")
 
     async def run(self) -> None:
@@ -146,15 +146,19 @@ class Daemon:
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.start()
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._machine.engine.run(), name="engine"),
-                group.create_task(self._tick(), name="tick"),
-                group.create_task(self._follow_inbox(), name="inbox"),
-            ]
-            await self._play()
-            for task in tasks:
-                task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._machine.engine.run(), name="engine")
+                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow_inbox())]
+                await self._play()
+                for task in others:
+                    task.cancel()
+                self._machine.engine.stop()
+        except BaseExceptionGroup as failed:
+            first = failed.exceptions[0]
+            self._stopping.ask(f"{type(first).__name__}: {first}")
+            self._log.error(f"FAILED {type(first).__name__}: {first}")
+            raise first from None
         self._log.info(f"STOP asked by {self._stopping.reason}")
 
     async def close(self) -> None:
@@ -195,8 +199,8 @@ class Daemon:
         book = engine.book
         self._log.info(
             f"HEARTBEAT market={self._feed.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
-            f"equity={usd(book.equity_micros(engine.prices))} cash={usd(book.cash_micros)} "
-            f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.signals} "
+            f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
+            f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
             f"halts={','.join(book.halts) or '-'} account={book.account}"
         )
 

@@ -49,7 +49,7 @@ class Requests:
         return {
             "account": book.account,
             "state": "HALTED" if "all" in book.halts else "TRADING",
-            "phase": self._engine.phase,
+            "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
             "market_time": self._clock.now().isoformat(timespec="seconds"),
             "pid": self._holder.pid,
@@ -57,10 +57,10 @@ class Requests:
             "code": self._holder.fingerprint,
             "started_at": self._holder.started_at,
             "cash": book.cash_micros / MICROS_PER_DOLLAR,
-            "equity": book.equity_micros(self._engine.prices) / MICROS_PER_DOLLAR,
+            "equity": book.equity_micros(self._engine.trading.prices) / MICROS_PER_DOLLAR,
             "positions": len(book.positions),
             "orders": len(book.orders),
-            "signals": self._engine.signals,
+            "signals": self._engine.trading.signals,
         }
 
     async def _signal(self, request: Request) -> Answer:

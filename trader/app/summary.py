@@ -32,7 +32,7 @@ class Course:
         """Look after each bar time."""
         self.trades_by_block[self._bar_times // BLOCK_BARS] += fills
         self._bar_times += 1
-        equity = engine.book.equity_micros(engine.prices)
+        equity = engine.book.equity_micros(engine.trading.prices)
         if equity > self._peak_micros:
             self._peak_micros = equity
         drawdown = self._peak_micros - equity
@@ -87,7 +87,7 @@ def summarise(db: Path, account: str, tape: Tape, engine: Engine, course: Course
     """Sum up a finished replay."""
     with closing(read_only(db)) as book:
         one = _one(book, account)
-        trail = _Trail(book, account, engine.families, engine.book.starting_cash_micros)
+        trail = _Trail(book, account, engine.trading.families, engine.book.starting_cash_micros)
         outcomes = _counts(book, "SELECT outcome, sum(count) FROM book_signals WHERE account = ? GROUP BY 1", account)
         refusals = _counts(
             book,
@@ -97,7 +97,7 @@ def summarise(db: Path, account: str, tape: Tape, engine: Engine, course: Course
         )
         days = [row[0] for row in book.execute("SELECT day FROM book_days WHERE account = ? ORDER BY 1", (account,))]
         state = engine.book
-        equity = state.equity_micros(engine.prices)
+        equity = state.equity_micros(engine.trading.prices)
         blocks = course.trades_by_block
         return Summary(
             account=account,
@@ -170,7 +170,7 @@ def _open_positions(engine: Engine) -> list[dict[str, object]]:
     """What the data's end left open, valued at its last price."""
     positions = []
     for position in sorted(engine.book.positions.values(), key=lambda position: position.symbol):
-        value = engine.prices.value_micros(position.symbol, position.quantity, position.cost_micros)
+        value = engine.trading.prices.value_micros(position.symbol, position.quantity, position.cost_micros)
         positions.append(
             {
                 "symbol": position.symbol,

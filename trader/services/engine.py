@@ -24,33 +24,23 @@ from trader.domain.events import (
     Command,
     CommandName,
     Event,
-    FillReported,
     JournalType,
     JsonValue,
     OrderAccepted,
-    OrderCancelled,
-    OrderLost,
-    OrderRejected,
     SignalReceived,
     Tick,
 )
-from trader.domain.market import BarTime, Prices, by_symbol
-from trader.domain.portfolio import Book, Portfolio
-from trader.domain.session import Calendar, SessionDay
+from trader.domain.market import BarTime
+from trader.domain.portfolio import Book
+from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
-from trader.pipeline.exits import closing_time, watch
-from trader.pipeline.intake import check_signal
-from trader.services.commands import Commands
-from trader.services.deciding import Deciding
 from trader.services.draft import Draft
-from trader.services.execution import Execution
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
-from trader.services.market_day import MarketDay
 from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Store
-from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
+from trader.services.trading import Trading
 
 _EVENTS_PER_STEP = 256
 """Keeps a step short: a burst is committed in a few transactions and the loop breathes in between."""
@@ -86,19 +76,11 @@ class Engine:
         inbox: Inbox,
     ) -> None:
         self.book = book
-        self.prices = Prices()
         self.inbox = inbox
-        self.signals = 0
+        self.trading = Trading(chain, calendar, strategies, history)
         self._ports = ports
-        self._rules = chain.rules
-        self.families = chain.families
-        self._strategies = strategies
         self._locks = PendingLocks(ports.store, book.locks)
-        self._day = MarketDay(calendar)
-        self._execution = Execution(chain.rules)
-        self._deciding = Deciding(chain, self._execution, history.signal_ids)
-        self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
-        self._commands = Commands(self._execution, self._settlement)
+        self._stopping = False
         self._answers: dict[int, asyncio.Future[Decision | str]] = {}
         self._riding: list[Event] = []
         self._signals_riding: list[SignalRow] = []
@@ -106,9 +88,14 @@ class Engine:
         self._busy = False
 
     async def run(self) -> None:
-        """Take events for ever."""
-        while True:
+        """Take events until `stop`."""
+        while not self._stopping:
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
+
+    def stop(self) -> None:
+        """End `run` after the step it is in. Cancelling it instead could tear a commit from its consequences."""
+        self._stopping = True
+        self.inbox.post(Tick())
 
     async def submit(self, signal: Signal) -> Decision:
         """Hand in a signal from outside, from any task; wait for what became of it."""
@@ -124,25 +111,14 @@ class Engine:
         return str(await self._ask(command))
 
     async def drain(self) -> None:
-        """Deal with what still waits, after `run` was cancelled."""
+        """Deal with what still waits, after `run` has ended."""
         while len(self.inbox):
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
-
-    def warm_up(self, bar_times: Sequence[BarTime]) -> None:
-        """Show past bars to the strategy and to the prices; nothing is decided on them."""
-        for bar_time in bar_times:
-            self.prices.observe(bar_time)
-        self._strategies.warm_up(bar_times)
 
     async def halt_by_file(self) -> None:
         """The last resort: a file named HALT beside the book stops entries."""
         if "all" not in self.book.halts:
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
-
-    @property
-    def phase(self) -> str:
-        """The session's phase at the last look."""
-        return self._day.phase
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""
@@ -169,8 +145,7 @@ class Engine:
     async def repair(self) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
         step = Step(Draft(self.book, self._ports.clock.now()))
-        self._deciding.repair_conflicts(step, self._deciding.portfolio(step.draft, self.prices))
-        self._execution.pursue_exits(step)
+        self.trading.repair(step)
         if step.draft.commit:
             await self._locks.commit(step.draft)
             self.book = step.draft.book()
@@ -194,7 +169,7 @@ class Engine:
         step.draft.commit.signals.extend(self._signals_riding)
         for event in events:
             self._ports.recorder.record(event, now)
-        self._decide(step, gathered)
+        self.trading.decide(step, gathered)
         if not (step.draft.commit or due):
             self._ride(step, gathered)
             self._answer(step)
@@ -204,111 +179,14 @@ class Engine:
         try:
             refused = await self._locks.commit(step.draft)
         except BookUnwritable as error:
-            self._not_written(step, gathered, error)
+            self._not_written(gathered, error)
             return
         self._riding, self._signals_riding = [], []
-        self._deciding.entries_barred = None
         self.book = step.draft.book()
-        self._settlement.settled(step)
+        self.trading.committed(step)
         self._refused_by_database(step, refused)
         self._speak(step)
         self._answer(step)
-
-    # -- decide -------------------------------------------------------------------------------------------------
-
-    def _decide(self, step: Step, events: Sequence[Event]) -> None:
-        """What happened first, then what has to go, then what may come."""
-        bar_times: list[BarTime] = []
-        signals: list[SignalReceived | BadLine] = []
-        for event in events:
-            if isinstance(event, BarTime):
-                bar_times.append(event)
-                self.prices.observe(event)
-                step.results[id(event)] = "seen"
-            elif isinstance(event, SignalReceived | BadLine):
-                signals.append(event)
-            else:
-                self._happened(step, event)
-        session = self._day.look(step, self.prices)
-        self._look_at_exits(step, bar_times, session)
-        if bar_times or signals or self._deciding.is_turning:
-            self._decide_signals(step, bar_times, signals, session)
-        self._execution.pursue_exits(step)
-
-    def _happened(self, step: Step, event: Event) -> None:
-        if isinstance(event, FillReported):
-            self._settlement.settle(step, event.fill)
-        elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
-            self._execution.report(step, event)
-        elif isinstance(event, Command):
-            step.results[id(event)] = self._commands.obey(step, event)
-
-    def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
-        draft = step.draft
-        if draft.positions:
-            for bar_time in bar_times:
-                held = list(draft.positions.values())
-                for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
-                    self._execution.close(step, close)
-            for close in list(closing_time(draft.positions.values(), session, draft.now)):
-                self._execution.close(step, close)
-        if draft.locks:
-            self._execution.cancel_late_entries(step)
-            if session is not None and draft.now >= session.flatten_at:
-                self._execution.cancel_entries(step)
-
-    def _decide_signals(
-        self,
-        step: Step,
-        bar_times: Sequence[BarTime],
-        received: Sequence[SignalReceived | BadLine],
-        session: SessionDay | None,
-    ) -> None:
-        portfolio: Portfolio | None = None
-        for bar_time in bar_times:
-            for signal, refusal in self._strategies.on_bars(bar_time):
-                self.signals += 1
-                if refusal is not None:
-                    self._deciding.refuse(step, signal, refusal)
-                    continue
-                portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
-                _, portfolio = self._deciding.decide(step, portfolio, signal, self.prices, session)
-        for item in received:
-            self.signals += 1
-            portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
-            portfolio = self._decide_received(step, portfolio, item, session)
-        if self._deciding.is_turning:
-            portfolio = self._deciding.portfolio(step.draft, self.prices)
-            self._deciding.decide_turned(step, portfolio, self.prices, session)
-
-    def _decide_received(
-        self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None
-    ) -> Portfolio:
-        if item.inbox is not None:
-            step.draft.commit.inbox[item.inbox.path] = item.inbox
-        if isinstance(item, BadLine):
-            refusal = Refusal(Stage.SIGNAL, Rule.NOT_A_SIGNAL, "?", item.inbox.line, detail=item.fault)
-            placeholder = Signal("?", float("nan"), step.draft.now, source=f"inbox line {item.inbox.line}")
-            self._deciding.refuse(step, placeholder, refusal)
-            step.say(Level.WARNING, f"INBOX LINE {item.inbox.line} REFUSED: {item.fault}")
-            return portfolio
-        checked = self._known(check_signal(item.signal, step.draft.now, item.source, self._rules.signal_max_age_s))
-        if isinstance(checked, Refusal):
-            placeholder = Signal(checked.symbol, float("nan"), step.draft.now, source=item.source)
-            decision = self._deciding.refuse(step, placeholder, checked)
-        else:
-            decision, portfolio = self._deciding.decide(step, portfolio, checked, self.prices, session)
-        step.results[id(item)] = decision
-        return portfolio
-
-    def _known(self, checked: Signal | Refusal) -> Signal | Refusal:
-        if isinstance(checked, Refusal) or self.prices.last(checked.symbol) is not None:
-            return checked
-        if self.families.instrument(checked.symbol).symbol in self.families.families:
-            return checked
-        return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail="no bar of this symbol has been seen")
-
-    # -- commit and speak ---------------------------------------------------------------------------------------
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
@@ -320,25 +198,27 @@ class Engine:
 
     def _mark_prices(self, step: Step) -> None:
         """Every few minutes the last prices of what is held go into the book, so that readers can value it."""
-        draft = step.draft
+        draft, prices = step.draft, self.trading.prices
         if draft.now < self._marks_due_at:
             return
         self._marks_due_at = draft.now + _MARKS_EVERY
         for symbol in draft.positions:
-            bar = self.prices.last(symbol)
+            bar = prices.last(symbol)
             if bar is not None:
-                draft.commit.marks[symbol] = (bar.close_micros, bar.timestamp + self.prices.interval)
+                draft.commit.marks[symbol] = (bar.close_micros, bar.timestamp + prices.interval)
 
-    def _not_written(self, step: Step, gathered: list[Event], error: BookUnwritable) -> None:
-        """The draft is gone; what the broker reported is taken up again with the next step."""
-        self._riding = [
-            event for event in gathered if not isinstance(event, BarTime | SignalReceived | BadLine | Tick | Command)
-        ]
-        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=str(error))
-        self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
-        for asked in gathered:
-            answer = self._answers.get(id(asked))
-            if answer is not None and not answer.done():
+    def _not_written(self, gathered: list[Event], error: BookUnwritable) -> None:
+        """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
+        self._riding = [event for event in gathered if not isinstance(event, BarTime | SignalReceived | BadLine | Tick)]
+        if self.trading.not_committed(str(error)):
+            self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
+        for event in gathered:
+            answer = self._answers.get(id(event))
+            if answer is None or answer.done():
+                continue
+            if isinstance(event, Command):
+                answer.set_result(f"entries are stopped; not journaled yet, the book cannot be written: {error}")
+            else:
                 answer.set_exception(error)
 
     def _refused_by_database(self, step: Step, refused: Mapping[str, Rule]) -> None:

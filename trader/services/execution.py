@@ -49,15 +49,16 @@ class Execution:
         if after.state is order.state:
             return
         draft.set_order(after)
-        if isinstance(event, OrderAccepted):
+        if isinstance(event, OrderAccepted) and order.state is not OrderState.UNKNOWN:
             return
-        draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order.ref, state=after.state, reason=event.reason)
+        reason = "found at the broker" if isinstance(event, OrderAccepted) else event.reason
+        draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order.ref, state=after.state, reason=reason)
         step.say(
             Level.INFO if isinstance(event, OrderCancelled) else Level.WARNING,
             f"ORDER {after.state.upper()} {order.side} {order.symbol} {order.filled}/{order.quantity} "
-            f"ref={order.ref}: {event.reason} account={order.account}",
+            f"ref={order.ref}: {reason} account={order.account}",
         )
-        self._give_back(step, after, event.reason)
+        self._give_back(step, after, reason)
 
     def _give_back(self, step: Step, order: Order, reason: str) -> None:
         """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
@@ -78,8 +79,9 @@ class Execution:
             return
         if order_ref in step.cancel:
             return
-        step.draft.set_order(order.after(OrderEvent.CANCEL_ASKED, step.draft.now))
-        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state="cancelling", reason="asked")
+        after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
+        step.draft.set_order(after)
+        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason="asked")
         step.cancel.append(order_ref)
 
     def cancel_late_entries(self, step: Step) -> None:

@@ -41,6 +41,10 @@ class MarketDay:
             self._interval = interval
         return self._session
 
+    def forget(self) -> None:
+        """What was said of the day has not been written: it will be said again."""
+        self._phase = self._flat_proven = None
+
     def look(self, step: Step, prices: Prices) -> SessionDay | None:
         """Journal a change of phase, start the day's counters, prove flat; give the session."""
         now = step.draft.now

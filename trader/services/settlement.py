@@ -49,13 +49,13 @@ class Settlement:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
         else:
             released = self._advance(step, order, fill)
-        _journal(step, fill, booked, released=released)
+        _journal(step, fill, booked, purpose, reason, released=released)
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
         booked = self._book(step, fill, "adjust", reason)
         step.executions.add(fill.execution_id)
-        _journal(step, fill, booked, released=False)
+        _journal(step, fill, booked, "adjust", reason, released=False)
 
     def knows(self, step: Step, execution_id: str) -> bool:
         """Whether an execution is booked, or being booked in this step."""
@@ -118,7 +118,7 @@ def _alarm(step: Step, fill: Fill, why: str) -> None:
     step.say(Level.ERROR, f"UNEXPECTED EXECUTION {fill.symbol}: {why}; entries stopped account={fill.account}")
 
 
-def _journal(step: Step, fill: Fill, booked: Booked, *, released: bool) -> None:
+def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, *, released: bool) -> None:
     """One event for everything the execution did: the position, its exits, the end of its lock."""
     position = booked.position
     plan = position.exit_plan
@@ -131,6 +131,8 @@ def _journal(step: Step, fill: Fill, booked: Booked, *, released: bool) -> None:
         quantity=fill.quantity,
         price_micros=fill.price_micros,
         commission_micros=fill.commission_micros,
+        purpose=purpose,
+        reason=reason,
         realized_micros=booked.realized_micros,
         executed_us=microseconds(fill.executed_at),
         family=position.family,

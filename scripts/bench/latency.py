@@ -1,0 +1,147 @@
+"""How long a decision, an order and a fill take, beside bare sqlite3 writing the same rows.
+
+Ratios are taken inside one run, operation by operation, ours and bare in turn: machines are noisy.
+"""
+
+import asyncio
+import gc
+import time
+
+from rig import ACCOUNT, NOON, WIDE, Rig, Statement, median, quantile, write_raw
+
+from trader.adapters.calendar import load_calendar
+from trader.domain.decision import Outcome, Side, Signal
+from trader.domain.events import Event, FillReported, SignalReceived
+from trader.domain.family import Families
+from trader.domain.order import Fill
+from trader.domain.rules import Costs, Rules
+from trader.pipeline.decide import Chain
+from trader.services.deciding import Deciding
+from trader.services.draft import Draft
+from trader.services.execution import Execution
+
+_OPERATIONS = 400
+_IN_FLIGHT = 64
+
+
+def _microseconds(values: list[float]) -> str:
+    return f"p50 {median(values) * 1e6:7.1f} us   p99 {quantile(values, 0.99) * 1e6:7.1f} us"
+
+
+async def decision() -> None:
+    """Signal to ticket: the pure chain."""
+    symbols = [f"S{number:03d}" for number in range(50)]
+    rig = await Rig.make(symbols)
+    session = load_calendar().session_at(NOON)
+    chain = Chain(Families.of({}), Rules(limits=WIDE), Costs())
+    deciding = Deciding(chain, Execution(chain.rules), frozenset())
+    portfolio = deciding.portfolio(Draft(rig.engine.book, NOON), rig.engine.trading.prices)
+    times = []
+    for turn in range(5000):
+        signal = Signal(symbols[turn % 50], 0.95, NOON, "s", "bench")
+        begin = time.perf_counter()
+        decided = chain.decide(signal, portfolio, rig.engine.trading.prices, session, NOON)
+        times.append(time.perf_counter() - begin)
+        if decided.outcome is not Outcome.ORDERED:
+            raise SystemExit(f"the benchmark's signal was not ordered: {decided}")
+    await rig.close()
+    print(f"signal to ticket                    {_microseconds(times)}   (at most 20 us)")
+
+
+def _fill(ref: str, symbol: str, quantity: int, number: int) -> FillReported:
+    return FillReported(Fill(f"X{number}", ref, ACCOUNT, symbol, Side.BUY, quantity, 100_010_000, 1_000_000, NOON))
+
+
+async def _statements(rig: Rig, events: list[Event]) -> list[Statement]:
+    """Do the step elsewhere first, to learn which rows it writes."""
+    notes: list[Statement] = []
+    rig.writer.notes = notes
+    await rig.engine.handle(events)
+    rig.writer.notes = None
+    return notes
+
+
+async def order_and_fill() -> None:
+    """Signal to order handed over, and fill reported to fill durable."""
+    symbols = [f"S{number:03d}" for number in range(_OPERATIONS)]
+    rehearsal, rig = await Rig.make(symbols), await Rig.make(symbols)
+    twin = rig.twin("twin")
+    orders, raw_orders, fills, raw_fills = [], [], [], []
+    placed = 0.0
+
+    def note_time() -> None:
+        nonlocal placed
+        placed = time.perf_counter()
+
+    rig.desk.on_place = note_time
+    for number, symbol in enumerate(symbols):
+        asked: list[Event] = [SignalReceived(Signal(symbol, 0.95))]
+        statements = await _statements(rehearsal, asked)
+        begin = time.perf_counter()
+        await rig.engine.handle(asked)
+        orders.append(placed - begin)
+        begin = time.perf_counter()
+        write_raw(twin, statements)
+        raw_orders.append(time.perf_counter() - begin)
+
+        order = rig.desk.orders[-1]
+        reported: list[Event] = [_fill(order.ref, symbol, order.quantity, number)]
+        statements = await _statements(rehearsal, reported)
+        begin = time.perf_counter()
+        await rig.engine.handle(reported)
+        fills.append(time.perf_counter() - begin)
+        begin = time.perf_counter()
+        write_raw(twin, statements)
+        raw_fills.append(time.perf_counter() - begin)
+    ratio = median(orders) / median(raw_orders)
+    print(f"signal to order handed over         {_microseconds(orders)}   ratio {ratio:.2f} of bare (at most 2)")
+    print(f"  bare transaction, same rows       {_microseconds(raw_orders)}")
+    ratio = median(fills) / median(raw_fills)
+    print(f"fill reported to fill durable       {_microseconds(fills)}   ratio {ratio:.2f} of bare (at most 2.5)")
+    print(f"  bare transaction, same rows       {_microseconds(raw_fills)}")
+    twin.close()
+    await rehearsal.close()
+    await rig.close()
+
+
+async def fills_in_flight() -> None:
+    """Sixty-four fills that wait together, beside sixty-four bare transactions."""
+    symbols = [f"S{number:03d}" for number in range(_IN_FLIGHT)]
+    rates, raw_rates = [], []
+    for _ in range(15):
+        rehearsal, rig = await Rig.make(symbols), await Rig.make(symbols)
+        asked: list[Event] = [SignalReceived(Signal(symbol, 0.95)) for symbol in symbols]
+        await rehearsal.engine.handle(asked)
+        await rig.engine.handle(asked)
+        twin = rig.twin("twin")
+        reported: list[Event] = [
+            _fill(order.ref, order.symbol, order.quantity, number) for number, order in enumerate(rig.desk.orders)
+        ]
+        single = [await _statements(rehearsal, [event]) for event in reported]
+        begin = time.perf_counter()
+        await rig.engine.handle(reported)
+        rates.append(_IN_FLIGHT / (time.perf_counter() - begin))
+        begin = time.perf_counter()
+        for statements in single:
+            write_raw(twin, statements)
+        raw_rates.append(_IN_FLIGHT / (time.perf_counter() - begin))
+        twin.close()
+        await rehearsal.close()
+        await rig.close()
+    ratio = median(rates) / median(raw_rates)
+    print(
+        f"64 fills in flight                  {median(rates):9,.0f} a second, bare single commits "
+        f"{median(raw_rates):9,.0f}   ratio {ratio:.1f} (at least 8)"
+    )
+
+
+async def main() -> None:
+    """All of it."""
+    gc.freeze()
+    await decision()
+    await order_and_fill()
+    await fills_in_flight()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

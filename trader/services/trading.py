@@ -1,0 +1,161 @@
+"""What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
+
+from collections.abc import Sequence
+
+from trader.domain.decision import Refusal, Rule, Signal, Stage
+from trader.domain.events import (
+    BadLine,
+    Command,
+    Event,
+    FillReported,
+    OrderAccepted,
+    OrderCancelled,
+    OrderLost,
+    OrderRejected,
+    SignalReceived,
+)
+from trader.domain.market import BarTime, Prices, by_symbol
+from trader.domain.portfolio import Portfolio
+from trader.domain.session import Calendar, SessionDay
+from trader.pipeline.decide import Chain
+from trader.pipeline.exits import closing_time, watch
+from trader.pipeline.intake import check_signal
+from trader.services.commands import Commands
+from trader.services.deciding import Deciding
+from trader.services.execution import Execution
+from trader.services.market_day import MarketDay
+from trader.services.ports import History
+from trader.services.settlement import Settlement
+from trader.services.step import Level, Step
+from trader.services.strategy_host import StrategyHost
+
+
+class Trading:
+    """The parts that a step is decided with, in the order in which they are asked."""
+
+    def __init__(self, chain: Chain, calendar: Calendar, strategies: StrategyHost, history: History) -> None:
+        self.prices = Prices()
+        self.families = chain.families
+        self.day = MarketDay(calendar)
+        self.signals = 0
+        self._rules = chain.rules
+        self._strategies = strategies
+        self._execution = Execution(chain.rules)
+        self._deciding = Deciding(chain, self._execution, history.signal_ids)
+        self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
+        self._commands = Commands(self._execution, self._settlement)
+
+    def warm_up(self, bar_times: Sequence[BarTime]) -> None:
+        """Show past bars to the strategy and to the prices; nothing is decided on them."""
+        for bar_time in bar_times:
+            self.prices.observe(bar_time)
+        self._strategies.warm_up(bar_times)
+
+    def repair(self, step: Step) -> None:
+        """Look for families that are held both ways, and close one side; part of recovery."""
+        self._deciding.repair_conflicts(step, self._deciding.portfolio(step.draft, self.prices))
+        self._execution.pursue_exits(step)
+
+    def decide(self, step: Step, events: Sequence[Event]) -> None:
+        """What happened first, then what has to go, then what may come."""
+        bar_times: list[BarTime] = []
+        signals: list[SignalReceived | BadLine] = []
+        for event in events:
+            if isinstance(event, BarTime):
+                bar_times.append(event)
+                self.prices.observe(event)
+                step.results[id(event)] = "seen"
+            elif isinstance(event, SignalReceived | BadLine):
+                signals.append(event)
+            else:
+                self._happened(step, event)
+        session = self.day.look(step, self.prices)
+        self._look_at_exits(step, bar_times, session)
+        if bar_times or signals or self._deciding.is_turning:
+            self._decide_signals(step, bar_times, signals, session)
+        self._execution.pursue_exits(step)
+
+    def _happened(self, step: Step, event: Event) -> None:
+        if isinstance(event, FillReported):
+            self._settlement.settle(step, event.fill)
+        elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
+            self._execution.report(step, event)
+        elif isinstance(event, Command):
+            step.results[id(event)] = self._commands.obey(step, event)
+
+    def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
+        draft = step.draft
+        if draft.positions:
+            for bar_time in bar_times:
+                held = list(draft.positions.values())
+                for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
+                    self._execution.close(step, close)
+            for close in list(closing_time(draft.positions.values(), session, draft.now)):
+                self._execution.close(step, close)
+        if draft.locks:
+            self._execution.cancel_late_entries(step)
+            if session is not None and draft.now >= session.flatten_at:
+                self._execution.cancel_entries(step)
+
+    def _decide_signals(
+        self,
+        step: Step,
+        bar_times: Sequence[BarTime],
+        received: Sequence[SignalReceived | BadLine],
+        session: SessionDay | None,
+    ) -> None:
+        portfolio: Portfolio | None = None
+        for bar_time in bar_times:
+            for signal, refusal in self._strategies.on_bars(bar_time):
+                self.signals += 1
+                if refusal is not None:
+                    self._deciding.refuse(step, signal, refusal)
+                    continue
+                portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
+                _, portfolio = self._deciding.decide(step, portfolio, signal, self.prices, session)
+        for item in received:
+            self.signals += 1
+            portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
+            portfolio = self._decide_received(step, portfolio, item, session)
+        if self._deciding.is_turning:
+            portfolio = self._deciding.portfolio(step.draft, self.prices)
+            self._deciding.decide_turned(step, portfolio, self.prices, session)
+
+    def _decide_received(
+        self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None
+    ) -> Portfolio:
+        if item.inbox is not None:
+            step.draft.commit.inbox[item.inbox.path] = item.inbox
+        if isinstance(item, BadLine):
+            refusal = Refusal(Stage.SIGNAL, Rule.NOT_A_SIGNAL, "?", item.inbox.line, detail=item.fault)
+            placeholder = Signal("?", float("nan"), step.draft.now, source=f"inbox line {item.inbox.line}")
+            self._deciding.refuse(step, placeholder, refusal)
+            step.say(Level.WARNING, f"INBOX LINE {item.inbox.line} REFUSED: {item.fault}")
+            return portfolio
+        checked = self._known(check_signal(item.signal, step.draft.now, item.source, self._rules.signal_max_age_s))
+        if isinstance(checked, Refusal):
+            placeholder = Signal(checked.symbol, float("nan"), step.draft.now, source=item.source)
+            decision = self._deciding.refuse(step, placeholder, checked)
+        else:
+            decision, portfolio = self._deciding.decide(step, portfolio, checked, self.prices, session)
+        step.results[id(item)] = decision
+        return portfolio
+
+    def _known(self, checked: Signal | Refusal) -> Signal | Refusal:
+        if isinstance(checked, Refusal) or self.prices.last(checked.symbol) is not None:
+            return checked
+        if self.families.instrument(checked.symbol).symbol in self.families.families:
+            return checked
+        return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail="no bar of this symbol has been seen")
+
+    def committed(self, step: Step) -> None:
+        """The step is in the book: entries are allowed again, and what was settled is remembered."""
+        self._deciding.entries_barred = None
+        self._settlement.settled(step)
+
+    def not_committed(self, why: str) -> bool:
+        """The step has not happened: no entries until one has. True when this is news."""
+        news = self._deciding.entries_barred is None
+        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
+        self.day.forget()
+        return news
