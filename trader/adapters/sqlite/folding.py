@@ -51,21 +51,29 @@ class Folded:
 
     account: str
     events: int = 0
+    opened: bool = False
     starting_cash_micros: int = 0
     cash_micros: int = 0
     positions: dict[str, Position] = field(default_factory=dict)
     """By symbol, flat ones too."""
     open_lots: dict[str, tuple[Lot, ...]] = field(default_factory=dict)
+    """By symbol, in the order in which they were bought."""
     lots: dict[str, Lot] = field(default_factory=dict)
     """By execution, used-up ones too."""
     orders: dict[str, Order] = field(default_factory=dict)
     locks: dict[str, LockRow] = field(default_factory=dict)
-    """By order reference."""
+    """By order reference, released ones too."""
     halts: dict[str, Halt] = field(default_factory=dict)
     fills: dict[str, FillRow] = field(default_factory=dict)
     round_trips: list[RoundTrip] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     """What is wrong with the journal itself."""
+
+    def order(self, ref: str) -> Order:
+        """An order that was created. Raises ValueError."""
+        if ref not in self.orders:
+            raise ValueError(f"order {ref} was never created")
+        return self.orders[ref]
 
 
 def fold(connection: sqlite3.Connection, account: str) -> Folded:
@@ -79,9 +87,181 @@ def fold(connection: sqlite3.Connection, account: str) -> Folded:
         try:
             apply(folded, event)
         except (ValueError, IllegalTransition) as error:
-            folded.findings.append(
-                Finding(f"event {event.seq}", f"journal, {event.type}", "follows from what came before", str(error))
-            )
-    if JournalType.ACCOUNT_OPENED not in folded.opened:
-        pass
+            _contradiction(folded, event, str(error))
+    if not folded.opened:
+        folded.findings.append(Finding("the journal", "its first event", JournalType.ACCOUNT_OPENED, "missing"))
     return folded
+
+
+def _contradiction(folded: Folded, event: Event, why: str) -> None:
+    where = f"journal, {event.type}"
+    folded.findings.append(Finding(f"event {event.seq}", where, "follows from the events before it", why))
+
+
+def _account_opened(folded: Folded, event: Event) -> None:
+    if folded.opened:
+        raise ValueError("the account was opened before")
+    folded.opened = True
+    folded.starting_cash_micros = event.facts.number("starting_cash_micros")
+    folded.cash_micros += folded.starting_cash_micros
+
+
+def _order_created(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    order = Order(
+        ref=facts.text("order_ref"),
+        account=folded.account,
+        symbol=event.symbol,
+        side=Side(facts.text("side")),
+        quantity=facts.number("quantity"),
+        limit_micros=facts.number_or_none("limit_micros"),
+        purpose=Purpose(facts.text("purpose")),
+        reason=facts.text("reason"),
+        signal_id=facts.text("signal_id"),
+        state=OrderState.CREATED,
+        filled=0,
+        created_at=event.at,
+        updated_at=event.at,
+    )
+    if order.ref in folded.orders:
+        raise ValueError(f"order {order.ref} was created before")
+    folded.orders[order.ref] = order
+    if order.purpose is Purpose.ENTRY:
+        folded.locks[order.ref] = LockRow(_lock(order, facts))
+
+
+def _lock(order: Order, facts: Facts) -> PendingLock:
+    return PendingLock(
+        order.ref,
+        order.account,
+        order.symbol,
+        facts.text("family"),
+        facts.number("direction"),
+        facts.number("reserved_micros"),
+        facts.flag("takes_slot"),
+        order.created_at,
+    )
+
+
+def _order_state(folded: Folded, event: Event) -> None:
+    order = folded.order(event.facts.text("order_ref"))
+    state = OrderState(event.facts.text("state"))
+    folded.orders[order.ref] = order._replace(state=state, updated_at=event.at)
+
+
+def _lock_released(folded: Folded, event: Event) -> None:
+    _release(folded, event.facts.text("order_ref"), event, event.facts.text("evidence"))
+
+
+def _release(folded: Folded, order_ref: str, event: Event, evidence: str) -> None:
+    row = folded.locks.get(order_ref)
+    if row is None or row.released_at is not None:
+        raise ValueError(f"order {order_ref} has no lock to release")
+    folded.locks[order_ref] = LockRow(row.lock._replace(reserved_micros=0), event.at, evidence)
+
+
+def _fill(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    fill = _execution(folded.account, event)
+    if fill.execution_id in folded.fills:
+        raise ValueError(f"execution {fill.execution_id} was booked before")
+    instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
+    lots = folded.open_lots.get(fill.symbol, ())
+    booked = book_fill(folded.positions.get(fill.symbol), lots, fill, instrument, _plan(facts))
+    purpose, reason = facts.text("purpose"), facts.text("reason")
+    booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
+    folded.fills[fill.execution_id] = FillRow(booking, event.at)
+    folded.positions[fill.symbol] = booked.position
+    folded.open_lots[fill.symbol] = booked.lots
+    folded.lots.update((lot.execution_id, lot) for lot in booked.changed_lots)
+    folded.cash_micros += fill.cash_effect_micros
+    if booked.round_trip is not None:
+        folded.round_trips.append(booked.round_trip)
+    if purpose != Purpose.ADJUST:  # a correction leaves the order of what it corrects alone
+        _advance(folded, event, fill)
+    _check_results(folded, event, booked)
+
+
+def _execution(account: str, event: Event) -> Fill:
+    facts = event.facts
+    return Fill(
+        facts.text("execution_id"),
+        facts.text("order_ref"),
+        account,
+        event.symbol,
+        Side(facts.text("side")),
+        facts.number("quantity"),
+        facts.number("price_micros"),
+        facts.number("commission_micros"),
+        from_us(facts.number("executed_us")),
+    )
+
+
+def _plan(facts: Facts) -> ExitPlan:
+    stop, target = facts.number_or_none("stop_micros"), facts.number_or_none("take_profit_micros")
+    return ExitPlan(stop, target) if stop is not None and target is not None else _UNUSED_PLAN
+
+
+def _advance(folded: Folded, event: Event, fill: Fill) -> None:
+    """Move the order on; its lock ends with it, or reserves what the rest may still cost."""
+    order = folded.order(fill.order_ref)
+    last = order.remaining <= fill.quantity
+    after = order.after(OrderEvent.FILLED if last else OrderEvent.PARTLY_FILLED, event.at, fill.quantity)
+    folded.orders[order.ref] = after
+    row = folded.locks.get(order.ref)
+    if event.facts.flag("lock_released"):
+        _release(folded, order.ref, event, "filled")
+    elif row is not None and row.released_at is None:
+        spent = fill.quantity * (order.limit_micros or 0) + fill.commission_micros
+        worst_case = after.remaining * (order.limit_micros or 0)
+        reserved = max(worst_case, row.lock.reserved_micros - spent)
+        folded.locks[order.ref] = LockRow(row.lock._replace(reserved_micros=reserved))
+
+
+def _check_results(folded: Folded, event: Event, booked: Booked) -> None:
+    """The event says what came of the fill; the fold has come to its own result."""
+    for name, result in (
+        ("realized_micros", booked.realized_micros),
+        ("held", booked.position.quantity),
+        ("position_created", int(booked.created)),
+    ):
+        said = int(event.facts.flag(name)) if name == "position_created" else event.facts.number(name)
+        if said != result:
+            _contradiction(folded, event, f"{name} is {said}, and {result} follows from its fill")
+
+
+def _position_closing(folded: Folded, event: Event) -> None:
+    position = folded.positions.get(event.symbol)
+    if position is None or not position.quantity:
+        raise ValueError(f"{event.symbol} is not held")
+    closing = position.closing(Purpose(event.facts.text("purpose")), event.facts.text("reason"), event.at)
+    folded.positions[event.symbol] = closing
+
+
+def _cash_moved(folded: Folded, event: Event) -> None:
+    folded.cash_micros += event.facts.number("amount_micros")
+
+
+def _halted(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    halt = Halt(facts.text("scope"), facts.text("target"), facts.text("reason"), event.at)
+    folded.halts[halt.key] = halt
+
+
+def _resumed(folded: Folded, event: Event) -> None:
+    if folded.halts.pop(event.facts.text("key"), None) is None:
+        raise ValueError(f"{event.facts.text('key')} was not halted")
+
+
+_VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
+    JournalType.ACCOUNT_OPENED: _account_opened,
+    JournalType.ORDER_CREATED: _order_created,
+    JournalType.ORDER_STATE: _order_state,
+    JournalType.LOCK_RELEASED: _lock_released,
+    JournalType.FILL: _fill,
+    JournalType.POSITION_CLOSING: _position_closing,
+    JournalType.CASH_MOVED: _cash_moved,
+    JournalType.HALTED: _halted,
+    JournalType.RESUMED: _resumed,
+}
+"""Every other event changes nothing of the book."""

@@ -33,7 +33,7 @@ class _Trend:
 class Momentum:
     """One signal per finished bar of each underlying and single symbol."""
 
-    def __init__(self, trend_bars: int = 60, volatility_bars: int = 120, gain: float = 1.0) -> None:
+    def __init__(self, trend_bars: int = 90, volatility_bars: int = 120, gain: float = 1.0) -> None:
         if trend_bars < 2 or volatility_bars < 2:
             raise ValueError("trend_bars and volatility_bars must be at least 2")
         self.warmup_bars = max(trend_bars, volatility_bars)
