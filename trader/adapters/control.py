@@ -4,15 +4,14 @@ It works when the book is locked or the disk is full: the command goes to the en
 """
 
 import asyncio
-import hashlib
 import json
 import os
 import socket
-import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from trader.domain.errors import TraderError
+from trader.domain.errors import BookUnwritable, TraderError
 
 Request = Mapping[str, object]
 Answer = dict[str, object]
@@ -31,12 +30,22 @@ class NoAnswer(TraderError):
 
 
 def socket_path(db: Path, account: str) -> Path:
-    """Where the daemon of a book and account listens; a book with a long path gets a short name elsewhere."""
-    path = db.resolve().with_suffix(f".{account}.sock")
-    if len(str(path).encode()) <= _LONGEST_PATH:
-        return path
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"trader-{os.getuid()}-{digest}.sock"
+    """Where the daemon of a book and account listens: beside the book."""
+    book = db.resolve()
+    return book.with_name(f"{book.name}.{account}.sock")
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """The path as the kernel takes it: 108 bytes at most, so that a long one goes by its folder's descriptor."""
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 class ControlServer:
@@ -46,13 +55,20 @@ class ControlServer:
         self._path = path
         self._handler = handler
         self._server: asyncio.Server | None = None
+        self._held = ExitStack()
 
     async def start(self) -> None:
-        """Listen; the run lock guarantees that a socket file that is there is a dead one."""
-        self._path.unlink(missing_ok=True)
+        """Listen; the run lock guarantees that a socket file that is there is a dead one. Raises BookUnwritable."""
         mask = os.umask(0o177)
         try:
-            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=_LONGEST_LINE)
+            self._path.unlink(missing_ok=True)
+            address = self._held.enter_context(_address(self._path))
+            self._server = await asyncio.start_unix_server(self._serve, address, limit=_LONGEST_LINE)
+        except OSError as error:
+            raise BookUnwritable(
+                f"cannot listen for commands at {self._path}: {error.strerror or error}; the book has to lie in a "
+                "folder of a local disk"
+            ) from error
         finally:
             os.umask(mask)
 
@@ -60,11 +76,12 @@ class ControlServer:
         """Stop listening."""
         if self._server is not None:
             self._server.close()
-        self._path.unlink(missing_ok=True)
+            self._path.unlink(missing_ok=True)
+        self._held.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await asyncio.wait_for(reader.readline(), timeout=5))
+            answer = await self._answer(await asyncio.wait_for(_line(reader), timeout=5))
             writer.write(json.dumps(answer).encode() + b"\n")
             await writer.drain()
         except (OSError, TimeoutError):
@@ -81,8 +98,15 @@ class ControlServer:
             return {"ok": False, "error": "not a JSON object"}
         try:
             return {"ok": True, **await self._handler(request)}
-        except TraderError as error:
+        except (TraderError, ValueError) as error:
             return {"ok": False, "error": str(error)}
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readline()
+    except ValueError:  # longer than the limit
+        return b""
 
 
 def ask(path: Path, request: Request, timeout_s: float = 10.0) -> Answer:
@@ -90,20 +114,30 @@ def ask(path: Path, request: Request, timeout_s: float = 10.0) -> Answer:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(timeout_s)
         try:
-            connection.connect(str(path))
+            with _address(path) as address:
+                connection.connect(address)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise DaemonDown(f"no daemon listens at {path}; start it with ./START_TRADER.sh") from error
+        except OSError as error:
+            raise DaemonDown(f"cannot reach {path}: {error.strerror or error}; the daemon answers its owner") from error
         try:
-            connection.sendall(json.dumps(dict(request)).encode() + b"\n")
-            received = b""
-            while not received.endswith(b"\n"):
-                chunk = connection.recv(_LONGEST_LINE)
-                if not chunk:
-                    break
-                received += chunk
+            received = _exchange(connection, json.dumps(dict(request)).encode() + b"\n")
         except TimeoutError as error:
             raise NoAnswer(f"the daemon did not answer within {timeout_s:g} s; look into its log") from error
-    if not received:
+        except OSError as error:
+            raise NoAnswer(f"the daemon ended the connection ({error.strerror}); look into its log") from error
+    if not received.endswith(b"\n"):
         raise NoAnswer("the daemon closed the connection without an answer; look into its log")
     answer: Answer = json.loads(received)
     return answer
+
+
+def _exchange(connection: socket.socket, line: bytes) -> bytes:
+    connection.sendall(line)
+    received = b""
+    while not received.endswith(b"\n"):
+        chunk = connection.recv(_LONGEST_LINE)
+        if not chunk:
+            break
+        received += chunk
+    return received

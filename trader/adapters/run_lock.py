@@ -3,10 +3,15 @@
 import fcntl
 import json
 import os
+import signal
+import time
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from trader.domain.errors import AlreadyRunning, BookUnwritable
+
+_TRIES = 5
+_BETWEEN_TRIES_S = 0.02
 
 
 class Holder(NamedTuple):
@@ -34,16 +39,14 @@ class RunLock:
             raise BookUnwritable(
                 f"cannot write {path}: {error.strerror}; the folder of the book has to be writable"
             ) from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(handle):
             handle.close()
             running = running_daemon(path)
             who = f"process {running.pid}, version {running.version}" if running else "another process"
             raise AlreadyRunning(
                 f"a trader runs on this book already ({who} since {running.started_at if running else '?'}; on disk is "
                 f"version {holder.version}, {_same(running, holder)}). Use --restart to stop it in order and start anew"
-            ) from error
+            )
         try:
             handle.truncate(0)
             json.dump(holder._asdict(), handle)
@@ -59,11 +62,27 @@ class RunLock:
         self._handle.close()
 
 
+def _locked(handle: TextIO) -> bool:
+    """Lock the file; again for a moment when it is taken, for `running_daemon` may be looking just now."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_BETWEEN_TRIES_S)
+        else:
+            return True
+    return False
+
+
 def running_daemon(path: Path) -> Holder | None:
-    """Who holds the lock, or None when nobody does."""
-    if not path.exists():
+    """Who holds the lock, or None when nobody does. Raises BookUnwritable when that cannot be seen."""
+    try:
+        handle = path.open(encoding="utf-8")
+    except FileNotFoundError:
         return None
-    with path.open("r+", encoding="utf-8") as handle:
+    except OSError as error:
+        raise BookUnwritable(f"cannot read {path}: {error.strerror}; start as the owner of the book") from error
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -72,6 +91,16 @@ def running_daemon(path: Path) -> Holder | None:
             except (ValueError, TypeError):
                 return Holder(0, "?", "?", "?")
         return None
+
+
+def terminate(holder: Holder) -> None:
+    """Send SIGTERM to a holder, but only to a process that is a trader: a note may name a pid of another machine."""
+    try:
+        command = Path(f"/proc/{holder.pid}/cmdline").read_bytes()
+        if b"trader" in command:
+            os.kill(holder.pid, signal.SIGTERM)
+    except OSError:
+        return  # it has ended, or is not ours to end: the lock shows which
 
 
 def _same(running: Holder | None, holder: Holder) -> str:

@@ -24,6 +24,7 @@ from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder, RunLock
 from trader.adapters.schedule import Schedule
 from trader.adapters.sqlite.backup import backup
+from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.requests import Requests
 from trader.app.settings import Settings
@@ -67,7 +68,8 @@ async def run_daemon(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         lock = RunLock.take(lock_path(settings), holder)
         stack.callback(lock.release)
-        book = await open_book(settings.book.db, settings, settings.mode, wall.now(), threaded=True)
+        writer = await ThreadWriter.open(settings.book.db)
+        book = await open_book(writer, settings.book.db, settings, settings.mode, wall.now())
         stack.push_async_callback(book.store.close)
         daemon = await Daemon.prepare(settings, parts, book, holder)
         stack.push_async_callback(daemon.close)

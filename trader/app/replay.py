@@ -5,12 +5,12 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import chain
 from pathlib import Path
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.feeds.files import read_tape
 from trader.adapters.feeds.tape import Tape
+from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.settings import Settings
 from trader.app.summary import Course, Summary, summarise
 from trader.app.wiring import make_machine, make_parts, open_book
@@ -65,10 +65,8 @@ def replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, pro
 async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
     parts = make_parts(settings)
     reported: list[BrokerEvent] = []
-    bar_times = iter(tape)
-    first = next(bar_times)
-    clock = SteppedClock(first.ends_at - first.interval)
-    book = await open_book(request.db, settings, _KIND, clock.now(), threaded=False)
+    clock = SteppedClock(tape.starts_at)
+    book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, clock.now())
     try:
         machine = await make_machine(parts, book, clock, log, NoInputs(), reported.append)
         engine, broker = machine.engine, machine.broker
@@ -82,7 +80,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             files={report.symbol: report.sha256 for report in tape.report},
         )
         course = Course()
-        for bar_time in chain((first,), bar_times):
+        for bar_time in tape:
             broker.match(bar_time)
             events: list[Event] = [*reported, bar_time]
             reported.clear()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from trader.adapters.calendar import load_calendar
 from trader.adapters.paper.broker import PaperBroker, Script, Treatment
-from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect
+from trader.adapters.sqlite.database import Writer
 from trader.adapters.sqlite.store import SqliteStore, Stamp
 from trader.app.settings import Settings
 from trader.app.strategies import load_strategy
@@ -60,9 +60,8 @@ class OpenBook:
     """Whether the account was opened in it just now."""
 
 
-async def open_book(path: Path, settings: Settings, kind: str, at: datetime, *, threaded: bool) -> OpenBook:
-    """Open or make the book of a run. Raises BookError; the account is opened in a book that does not know it."""
-    writer: Writer = await ThreadWriter.open(path) if threaded else InlineWriter(connect(path))
+async def open_book(writer: Writer, path: Path, settings: Settings, kind: str, at: datetime) -> OpenBook:
+    """Stamp the book of a run, and open the account in one that does not know it. Raises BookError."""
     store = SqliteStore(writer, path)
     try:
         stamp = await store.stamp(kind, settings.account.name, settings.feed.seed, at)

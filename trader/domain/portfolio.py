@@ -29,9 +29,10 @@ class Halt(NamedTuple):
 
 
 class Day(NamedTuple):
-    """Counters of one exchange date, read from the book at start and kept with it."""
+    """Counters of one exchange date. Only its first line is stored; the counts are those of the day's own rows."""
 
     day: date
+    started_at: datetime
     opening_equity_micros: int
     openings: int = 0
     notional_micros: int = 0
@@ -73,10 +74,10 @@ class Book:
 
     def equity_micros(self, prices: Prices) -> int:
         """Cash plus positions at their last price."""
-        return self.cash_micros + sum(
-            prices.value_micros(position.symbol, position.quantity, position.cost_micros)
-            for position in self.positions.values()
-        )
+        equity = self.cash_micros
+        for position in self.positions.values():
+            equity += prices.value_micros(position.symbol, position.quantity, position.cost_micros)
+        return equity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,6 @@
 """What came in -> Signal: nothing is believed of a strategy or a file before it has passed here."""
 
-import math
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
@@ -12,6 +10,8 @@ SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
 
 _CLOCK_SKEW = timedelta(seconds=2)
 _UNPRINTABLE_SYMBOL = "?"
+_ID = re.compile(r"[ -~]{0,64}")
+_ABSURD = 1e9
 
 
 def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
@@ -20,27 +20,36 @@ def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Sig
         return _no(Rule.NOT_A_SIGNAL, _UNPRINTABLE_SYMBOL, detail=f"got {type(raw).__name__}")
     symbol: object = raw.symbol
     if not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
-        return _no(Rule.BAD_SYMBOL, _UNPRINTABLE_SYMBOL, detail=ascii(symbol)[:60])
+        return _no(Rule.BAD_SYMBOL, _UNPRINTABLE_SYMBOL, detail=_shown(symbol))
     probability: object = raw.probability
-    if isinstance(probability, bool) or not isinstance(probability, int | float) or not math.isfinite(probability):
-        return _no(Rule.BAD_PROBABILITY, raw.symbol, detail=f"not a number: {ascii(probability)[:60]}")
-    if not 0 <= probability <= 1:
-        return _no(Rule.BAD_PROBABILITY, raw.symbol, float(probability), 1.0, "outside [0, 1]")
+    if isinstance(probability, bool) or not isinstance(probability, int | float):
+        return _no(Rule.BAD_PROBABILITY, raw.symbol, detail=f"not a number: {_shown(probability)}")
+    if not 0 <= probability <= 1:  # NaN is on neither side; a whole number may be too large for a float
+        measured = float(probability) if abs(probability) < _ABSURD else None
+        return _no(Rule.BAD_PROBABILITY, raw.symbol, measured, 1.0, "outside [0, 1]")
+    identity: object = raw.id
+    if not isinstance(identity, str) or not _ID.fullmatch(identity):
+        return _no(Rule.NOT_A_SIGNAL, raw.symbol, detail=f"id is not a short printable text: {_shown(identity)}")
     return _dated(raw, now, source, max_age_s)
 
 
 def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     if signal.timestamp is UNSTAMPED:
-        return replace(signal, timestamp=now, source=source)
+        return Signal(signal.symbol, signal.probability, now, signal.id, source)
     timestamp: object = signal.timestamp
-    if not isinstance(timestamp, datetime) or timestamp.tzinfo is None:
+    if not isinstance(timestamp, datetime) or timestamp.utcoffset() is None:
         return _no(Rule.NOT_A_SIGNAL, signal.symbol, detail="timestamp is not a datetime with a time zone")
     age = now - timestamp
     if age > timedelta(seconds=max_age_s):
         return _no(Rule.EXPIRED, signal.symbol, age.total_seconds(), max_age_s, "seconds")
     if age < -_CLOCK_SKEW:
         return _no(Rule.FROM_THE_FUTURE, signal.symbol, -age.total_seconds(), _CLOCK_SKEW.total_seconds(), "seconds")
-    return replace(signal, source=source)
+    return Signal(signal.symbol, signal.probability, timestamp, signal.id, source)
+
+
+def _shown(value: object) -> str:
+    """A text, cut; of anything else only its type: its own words cannot be relied upon."""
+    return ascii(value)[:60] if isinstance(value, str) else type(value).__name__
 
 
 def _no(

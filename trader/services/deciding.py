@@ -45,9 +45,9 @@ class Deciding:
         own_id = signal.id
         if own_id and own_id in self._seen_ids:
             refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=f"id {own_id} was decided before")
-            repeat = replace(signal, id=self._next_id(step.draft))
-            return self._refused(step, repeat, refusal), portfolio
-        signal = signal if own_id else replace(signal, id=self._next_id(step.draft))
+            return self._refused(step, self._with_id(signal, step.draft), refusal), portfolio
+        if not own_id:
+            signal = self._with_id(signal, step.draft)
         self._seen_ids.add(signal.id)
         family = self._chain.families.instrument(signal.symbol).family
         self._newest[family] = signal
@@ -57,7 +57,7 @@ class Deciding:
     def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
         """Keep a signal that was refused before the chain."""
         if not signal.id or signal.id in self._seen_ids:
-            signal = replace(signal, id=self._next_id(step.draft))
+            signal = self._with_id(signal, step.draft)
         return self._refused(step, signal, refusal)
 
     @property
@@ -123,9 +123,10 @@ class Deciding:
         step.keep(signal, Outcome.REFUSED, refusal, "", fold=True)
         return Decision(signal, Outcome.REFUSED, refusal=refusal)
 
-    def _next_id(self, draft: Draft) -> str:
+    def _with_id(self, signal: Signal, draft: Draft) -> Signal:
         draft.signals_seen += 1
-        return f"S-{base32(draft.signals_seen)}"
+        identity = f"S-{base32(draft.signals_seen)}"
+        return Signal(signal.symbol, signal.probability, signal.timestamp, identity, signal.source)
 
     def repair_conflicts(self, step: Step, portfolio: Portfolio) -> None:
         """Long and inverse held at once, found at start: close the side against the latest signal, else the smaller.
@@ -151,7 +152,7 @@ class Deciding:
             by_family[lock.family] += lock.reserved_micros
         while self._entry_times and draft.now - self._entry_times[0] >= _MINUTE:
             self._entry_times.popleft()
-        day = draft.day or Day(new_york_date(draft.now), equity)
+        day = draft.day or Day(new_york_date(draft.now), draft.now, equity)
         unsettled = day.sold_micros if self._chain.rules.settled_cash_only else 0
         return Portfolio(
             account=draft.account,

@@ -109,15 +109,15 @@ class Draft:
         if booked.round_trip is not None:
             self.commit.round_trips.append(booked.round_trip)
         if fill.side is Side.SELL and self.day is not None:
-            self.set_day(self.day._replace(sold_micros=self.day.sold_micros + fill.quantity * fill.price_micros))
+            self.day = self.day._replace(sold_micros=self.day.sold_micros + fill.quantity * fill.price_micros)
 
     def move_cash(self, amount_micros: int) -> None:
         """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
         self.cash_micros += amount_micros
         self.commit.cash_micros = self.cash_micros
 
-    def set_day(self, day: Day) -> None:
-        """Take over the day's counters."""
+    def start_day(self, day: Day) -> None:
+        """Begin a day: its opening equity is stored, its counters are counted from now on."""
         self.day = day
         self.commit.day = day
 
@@ -203,11 +203,9 @@ class Draft:
 
     def _count_opening(self, openings: int, notional_micros: int) -> None:
         if self.day is not None:
-            self.set_day(
-                self.day._replace(
-                    openings=self.day.openings + openings,
-                    notional_micros=self.day.notional_micros + notional_micros,
-                )
+            self.day = self.day._replace(
+                openings=self.day.openings + openings,
+                notional_micros=self.day.notional_micros + notional_micros,
             )
 
     def exit(self, ticket: ExitTicket) -> Order:

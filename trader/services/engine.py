@@ -45,7 +45,7 @@ from trader.services.trading import Trading
 _EVENTS_PER_STEP = 256
 """Keeps a step short: a burst is committed in a few transactions and the loop breathes in between."""
 
-_MARKS_EVERY = timedelta(minutes=5)
+_MARKS_EVERY = timedelta(minutes=15)
 
 _ROWS_RIDING = 500
 """So many signals without consequence may wait for a commit."""

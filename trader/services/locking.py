@@ -32,6 +32,10 @@ class PendingLocks:
 
         Raises BookUnwritable with nothing written and nothing locked.
         """
+        if not draft.commit.entries:
+            receipt = await self._store.commit(draft.sealed())
+            self._take_over(draft)
+            return receipt.refused
         async with self._holding(entry.lock.symbol for entry in draft.commit.entries):
             refused = {
                 entry.order.ref: Rule.SYMBOL_LOCKED

@@ -73,7 +73,7 @@ class MarketDay:
             prices.value_micros(position.symbol, position.quantity, position.cost_micros)
             for position in draft.positions.values()
         )
-        draft.set_day(Day(session.day, equity))
+        draft.start_day(Day(session.day, draft.now, equity))
         draft.note(JournalType.DAY_STARTED, day=session.day.isoformat(), opening_equity_micros=equity)
         for position in draft.positions.values():
             if position.opened_at < session.opens_at:

@@ -1,6 +1,5 @@
 """One step of the engine: what was gathered and decided together, to be committed together and then said."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -34,7 +33,7 @@ class Step:
     """id() of an event somebody waits for -> the answer."""
     executions: set[str] = field(default_factory=set)
     """Executions taken up in this step."""
-    duplicates: Counter[str] = field(default_factory=Counter)
+    duplicates: dict[str, int] = field(default_factory=dict)
     """Symbols whose entry was refused because of a working one, with the number of signals."""
     _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)
 
@@ -45,7 +44,7 @@ class Step:
     def keep(self, signal: Signal, outcome: Outcome, refusal: Refusal | None, order_ref: str, *, fold: bool) -> None:
         """Record the fate of a signal; refusals of one kind, of signals without an id of their own, are folded."""
         if refusal is not None and refusal.rule is Rule.SYMBOL_LOCKED:
-            self.duplicates[refusal.symbol] += 1
+            self.duplicates[refusal.symbol] = self.duplicates.get(refusal.symbol, 0) + 1
         if refusal is not None and fold:
             key = (refusal.symbol, signal.source, refusal.rule)
             row = self._folded.get(key)

@@ -37,29 +37,34 @@ class StrategyHost:
     def warm_up(self, bar_times: Iterable[BarTime]) -> None:
         """Feed past bars; the signals they give are thrown away."""
         for bar_time in bar_times:
-            for bar in bar_time.bars:
-                self._ask(bar)
+            self._feed(bar_time)
 
     def on_bars(self, bar_time: BarTime) -> list[tuple[Signal, Refusal | None]]:
         """Feed one bar time; give every signal, each with the reason why it is none."""
         now = bar_time.ends_at
         given: list[tuple[Signal, Refusal | None]] = []
-        for bar in bar_time.bars:
-            for raw in self._ask(bar):
+        for bar, answers in self._feed(bar_time):
+            for raw in answers:
                 if len(given) >= self._rules.signals_per_bar:
                     given.append(self._one_too_many(bar, now))
                 else:
                     given.append(self._checked(raw, bar, now))
         return given
 
-    def _ask(self, bar: Bar) -> list[object]:
-        self._seen[bar.symbol] += 1
-        try:
-            signals: Iterable[object] | None = self._strategy.on_bar(bar)
-            return list(islice(signals, self._rules.signals_per_bar + 1)) if signals else []
-        except Exception as error:  # noqa: BLE001  (the port's edge: a strategy may raise anything)
-            self.failures += 1
-            return [error]
+    def _feed(self, bar_time: BarTime) -> list[tuple[Bar, list[object]]]:
+        """Show the bars to the strategy, in order; give the bars that it answered, with what it said."""
+        seen, on_bar, at_most = self._seen, self._strategy.on_bar, self._rules.signals_per_bar + 1
+        answered: list[tuple[Bar, list[object]]] = []
+        for bar in bar_time.bars:
+            seen[bar.symbol] += 1
+            try:
+                signals = on_bar(bar)
+                if signals:
+                    answered.append((bar, list(islice(signals, at_most))))
+            except Exception as error:  # noqa: BLE001  (the port's edge: a strategy may raise anything)
+                self.failures += 1
+                answered.append((bar, [error]))
+        return answered
 
     def _checked(self, raw: object, bar: Bar, now: datetime) -> tuple[Signal, Refusal | None]:
         if isinstance(raw, Exception):

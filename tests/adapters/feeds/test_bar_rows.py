@@ -113,7 +113,7 @@ def test_a_column_written_twice_is_refused(tmp_path: Path) -> None:
         read_rows(write(tmp_path, f"{HEADER},Close\n{LINE},12\n"))
 
 
-_PACKED = gzip.compress(f"{HEADER}\n{LINE}\n".encode() * 100)
+_PACKED = gzip.compress(f"{HEADER}\n{LINE}\n".encode() * 100, mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -131,13 +131,13 @@ _PACKED = gzip.compress(f"{HEADER}\n{LINE}\n".encode() * 100)
         ("QQQ.csv", _PACKED, "is not text; write it as CSV in UTF-8"),
         ("QQQ.csv", bytes(range(256)), "is not text; write it as CSV in UTF-8"),
         ("QQQ.csv.gz", b"", "is empty; get it again"),
-        ("QQQ.csv.gz", gzip.compress(b""), "is empty; get it again"),
+        ("QQQ.csv.gz", gzip.compress(b"", mtime=0), "is empty; get it again"),
         ("QQQ.csv.gz", f"{HEADER}\n{LINE}\n".encode(), "is not gzip, or damaged"),
         ("QQQ.csv.gz", _PACKED[:-9], "is cut off; get it again"),
         ("QQQ.csv.gz", _PACKED[:12], "is cut off; get it again"),
         ("QQQ.csv.gz", _PACKED[:20] + bytes(4) + _PACKED[24:], "is not gzip, or damaged"),
         ("QQQ.csv.gz", _PACKED[:-8] + bytes(8), "is not gzip, or damaged"),
-        ("QQQ.csv.gz", gzip.compress(bytes(100)), "is not text; write it as CSV in UTF-8"),
+        ("QQQ.csv.gz", gzip.compress(bytes(100), mtime=0), "is not text; write it as CSV in UTF-8"),
         ("QQQ.parquet", b"", "is empty; get it again"),
         ("QQQ.parquet", f"{HEADER}\n{LINE}\n".encode(), "is not a Parquet file, or damaged"),
         ("QQQ.parquet", b"PAR1" + bytes(64) + b"PAR1", "is not a Parquet file, or damaged"),

@@ -5,7 +5,7 @@ The bars rest in columns, 48 bytes each. Bar objects are made while the tape pla
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -73,6 +73,11 @@ class Tape:
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that has a file, sorted."""
         return tuple(reel.report.symbol for reel in self.reels)
+
+    @property
+    def starts_at(self) -> datetime:
+        """The start of the first bar, aware UTC."""
+        return EPOCH + min(int(reel.bars["at"][0]) for reel in self.reels if reel.bars.height) * MICROSECOND
 
     @property
     def report(self) -> tuple[FileReport, ...]:

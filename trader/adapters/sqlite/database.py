@@ -6,9 +6,11 @@ one hop instead of six. aiosqlite has no public call for that; its `_execute` is
 its version is pinned exactly.
 """
 
+import asyncio
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -28,15 +30,17 @@ PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA busy_timeout = 5000;
-PRAGMA wal_autocheckpoint = 4000;
 """
 
 
 class Writer(Protocol):
-    """Runs a job on the writer connection, whole."""
+    """Runs jobs on the writer connection, each as one transaction."""
 
-    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run the job; sqlite3 errors come out as BookUnwritable or BookBroken."""
+    async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the job between BEGIN and COMMIT; it is durable when this returns, or has not happened.
+
+        Errors of sqlite3 come out as BookUnwritable or BookBroken.
+        """
         ...
 
     async def close(self) -> None:
@@ -52,19 +56,24 @@ class ThreadWriter:
 
     @classmethod
     async def open(cls, path: Path) -> "ThreadWriter":
-        """Open an existing or new book for writing."""
-        return cls(await aiosqlite.Connection(lambda: connect(path), iter_chunk_size=64))
+        """Open an existing or new book for writing.
 
-    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run the job on the writer thread."""
+        It is opened before aiosqlite has its thread: a connector that raises there would outlive the loop.
+        """
+        connection = await asyncio.to_thread(connect, path)
+        return cls(await aiosqlite.Connection(lambda: connection, iter_chunk_size=64))
+
+    async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the whole transaction on the writer thread."""
 
         def whole() -> _Result:
-            return job(self._connection._conn)  # noqa: SLF001  (see the module's docstring)
+            connection: sqlite3.Connection = self._connection._conn  # noqa: SLF001  (see the module's docstring)
+            with _transaction(connection):
+                result = job(connection)
+                connection.execute("COMMIT")
+            return result
 
-        try:
-            result: _Result = await self._connection._execute(whole)  # type: ignore[no-untyped-call]  # noqa: SLF001
-        except sqlite3.Error as error:
-            raise _named(error) from error
+        result: _Result = await self._connection._execute(whole)  # type: ignore[no-untyped-call]  # noqa: SLF001
         return result
 
     async def close(self) -> None:
@@ -78,16 +87,31 @@ class InlineWriter:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    async def run(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
-        """Run the job at once."""
-        try:
-            return job(self._connection)
-        except sqlite3.Error as error:
-            raise _named(error) from error
+    async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Run the transaction at once."""
+        with _transaction(self._connection):
+            result = job(self._connection)
+            self._connection.execute("COMMIT")
+        return result
 
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN, and ROLLBACK unless what is inside has committed; names the errors."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    except sqlite3.Error as error:
+        raise _named(error) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -101,8 +125,10 @@ def connect(path: Path) -> sqlite3.Connection:
         ) from error
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
+        is_new = _check_schema(connection, path)
         connection.executescript(_PRAGMAS)
-        _ensure_schema(connection, path)
+        if is_new:
+            _make_schema(connection)
     except sqlite3.Error as error:
         connection.close()
         raise _named(error, path) from error
@@ -112,10 +138,11 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+def _check_schema(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the book is new. Raises BookBroken, before anything was changed, for a file that is not ours."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == SCHEMA_VERSION:
-        return
+        return False
     if version > SCHEMA_VERSION:
         raise BookBroken(
             f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
@@ -124,7 +151,17 @@ def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version or tables:
         raise BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
-    connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
+    return True
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
+    except sqlite3.OperationalError:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            raise  # else another account's daemon has made it at the same moment
 
 
 def read_only(path: Path) -> sqlite3.Connection:

@@ -98,7 +98,9 @@ def read_journal(connection: sqlite3.Connection, account: str, findings: list[Fi
             findings.append(Finding(f"event {seq}", where, "an event", f"unreadable: {error}"))
         else:
             if head.hash and link(head, account, entry, text).hash != digest:
-                findings.append(Finding(f"event {seq}", where, "the hash of its row and the one before", "another hash"))
+                findings.append(
+                    Finding(f"event {seq}", where, "the hash of its row and the one before", "another hash")
+                )
             yield Event(seq, entry.type, symbol, entry.at, facts)
         head = Head(seq, digest)
 

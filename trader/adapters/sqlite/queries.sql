@@ -49,11 +49,8 @@ UPDATE book_locks SET reserved_micros = 0, released_us = ?, evidence = ? WHERE o
 -- name: set_account
 UPDATE book_accounts SET cash_micros = ?, orders_made = ?, signals_seen = ?, updated_us = ? WHERE account = ?
 
--- name: put_day
-INSERT INTO book_days (account, day, opening_equity_micros, openings, notional_micros, sold_micros)
-VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (account, day) DO UPDATE SET
-    openings = excluded.openings, notional_micros = excluded.notional_micros, sold_micros = excluded.sold_micros
+-- name: insert_day
+INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES (?, ?, ?, ?)
 
 -- name: put_mark
 INSERT INTO book_marks (account, symbol, price_micros, at_us) VALUES (?, ?, ?, ?)
@@ -127,8 +124,15 @@ FROM book_locks WHERE account = ? AND released_us IS NULL
 SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
 
 -- name: newest_day
-SELECT day, opening_equity_micros, openings, notional_micros, sold_micros
-FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1
+SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1
+
+-- name: openings_since
+SELECT count(*), coalesce(sum(quantity * limit_micros), 0) FROM book_orders
+WHERE account = ? AND purpose = 'entry' AND created_us >= ?
+
+-- name: sold_since
+SELECT coalesce(sum(quantity * price_micros), 0) FROM book_fills
+WHERE account = ? AND side = 'SELL' AND executed_us >= ?
 
 -- name: execution_ids_since
 SELECT execution_id FROM book_fills WHERE account = ? AND booked_us >= ?

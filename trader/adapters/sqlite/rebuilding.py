@@ -30,3 +30,134 @@ from trader.adapters.sqlite.rows import Row, event_text, from_us, to_us
 from trader.adapters.sqlite.transaction import Head, link
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry, JournalType
+
+_BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS)
+
+
+class Rebuilt(NamedTuple):
+    """How many rows were written or removed."""
+
+    rows: int
+
+
+def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> Rebuilt:
+    """Make the tables equal to the journal. Raises BookBroken, with nothing changed, when that cannot be done."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        folded = fold(connection, account)
+        if folded.findings:
+            raise BookBroken(
+                f"the journal of account {account} is damaged itself ({len(folded.findings)} findings, the first: "
+                f"{folded.findings[0].what}); nothing is rebuilt from it, go back to a backup"
+            )
+        rows = _without_triggers(connection, folded)
+        if rows:
+            _note(connection, account, operator, rows)
+        broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+        if broken is not None:
+            raise BookBroken(f"a row of {broken[0]} would refer to nothing in {broken[2]}; nothing was changed")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return Rebuilt(rows)
+
+
+def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> int:
+    triggers = _schema_triggers()
+    for name in triggers:
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    tables = sides(connection, folded)
+    rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
+    rows += _mend_round_trips(connection, tables[ROUND_TRIPS], folded.account)
+    rows += _mend_halts(connection, tables[HALTS], folded.account)
+    rows += _mend_account(connection, tables[ACCOUNT], folded)
+    for statement in triggers.values():
+        connection.execute(statement)
+    return rows
+
+
+def _schema_triggers() -> dict[str, str]:
+    """Every trigger of the schema, by name, as SQLite itself reads it."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return dict(fresh.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+
+
+def _mend(connection: sqlite3.Connection, projection: Projection, both: Sides, account: str) -> int:
+    """Take out every row that is not as it should be, then put in every row that is missing then."""
+    wrong = [key for key, row in both.found.items() if both.expected.get(key) != row]
+    missing = [row for key, row in both.expected.items() if both.found.get(key) != row]
+    chosen = " AND ".join(f"{name} = ?" for name in projection.key)
+    connection.executemany(
+        f"DELETE FROM {projection.table} WHERE account = ? AND {chosen}",  # noqa: S608  (our names)
+        [(account, *key) for key in wrong],
+    )
+    _insert(connection, projection, missing)
+    return len({*wrong, *(key for key, row in both.expected.items() if both.found.get(key) != row)})
+
+
+def _insert(connection: sqlite3.Connection, projection: Projection, rows: list[Row]) -> None:
+    names, marks = ", ".join(projection.columns), ", ".join("?" * len(projection.columns))
+    connection.executemany(
+        f"INSERT INTO {projection.table} ({names}) VALUES ({marks})",  # noqa: S608  (our names)
+        rows,
+    )
+
+
+def _mend_round_trips(connection: sqlite3.Connection, both: Sides, account: str) -> int:
+    """They are told apart by their order alone, so all of an account are written again."""
+    if both.expected == both.found:
+        return 0
+    connection.execute("DELETE FROM book_round_trips WHERE account = ?", (account,))
+    _insert(connection, ROUND_TRIPS, list(both.expected.values()))
+    return len(both.expected)
+
+
+def _mend_halts(connection: sqlite3.Connection, both: Sides, account: str) -> int:
+    """A halt that the journal does not know is cleared, and kept as cleared."""
+    wrong = [row for key, row in both.found.items() if both.expected.get(key) != row]
+    missing = [row for key, row in both.expected.items() if both.found.get(key) != row]
+    at_us = _head(connection, account)[1]
+    connection.executemany(
+        QUERIES["clear_halt"], [(at_us, "rebuild: not in the journal", account, row[1], row[2]) for row in wrong]
+    )
+    _insert(connection, HALTS, missing)
+    return len(wrong) + len(missing)
+
+
+def _mend_account(connection: sqlite3.Connection, both: Sides, folded: Folded) -> int:
+    made, needed = orders_made(connection, folded)
+    if both.expected == both.found and made >= needed:
+        return 0
+    _, starting_cash, cash, reserved = both.expected[(folded.account,)]
+    connection.execute(
+        "UPDATE book_accounts SET starting_cash_micros = ?, cash_micros = ?, reserved_micros = ?, orders_made = ? "
+        "WHERE account = ?",
+        (starting_cash, cash, reserved, max(made, needed), folded.account),
+    )
+    return 1
+
+
+def _note(connection: sqlite3.Connection, account: str, operator: str, rows: int) -> None:
+    """A word in the journal, at the time of its newest event: the market goes on from there."""
+    head, at_us = _head(connection, account)
+    data = {
+        "name": "rebuild",
+        "operator": operator,
+        "reason": "the tables differed from the journal",
+        "scope": "all",
+        "target": "",
+        "answer": f"{rows} rows written anew",
+    }
+    entry = JournalEntry(JournalType.COMMAND, from_us(at_us), "", data)
+    text = event_text(entry)
+    new = link(head, account, entry, text)
+    row = (account, new.seq, entry.type, entry.symbol, to_us(entry.at), text, new.hash)
+    connection.execute(QUERIES["insert_event"], row)
+
+
+def _head(connection: sqlite3.Connection, account: str) -> tuple[Head, int]:
+    seq, digest, at_us = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    return Head(seq, digest), at_us

@@ -36,15 +36,9 @@ class SqliteRecorder:
         ]
 
         def job(connection: sqlite3.Connection) -> None:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                connection.executemany(QUERIES["insert_input"], rows)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+            connection.executemany(QUERIES["insert_input"], rows)
 
-        await self._writer.run(job)
+        await self._writer.transact(job)
 
 
 def _plain(event: Event) -> Mapping[str, object]:

@@ -149,15 +149,8 @@ def signal_row(account: str, row: SignalRow) -> Row:
 
 
 def day_row(account: str, day: Day) -> Row:
-    """For `put_day`."""
-    return (
-        account,
-        day.day.isoformat(),
-        day.opening_equity_micros,
-        day.openings,
-        day.notional_micros,
-        day.sold_micros,
-    )
+    """For `insert_day`."""
+    return (account, day.day.isoformat(), to_us(day.started_at), day.opening_equity_micros)
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
@@ -239,10 +232,18 @@ def read_halt(row: Row) -> Halt:
     return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
 
 
-def read_day(row: Row) -> Day:
-    """From `newest_day`."""
-    day, equity, openings, notional, sold = row
-    return Day(date.fromisoformat(str(day)), _int(equity), _int(openings), _int(notional), _int(sold))
+def read_day(row: Row, openings: Row, sold: Row) -> Day:
+    """From `newest_day`, `openings_since` and `sold_since`."""
+    day, started_us, equity = row
+    count, notional = openings
+    return Day(
+        day=date.fromisoformat(str(day)),
+        started_at=from_us(_int(started_us)),
+        opening_equity_micros=_int(equity),
+        openings=_int(count),
+        notional_micros=_int(notional),
+        sold_micros=_int(sold[0]),
+    )
 
 
 def _int(value: object) -> int:

@@ -178,10 +178,8 @@ CREATE UNIQUE INDEX one_halt_per_scope ON book_halts (account, scope, target) WH
 CREATE TABLE book_days (
     account                TEXT    NOT NULL REFERENCES book_accounts (account),
     day                    TEXT    NOT NULL CHECK (day GLOB '????-??-??'),
+    started_us             INTEGER NOT NULL,
     opening_equity_micros  INTEGER NOT NULL,
-    openings               INTEGER NOT NULL,
-    notional_micros        INTEGER NOT NULL,
-    sold_micros            INTEGER NOT NULL,
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
 

@@ -23,7 +23,7 @@ from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot
-from trader.domain.portfolio import Book
+from trader.domain.portfolio import Book, Day
 from trader.services.ports import Commit, History, Receipt
 
 
@@ -55,7 +55,7 @@ class SqliteStore:
                 row = connection.execute(QUERIES["stamp"]).fetchone()
             return Stamp(row[0], row[1], row[2], row[3], from_us(row[4]))
 
-        stamp = await self._writer.run(job)
+        stamp = await self._writer.transact(job)
         if stamp.kind != kind:
             raise BookBroken(
                 f"{self._path} is a {stamp.kind} book and this is a {kind} run; name another book with --db"
@@ -72,25 +72,27 @@ class SqliteStore:
             connection.execute(QUERIES["insert_account"], row)
             return True
 
-        return await self._writer.run(job)
+        return await self._writer.transact(job)
 
     async def load(self, account: str) -> Book:
         """Read the committed state. Raises BookBroken when it contradicts itself."""
-        book, self._head = await self._writer.run(lambda connection: _load(connection, account))
+        book, self._head = await self._writer.transact(lambda connection: _load(connection, account))
         return book
 
     async def history(self, account: str, since: datetime) -> History:
         """Read what is needed to recognise repeats."""
-        return await self._writer.run(lambda connection: _history(connection, account, to_us(since)))
+        return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
 
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
-        receipt, self._head = await self._writer.run(lambda connection: write(connection, commit, self._head))
+        receipt, self._head = await self._writer.transact(lambda connection: write(connection, commit, self._head))
         return receipt
 
     async def inbox_offset(self, account: str, path: str) -> InboxOffset | None:
         """How far an inbox file was read, or None when it never was."""
-        rows = await self._writer.run(lambda connection: connection.execute(QUERIES["inbox"], (account,)).fetchall())
+        rows = await self._writer.transact(
+            lambda connection: connection.execute(QUERIES["inbox"], (account,)).fetchall()
+        )
         return next((InboxOffset(*row) for row in rows if row[0] == path), None)
 
     @property
@@ -112,7 +114,6 @@ def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
     orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], (account,))]
     locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
     halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
-    day = connection.execute(QUERIES["newest_day"], (account,)).fetchone()
     head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
     epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
     book = Book(
@@ -126,7 +127,7 @@ def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
         exits={order.symbol: order for order in orders if order.side is Side.SELL},
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
-        day=read_day(day) if day is not None else None,
+        day=_day(connection, account),
         orders_made=orders_made,
         signals_seen=signals_seen,
     )
@@ -138,6 +139,16 @@ def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
                 "its lots; see `trader rebuild --check`"
             )
     return book, Head(head[0], head[1]) if head is not None else Head(0, GENESIS)
+
+
+def _day(connection: sqlite3.Connection, account: str) -> Day | None:
+    """The newest day, its counters counted from its rows: a restart forgets nothing."""
+    row = connection.execute(QUERIES["newest_day"], (account,)).fetchone()
+    if row is None:
+        return None
+    since = (account, row[1])
+    openings = connection.execute(QUERIES["openings_since"], since).fetchone()
+    return read_day(row, openings, connection.execute(QUERIES["sold_since"], since).fetchone())
 
 
 def _lots(connection: sqlite3.Connection, account: str) -> dict[str, tuple[Lot, ...]]:

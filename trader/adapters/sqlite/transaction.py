@@ -51,19 +51,11 @@ def link(head: Head, account: str, entry: JournalEntry, text: str) -> Head:
 
 
 def write(connection: sqlite3.Connection, commit: Commit, head: Head) -> tuple[Receipt, Head]:
-    """Write a commit as one transaction. Any other error than a refused entry rolls everything back and is raised."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _write_what_happened(connection, commit)
-        refused, journal = _write_entries(connection, commit)
-        _write_records(connection, commit)
-        head = _write_events(connection, commit.account, journal, head)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return Receipt(refused), head
+    """Write a commit's rows inside a transaction. Any other error than a refused entry is raised."""
+    _write_what_happened(connection, commit)
+    refused, journal = _write_entries(connection, commit)
+    _write_records(connection, commit)
+    return Receipt(refused), _write_events(connection, commit.account, journal, head)
 
 
 def _many(connection: sqlite3.Connection, name: str, rows: list[Row]) -> None:
@@ -119,7 +111,7 @@ def _write_entry(connection: sqlite3.Connection, entry: Entry) -> Rule | None:
 def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
     account = commit.account
     if commit.day is not None:
-        connection.execute(QUERIES["put_day"], day_row(account, commit.day))
+        connection.execute(QUERIES["insert_day"], day_row(account, commit.day))
     _many(
         connection,
         "put_mark",

@@ -27,11 +27,15 @@ _EXITS: dict[type[TraderError], Exit] = {
 
 def main() -> None:
     """Run the command line; every expected error becomes one clear line and its exit code."""
-    from trader.adapters.control import DaemonDown, NoAnswer
-    from trader.app.cli.application import application
+    try:
+        from trader.adapters.control import DaemonDown, NoAnswer
+        from trader.app.cli.application import application
 
-    exits = {**_EXITS, DaemonDown: Exit.DAEMON_DOWN, NoAnswer: Exit.NO_ANSWER}
-    sys.exit(_guarded(application, exits))
+        exits = {**_EXITS, DaemonDown: Exit.DAEMON_DOWN, NoAnswer: Exit.NO_ANSWER}
+        sys.exit(_guarded(application, exits))
+    except KeyboardInterrupt:
+        complain("trader: interrupted")
+        sys.exit(130)
 
 
 def _guarded(command: Callable[[], object], exits: dict[type[TraderError], Exit]) -> int:
@@ -43,7 +47,4 @@ def _guarded(command: Callable[[], object], exits: dict[type[TraderError], Exit]
     except BrokenPipeError:
         sys.stderr.close()  # the reader of the pipe has gone; nothing more can be said
         return Exit.OK
-    except KeyboardInterrupt:
-        complain("trader: interrupted")
-        return 130
     return Exit.OK

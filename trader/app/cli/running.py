@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import os
 import sys
 import time
 from pathlib import Path
@@ -15,11 +16,15 @@ from trader.domain.errors import BookError, ConfigurationError
 
 if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
     from trader.adapters.control import Answer
+    from trader.adapters.run_lock import Holder
     from trader.app.settings import Settings
 
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the journal.")]
 SymbolOption = Annotated[str, typer.Option("--symbol", help="Only this symbol.")]
 FamilyOption = Annotated[str, typer.Option("--family", help="Only this family.")]
+
+_LONGEST_STOP_S = 30
+_SOCKET_MISSING_S = 5
 
 
 def run_command(
@@ -33,7 +38,7 @@ def run_command(
     restart: Annotated[bool, typer.Option("--restart", help="Stop the running daemon in order first.")] = False,
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
-    from trader.adapters.logs import close_log, open_log
+    from trader.adapters.logs import close_log
     from trader.app.daemon import run_daemon
     from trader.app.replay import override
 
@@ -46,37 +51,64 @@ def run_command(
         flags["strategy"] = override(settings, strategy, param or [])
         settings = settings_for(config, db, flags)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
-    if restart:
-        _stop_running(settings)
-    logging = settings.log
+    _open_log(settings)
     try:
-        open_log(logging.file, logging.level, logging.rotation, logging.retention, on_terminal=sys.stderr.isatty())
-    except OSError as error:
-        raise BookError(
-            f"cannot write the log {logging.file}: {error.strerror}; check the folder and its owner"
-        ) from error
-    try:
+        if restart:
+            _stop_running(settings)
         asyncio.run(run_daemon(settings))
     finally:
         close_log()
 
 
+def _open_log(settings: "Settings") -> None:
+    from trader.adapters.logs import open_log
+
+    log = settings.log
+    try:
+        open_log(log.file, log.level, log.rotation, log.retention, on_terminal=sys.stderr.isatty())
+    except OSError as error:
+        raise BookError(f"cannot write the log {log.file}: {error.strerror}; check the folder and its owner") from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f'log.rotation or log.retention: {error}; write a size or an age, as in "50 MB" and "30 days"'
+        ) from error
+
+
 def _stop_running(settings: "Settings") -> None:
-    """Ask the running daemon to stop, and wait until its run lock is free."""
+    """Ask the running daemon to stop, and wait until its run lock is free. Nothing is stopped for a wrong start."""
     from trader.adapters.run_lock import running_daemon
     from trader.app.daemon import lock_path
+    from trader.app.wiring import make_parts
 
     path = lock_path(settings)
     running = running_daemon(path)
     if running is None:
         return
+    make_parts(settings)
     complain(f"stopping process {running.pid}, version {running.version} ...")
-    _ask(settings, {"ask": "stop", "reason": "restart"})
-    for _ in range(300):
+    asked = False
+    for waited in range(_LONGEST_STOP_S * 10):
+        asked = asked or _asked_to_stop(settings, running, by_signal=waited >= _SOCKET_MISSING_S * 10)
         if running_daemon(path) is None:
             return
         time.sleep(0.1)
-    raise BookError(f"process {running.pid} did not stop within 30 s; look into its log, or end it and start again")
+    raise BookError(
+        f"process {running.pid} did not stop within {_LONGEST_STOP_S} s; look into its log, or end it and start again"
+    )
+
+
+def _asked_to_stop(settings: "Settings", running: "Holder", *, by_signal: bool) -> bool:
+    """Ask by the socket; one that is missing while its daemon neither starts nor stops was removed by somebody."""
+    from trader.adapters.control import DaemonDown
+    from trader.adapters.run_lock import terminate
+
+    try:
+        _ask(settings, {"ask": "stop", "reason": "restart"})
+    except DaemonDown:
+        if by_signal:
+            terminate(running)
+        return by_signal
+    return True
 
 
 def stop_command(config: ConfigOption = None, db: DbOption = None, reason: ReasonOption = "asked") -> None:
@@ -207,8 +239,16 @@ def _ask(settings: "Settings", request: dict[str, object]) -> "Answer":
     from trader.adapters.control import ask, socket_path
 
     path = socket_path(settings.book.db, settings.account.name)
-    answer = ask(path, {"operator": getpass.getuser(), **request})
+    answer = ask(path, {"operator": _operator(), **request})
     if not answer.pop("ok", False):
         complain(f"trader: {answer.get('error', 'refused')}")
         raise typer.Exit(Exit.REFUSED)
     return answer
+
+
+def _operator() -> str:
+    """The user's name; a container's user may have none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
