@@ -49,8 +49,7 @@ class RunLock:
             )
         try:
             handle.truncate(0)
-            json.dump(holder._asdict(), handle)
-            handle.flush()
+            os.write(handle.fileno(), json.dumps(holder._asdict()).encode())  # past the buffer, which would try again
         except OSError as error:
             handle.close()
             raise BookUnwritable(f"cannot write {path}: {error.strerror}; free some space and start again") from error

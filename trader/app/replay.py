@@ -89,7 +89,8 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             course.observe(engine, fills=len(events) - 1)
             progress(len(bar_time.bars))
         await engine.mark(JournalType.RUN_STOPPED, reason="the bars end")
-        return summarise(request.db, settings.account.name, tape, engine, course, book.store.journal_digest)
+        digest = await book.store.journal_digest(settings.account.name)
+        return summarise(request.db, settings.account.name, tape, engine, course, digest)
     finally:
         await book.store.close()
 

@@ -99,6 +99,8 @@ class Portfolio:
     day: Day
     slots: int
     """Open positions and working entries, each symbol once."""
+    turning: Mapping[str, str]
+    """Family -> the instrument it is turning to: closes have been asked for, nothing of it may be held meanwhile."""
     opened_at: Mapping[str, datetime]
     """Family -> the bar time of its newest opening."""
     entries_last_minute: int

@@ -47,7 +47,12 @@ def wanted_leverage(probability: float, held: int, thresholds: Thresholds) -> in
 
 
 def _held_leverage(family: Family, portfolio: Portfolio) -> int:
-    """Leverage of what is held or being bought; 0 for nothing. Largest exposure first, should there be two."""
+    """Leverage of what is held, being bought or turned to; 0 for nothing. The largest, should there be two.
+
+    A turn counts from its beginning: between its two halves nothing is held, and hysteresis must not forget it.
+    """
+    if family.name in portfolio.turning:
+        return family.members[portfolio.turning[family.name]]
     owned = [
         leverage
         for symbol, leverage in family.members.items()

@@ -5,13 +5,14 @@ instrument is closed or cancelled first, and the opening waits until the family 
 (incident 1: opens that went out before the closes had filled).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from trader.domain.decision import Allocation, Close, Intent, Purpose, Refusal, Rule, Stage
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families, Family
-from trader.domain.ledger import PositionState
+from trader.domain.ledger import Position, PositionState
 from trader.domain.portfolio import Portfolio
 
 
@@ -72,7 +73,10 @@ def _obstacle(wanted: str, family: Family, portfolio: Portfolio, now: datetime, 
     return None
 
 
-def conflicting(family: Family, portfolio: Portfolio) -> bool:
-    """Whether long and inverse members are held at once: only possible for what was found at start."""
-    sides = {leverage > 0 for symbol, leverage in family.members.items() if symbol in portfolio.positions}
-    return len(sides) > 1
+def conflicting(family: Family, positions: Mapping[str, Position]) -> bool:
+    """Whether long and inverse members are held at once, and none of the sides is on its way out.
+
+    Only possible for what was found at start and for executions that nobody expected.
+    """
+    held = [positions[symbol] for symbol in family.members if symbol in positions]
+    return len({position.direction for position in held if position.state is not PositionState.CLOSING}) > 1

@@ -33,7 +33,7 @@ class Deciding:
         self._opened_at: dict[str, datetime] = {}
         self._entry_times: deque[datetime] = deque()
         self._newest: dict[str, Signal] = {}
-        self._turning: set[str] = set()
+        self._turning: dict[str, str] = {}
         self._max_age = timedelta(seconds=chain.rules.signal_max_age_s)
         self.entries_barred: Refusal | None = None
         """Set while the book cannot be written or the gate is closed; closes go on."""
@@ -51,7 +51,6 @@ class Deciding:
         self._seen_ids.add(signal.id)
         family = self._chain.families.instrument(signal.symbol).family
         self._newest[family] = signal
-        self._turning.discard(family)
         return self._push(step, portfolio, signal, prices, session, fold=not own_id)
 
     def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
@@ -71,9 +70,10 @@ class Deciding:
             members = self._chain.families.family(family).members
             if any(symbol in portfolio.positions or symbol in portfolio.locks for symbol in members):
                 continue
-            self._turning.discard(family)
             signal = self._newest[family]
-            if step.draft.now - signal.timestamp <= self._max_age:
+            if step.draft.now - signal.timestamp > self._max_age:
+                del self._turning[family]
+            else:
                 _, portfolio = self._push(step, portfolio, signal, prices, session, fold=False)
         return portfolio
 
@@ -114,8 +114,11 @@ class Deciding:
             self._entry_times.append(step.draft.now)
             portfolio = portfolio.with_ticket(decision.ticket, step.draft.now, lock)
         refusal = decision.refusal
+        family = self._chain.families.instrument(signal.symbol).family
         if refusal is not None and refusal.rule is Rule.TURNING:
-            self._turning.add(self._chain.families.instrument(signal.symbol).family)
+            self._turning[family] = refusal.symbol
+        else:
+            self._turning.pop(family, None)
         step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
         return decision, portfolio
 
@@ -128,14 +131,14 @@ class Deciding:
         identity = f"S-{base32(draft.signals_seen)}"
         return Signal(signal.symbol, signal.probability, signal.timestamp, identity, signal.source)
 
-    def repair_conflicts(self, step: Step, portfolio: Portfolio) -> None:
-        """Long and inverse held at once, found at start: close the side against the latest signal, else the smaller.
+    def repair_conflicts(self, step: Step) -> None:
+        """Long and inverse held at once, found at start or made by an unexpected execution: close the side against the latest signal, else the smaller.
 
         Of two sides without a signal, the one with the smaller leveraged exposure closes, fully.
         """
         for family in self._chain.families.families.values():
-            if conflicting(family, portfolio):
-                self._execution.repair(step, family, portfolio, self._newest.get(family.name))
+            if conflicting(family, step.draft.positions):
+                self._execution.repair(step, family, self._newest.get(family.name))
 
     def portfolio(self, draft: Draft, prices: Prices) -> Portfolio:
         """The frozen view that decisions of this step see."""
@@ -168,6 +171,7 @@ class Deciding:
             halts=draft.halts,
             day=day,
             slots=len(set(concatenated(draft.positions, draft.locks))),
+            turning=self._turning,
             opened_at=self._opened_at,
             entries_last_minute=len(self._entry_times),
         )

@@ -44,7 +44,7 @@ class Draft:
     def __init__(self, book: Book, now: datetime) -> None:
         self._before = book
         self.now = now
-        self.commit = Commit(book.account, now, book.cash_micros)
+        self.commit = Commit(book.account, now, book.cash_micros, book.cash_micros)
         self.cash_micros = book.cash_micros
         self.positions: Mapping[str, Position] = book.positions
         self.lots: Mapping[str, tuple[Lot, ...]] = book.lots
@@ -239,10 +239,21 @@ class Draft:
             locks: dict[str, PendingLock] = self._own("locks")
             orders: dict[str, Order] = self._own("orders")
             orders.pop(entry.order.ref, None)
-            if locks.get(entry.lock.symbol) == entry.lock:
-                del locks[entry.lock.symbol]
             self.commit.entries.remove(entry)
+            if locks.get(entry.lock.symbol) == entry.lock:
+                self._put_back(locks, entry.lock.symbol)
             self._count_opening(-1, -entry.order.quantity * (entry.order.limit_micros or 0))
+
+    def _put_back(self, locks: dict[str, PendingLock], symbol: str) -> None:
+        """Of a symbol whose entry was refused: the lock that it was refused for, if this draft knows it."""
+        del locks[symbol]
+        released = {release.order_ref for release in self.commit.releases}
+        before = self._before.locks.get(symbol)
+        if before is not None and before.order_ref not in released:
+            locks[symbol] = self.commit.locks.get(before.order_ref, before)
+        for entry in self.commit.entries:
+            if entry.lock.symbol == symbol:
+                locks[symbol] = entry.lock
 
     def sealed(self) -> Commit:
         """The transaction, with the account's running numbers as they now are."""

@@ -1,6 +1,6 @@
 """Execution: what the broker says about orders, entries that take too long, and positions on their way out."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from trader.domain.decision import Close, ExitTicket, Purpose, Signal
 from trader.domain.errors import IllegalTransition
@@ -8,8 +8,7 @@ from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, Ord
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Family
 from trader.domain.ledger import Position, PositionState
-from trader.domain.order import Order, OrderEvent, OrderState
-from trader.domain.portfolio import Portfolio
+from trader.domain.order import Order, OrderEvent, OrderState, PendingLock
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
 from trader.services.step import Level, Step
@@ -25,6 +24,7 @@ _EVENTS = {
 
 _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
+_CANCEL_PATIENCE = timedelta(seconds=10)
 
 
 class Execution:
@@ -33,6 +33,7 @@ class Execution:
     def __init__(self, rules: Rules) -> None:
         self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
         self._failed_exits: dict[str, Order] = {}
+        self._cancels_asked: dict[str, datetime] = {}
 
     def report(self, step: Step, event: OrderReport) -> None:
         """Take in what the broker says. An order that memory does not hold has ended before: nothing to do."""
@@ -75,9 +76,10 @@ class Execution:
     def cancel(self, step: Step, order_ref: str) -> None:
         """Ask once for a working entry to be cancelled."""
         order = step.draft.orders.get(order_ref)
-        if order is None or order.state is OrderState.CANCELLING:
+        if order is None or order.state is OrderState.CANCELLING or order_ref in step.cancel:
             return
-        if order_ref in step.cancel:
+        first_asked_at = self._cancels_asked.setdefault(order_ref, step.draft.now)
+        if order.state is OrderState.UNKNOWN and first_asked_at < step.draft.now:
             return
         after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
         step.draft.set_order(after)
@@ -113,11 +115,11 @@ class Execution:
             Level.INFO, f"CLOSING {close.symbol} {position.quantity} reason={close.reason} account={position.account}"
         )
 
-    def repair(self, step: Step, family: Family, portfolio: Portfolio, newest: Signal | None) -> None:
+    def repair(self, step: Step, family: Family, newest: Signal | None) -> None:
         """Close one side of a family that is held both ways."""
         sides: dict[int, list[Position]] = {1: [], -1: []}
         for symbol in family.members:
-            position = portfolio.positions.get(symbol)
+            position = step.draft.positions.get(symbol)
             if position is not None:
                 sides[position.direction].append(position)
         if newest is not None and newest.probability != _NEUTRAL:
@@ -135,11 +137,18 @@ class Execution:
         for position in list(draft.positions.values()):
             if position.state is not PositionState.CLOSING or self._waits_to_retry(step, position.symbol):
                 continue
-            action = pursue(position, draft.exits.get(position.symbol), draft.locks.get(position.symbol))
+            action = pursue(position, draft.exits.get(position.symbol), self._in_front(step, position.symbol))
             if isinstance(action, ExitTicket):
                 self.exit(step, action)
             elif action is not None:
                 self.cancel(step, action.order_ref)
+
+    def _in_front(self, step: Step, symbol: str) -> PendingLock | None:
+        """The working entry that has to be cancelled before the exit; a cancel that nobody answers holds up none."""
+        lock = step.draft.locks.get(symbol)
+        asked_at = self._cancels_asked.get(lock.order_ref) if lock is not None else None
+        overdue = asked_at is not None and step.draft.now - asked_at >= _CANCEL_PATIENCE
+        return None if overdue else lock
 
     def exit(self, step: Step, ticket: ExitTicket) -> None:
         """Draft a reduce-only order, unless the exit slot is taken."""

@@ -103,6 +103,8 @@ class Commit:
 
     account: str
     at: datetime
+    cash_before_micros: int
+    """What the commit was computed from; a book that holds anything else was written by somebody else."""
     cash_micros: int
     orders_made: int = 0
     signals_seen: int = 0

@@ -53,7 +53,7 @@ class Trading:
 
     def repair(self, step: Step) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
-        self._deciding.repair_conflicts(step, self._deciding.portfolio(step.draft, self.prices))
+        self._deciding.repair_conflicts(step)
         self._execution.pursue_exits(step)
 
     def decide(self, step: Step, events: Sequence[Event]) -> None:
@@ -69,6 +69,8 @@ class Trading:
                 signals.append(event)
             else:
                 self._happened(step, event)
+        if step.executions and len(step.draft.positions) > 1:
+            self._deciding.repair_conflicts(step)
         session = self.day.look(step, self.prices)
         self._look_at_exits(step, bar_times, session)
         if bar_times or signals or self._deciding.is_turning:

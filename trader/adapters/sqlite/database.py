@@ -126,6 +126,8 @@ def connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
         is_new = _check_schema(connection, path)
+        if not is_new:
+            _check_pages(connection, path)
         connection.executescript(_PRAGMAS)
         if is_new:
             _make_schema(connection)
@@ -140,7 +142,9 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _check_schema(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the book is new. Raises BookBroken, before anything was changed, for a file that is not ours."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version, tables = connection.execute(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
     if version == SCHEMA_VERSION:
         return False
     if version > SCHEMA_VERSION:
@@ -148,10 +152,16 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
             "start that version, or name another book with --db"
         )
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version or tables:
         raise BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
     return True
+
+
+def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
+    """Read every page once (a second for a gigabyte): damage is found before the day begins, not in it."""
+    answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if answer != "ok":
+        raise _damaged(f"the book {path}", answer.replace("\n", " "))
 
 
 def _make_schema(connection: sqlite3.Connection) -> None:
@@ -183,16 +193,25 @@ def read_only(path: Path) -> sqlite3.Connection:
 
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
+_ANY_WAY_OUT = "check the disk and the owner of the folder, and start again"
+_WAYS_OUT = {
+    sqlite3.SQLITE_FULL: "free some space and start again",
+    sqlite3.SQLITE_IOERR: "free some space, or check the disk, and start again",
+    sqlite3.SQLITE_BUSY: "another program writes to it; end that one, readers may stay",
+}
+
 
 def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
     """Say whose turn it is: damage needs a backup, everything else a look at the disk."""
     where = f"the book {path}" if path is not None else "the book"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE:
-        return BookBroken(
-            f"{where} is damaged ({error}); keep the file, look into it with `sqlite3 FILE .recover`, and go on from a "
-            "backup (backups/) or with a new book (--db)"
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return BookUnwritable(f"the disk is full: {where} cannot be written; free some space and start again")
-    return BookUnwritable(f"{where} cannot be written: {error}")
+        return _damaged(where, str(error))
+    return BookUnwritable(f"{where} cannot be written: {error}; {_WAYS_OUT.get(code, _ANY_WAY_OUT)}")
+
+
+def _damaged(where: str, finding: str) -> BookBroken:
+    return BookBroken(
+        f"{where} is damaged ({finding}); keep the file, look into it with `sqlite3 FILE .recover`, and go on from a "
+        "backup (backups/) or with a new book (--db)"
+    )

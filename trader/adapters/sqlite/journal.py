@@ -93,7 +93,7 @@ def read_journal(connection: sqlite3.Connection, account: str, findings: list[Fi
         where = f"journal, {type_}"
         try:
             entry = JournalEntry(JournalType(type_), from_us(at_us), symbol, {})
-            facts = _facts(text)
+            facts = read_facts(text)
         except (ValueError, OverflowError) as error:
             findings.append(Finding(f"event {seq}", where, "an event", f"unreadable: {error}"))
         else:
@@ -110,7 +110,8 @@ def _missing(first: int, last: int) -> Finding:
     return Finding(what, "journal", "numbers without a gap", "missing")
 
 
-def _facts(text: str) -> Facts:
+def read_facts(text: str) -> Facts:
+    """The data of an event. Raises ValueError for what is no JSON object."""
     data = json.loads(text)
     if not isinstance(data, dict):
         raise ValueError("its data is no object")

@@ -25,6 +25,7 @@ from trader.adapters.sqlite.rows import (
     round_trip_row,
     to_us,
 )
+from trader.adapters.sqlite.soundness import GUARDS, lost_parts
 from trader.domain.money import dollars
 from trader.domain.order import OrderState
 
@@ -115,6 +116,11 @@ def compare(connection: sqlite3.Connection, account: str) -> Comparison:
     finally:
         connection.execute("ROLLBACK")
     findings = [finding for projection, both in tables.items() for finding in _differences(projection, both)]
+    findings += [
+        Finding(f"{part.kind} {part.name}", "schema", "guards the book", how)
+        for part, how in lost_parts(connection).items()
+        if part.kind in GUARDS
+    ]
     if made < needed:
         findings.append(Finding(f"account {account}", "book_accounts.orders_made", f"at least {needed}", str(made)))
     return Comparison(folded.events, folded.findings, findings)

@@ -47,7 +47,9 @@ UPDATE book_locks SET reserved_micros = ? WHERE order_ref = ? AND account = ?
 UPDATE book_locks SET reserved_micros = 0, released_us = ?, evidence = ? WHERE order_ref = ? AND account = ?
 
 -- name: set_account
-UPDATE book_accounts SET cash_micros = ?, orders_made = ?, signals_seen = ?, updated_us = ? WHERE account = ?
+UPDATE book_accounts
+SET cash_micros = ?, orders_made = max(orders_made, ?), signals_seen = max(signals_seen, ?), updated_us = ?
+WHERE account = ? AND cash_micros = ?
 
 -- name: insert_day
 INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES (?, ?, ?, ?)

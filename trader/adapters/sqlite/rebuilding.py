@@ -3,13 +3,11 @@
 Rule 1: only what differs is touched, in one transaction, and the journal gets a word of it.
 Rule 2: executions and the journal are never rewritten: they are what everything else follows from. A journal with
 findings of its own rebuilds nothing.
-Rule 3: the database's own rules stand aside while rows are mended, and are all back, as the schema has them, before
-the commit; whoever removed one by hand finds it restored.
+Rule 3: the schema's triggers stand aside while rows are mended. All of them, and every index that was lost, are back
+before the commit.
 """
 
 import sqlite3
-from contextlib import closing
-from typing import NamedTuple
 
 from trader.adapters.sqlite.folding import Folded, fold
 from trader.adapters.sqlite.projections import (
@@ -25,8 +23,9 @@ from trader.adapters.sqlite.projections import (
     orders_made,
     sides,
 )
-from trader.adapters.sqlite.queries import QUERIES, SCHEMA
+from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, event_text, from_us, to_us
+from trader.adapters.sqlite.soundness import GUARDS, lost_parts, schema_parts
 from trader.adapters.sqlite.transaction import Head, link
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry, JournalType
@@ -34,14 +33,11 @@ from trader.domain.events import JournalEntry, JournalType
 _BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS)
 
 
-class Rebuilt(NamedTuple):
-    """How many rows were written or removed."""
+def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:
+    """Make the tables equal to the journal; give the number of rows and guards that were mended.
 
-    rows: int
-
-
-def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> Rebuilt:
-    """Make the tables equal to the journal. Raises BookBroken, with nothing changed, when that cannot be done."""
+    Raises BookBroken, with nothing changed, when that cannot be done.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         folded = fold(connection, account)
@@ -61,28 +57,22 @@ def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> Rebu
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return Rebuilt(rows)
+    return rows
 
 
 def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> int:
-    triggers = _schema_triggers()
-    for name in triggers:
-        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    lost = [part for part in lost_parts(connection) if part.kind in GUARDS]
+    triggers = [part for part in schema_parts() if part.kind == "trigger"]
+    for part in {*triggers, *lost}:
+        connection.execute(f"DROP {part.kind} IF EXISTS {part.name}")
     tables = sides(connection, folded)
     rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
     rows += _mend_round_trips(connection, tables[ROUND_TRIPS], folded.account)
     rows += _mend_halts(connection, tables[HALTS], folded.account)
     rows += _mend_account(connection, tables[ACCOUNT], folded)
-    for statement in triggers.values():
-        connection.execute(statement)
-    return rows
-
-
-def _schema_triggers() -> dict[str, str]:
-    """Every trigger of the schema, by name, as SQLite itself reads it."""
-    with closing(sqlite3.connect(":memory:")) as fresh:
-        fresh.executescript(SCHEMA)
-        return dict(fresh.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+    for part in sorted({*triggers, *lost}):
+        connection.execute(part.sql)
+    return rows + len(lost)
 
 
 def _mend(connection: sqlite3.Connection, projection: Projection, both: Sides, account: str) -> int:
@@ -149,7 +139,7 @@ def _note(connection: sqlite3.Connection, account: str, operator: str, rows: int
         "reason": "the tables differed from the journal",
         "scope": "all",
         "target": "",
-        "answer": f"{rows} rows written anew",
+        "answer": f"{rows} rows and guards mended",
     }
     entry = JournalEntry(JournalType.COMMAND, from_us(at_us), "", data)
     text = event_text(entry)

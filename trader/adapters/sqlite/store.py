@@ -18,7 +18,7 @@ from trader.adapters.sqlite.rows import (
     read_position,
     to_us,
 )
-from trader.adapters.sqlite.transaction import GENESIS, Head, write
+from trader.adapters.sqlite.transaction import journal_head, write
 from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
@@ -43,7 +43,6 @@ class SqliteStore:
     def __init__(self, writer: Writer, path: Path) -> None:
         self._writer = writer
         self._path = path
-        self._head = Head(0, GENESIS)
 
     async def stamp(self, kind: str, book_id: str, seed: int, at: datetime) -> Stamp:
         """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind."""
@@ -76,8 +75,7 @@ class SqliteStore:
 
     async def load(self, account: str) -> Book:
         """Read the committed state. Raises BookBroken when it contradicts itself."""
-        book, self._head = await self._writer.transact(lambda connection: _load(connection, account))
-        return book
+        return await self._writer.transact(lambda connection: _load(connection, account))
 
     async def history(self, account: str, since: datetime) -> History:
         """Read what is needed to recognise repeats."""
@@ -85,8 +83,7 @@ class SqliteStore:
 
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
-        receipt, self._head = await self._writer.transact(lambda connection: write(connection, commit, self._head))
-        return receipt
+        return await self._writer.transact(lambda connection: write(connection, commit))
 
     async def inbox_offset(self, account: str, path: str) -> InboxOffset | None:
         """How far an inbox file was read, or None when it never was."""
@@ -95,17 +92,16 @@ class SqliteStore:
         )
         return next((InboxOffset(*row) for row in rows if row[0] == path), None)
 
-    @property
-    def journal_digest(self) -> str:
-        """The hash of the newest event: it covers every event before it."""
-        return self._head.hash
+    async def journal_digest(self, account: str) -> str:
+        """The hash of an account's newest event: it covers every event before it."""
+        return await self._writer.transact(lambda connection: journal_head(connection, account).hash)
 
     async def close(self) -> None:
         """Close the book."""
         await self._writer.close()
 
 
-def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
+def _load(connection: sqlite3.Connection, account: str) -> Book:
     row = connection.execute(QUERIES["account"], (account,)).fetchone()
     if row is None:
         raise BookBroken(f"the book has no account {account!r}")
@@ -114,7 +110,6 @@ def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
     orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], (account,))]
     locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
     halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
-    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
     epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
     book = Book(
         account=account,
@@ -138,7 +133,7 @@ def _load(connection: sqlite3.Connection, account: str) -> tuple[Book, Head]:
                 f"account {account}: {position.symbol} has {position.quantity} shares in its position and {in_lots} in "
                 "its lots; see `trader rebuild --check`"
             )
-    return book, Head(head[0], head[1]) if head is not None else Head(0, GENESIS)
+    return book
 
 
 def _day(connection: sqlite3.Connection, account: str) -> Day | None:

@@ -24,6 +24,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.domain.decision import Rule
+from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
 from trader.services.ports import Commit, Entry, Receipt
 
@@ -50,12 +51,22 @@ def link(head: Head, account: str, entry: JournalEntry, text: str) -> Head:
     return Head(seq, hashlib.sha256(line.encode()).hexdigest())
 
 
-def write(connection: sqlite3.Connection, commit: Commit, head: Head) -> tuple[Receipt, Head]:
-    """Write a commit's rows inside a transaction. Any other error than a refused entry is raised."""
+def write(connection: sqlite3.Connection, commit: Commit) -> Receipt:
+    """Write a commit's rows inside a transaction. Any other error than a refused entry is raised.
+
+    Raises BookBroken when the book's cash is not what the commit was computed from: somebody else has written to it.
+    """
     _write_what_happened(connection, commit)
     refused, journal = _write_entries(connection, commit)
     _write_records(connection, commit)
-    return Receipt(refused), _write_events(connection, commit.account, journal, head)
+    _write_events(connection, commit.account, journal)
+    return Receipt(refused)
+
+
+def journal_head(connection: sqlite3.Connection, account: str) -> Head:
+    """The newest event of an account."""
+    row = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    return Head(row[0], row[1]) if row is not None else Head(0, GENESIS)
 
 
 def _many(connection: sqlite3.Connection, name: str, rows: list[Row]) -> None:
@@ -67,8 +78,13 @@ def _many(connection: sqlite3.Connection, name: str, rows: list[Row]) -> None:
 
 def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None:
     account, at_us = commit.account, to_us(commit.at)
-    account_row: Row = (commit.cash_micros, commit.orders_made, commit.signals_seen, at_us, account)
-    connection.execute(QUERIES["set_account"], account_row)
+    numbers: Row = (commit.cash_micros, commit.orders_made, commit.signals_seen, at_us)
+    written = connection.execute(QUERIES["set_account"], (*numbers, account, commit.cash_before_micros))
+    if written.rowcount != 1:
+        raise BookBroken(
+            f"account {account} does not hold the cash this process knows: another process has written to the book; "
+            "stop both, look with `trader rebuild --check`, and start one"
+        )
     _many(connection, "insert_fill", [fill_row(booking, at_us) for booking in commit.bookings])
     _many(connection, "put_lot", [lot_row(account, lot) for lot in commit.lots])
     _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
@@ -138,11 +154,13 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
     )
 
 
-def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry], head: Head) -> Head:
+def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry]) -> None:
+    if not journal:
+        return
+    head = journal_head(connection, account)
     rows: list[Row] = []
     for entry in journal:
         text = event_text(entry)
         head = link(head, account, entry, text)
         rows.append((account, head.seq, entry.type, entry.symbol, to_us(entry.at), text, head.hash))
     _many(connection, "insert_event", rows)
-    return head

@@ -2,7 +2,7 @@
 
 import typer
 
-from trader.app.cli import replaying, running
+from trader.app.cli import explaining, funnel, reading, replaying, running, status
 
 application = typer.Typer(
     name="trader",
@@ -14,6 +14,15 @@ application = typer.Typer(
 
 application.command("run")(running.run_command)
 application.command("replay")(replaying.replay_command)
+
+application.command("status")(status.status_command)
+application.command("positions")(reading.positions_command)
+application.command("orders")(reading.orders_command)
+application.command("trades")(reading.trades_command)
+application.command("signals")(reading.signals_command)
+application.command("funnel")(funnel.funnel_command)
+application.command("why")(explaining.why_command)
+
 application.command("signal")(running.signal_command)
 application.command("halt")(running.halt_command)
 application.command("resume")(running.resume_command)

@@ -1,8 +1,6 @@
 """What most commands begin with: which configuration, which book, which account."""
 
-import os
 import sqlite3
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +19,6 @@ DbOption = Annotated[Path | None, typer.Option("--db", help="The book, a SQLite 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 _DEFAULT_CONFIG = Path("config/default.toml")
-_DEFAULT_DB, _DEFAULT_ACCOUNT = "trading_data.db", "paper"
 
 
 def config_path(config: Path | None) -> Path:
@@ -57,47 +54,19 @@ class Reading(NamedTuple):
 
     book: sqlite3.Connection
     account: str
-    db: Path
+    settings: "Settings"
 
 
 @contextmanager
 def reading(config: Path | None, db: Path | None) -> Iterator[Reading]:
     """The book and account of a configuration, opened for reading. Raises ConfigurationError and BookError."""
-    path, account = book_and_account(config, db)
+    settings = settings_for(config, db)
+    path, account = settings.book.db, settings.account.name
     with _opened(path) as book:
         known = [row[0] for row in book.execute("SELECT account FROM book_accounts ORDER BY account")]
         if account not in known:
             raise BookError(f"{path} has no account {account!r}; it has {', '.join(known) or 'none yet'}")
-        yield Reading(book, account, path)
-
-
-def book_and_account(config: Path | None, db: Path | None) -> tuple[Path, str]:
-    """Where the book lies and whose rows are meant.
-
-    Where nothing but the file can say so, it is asked directly: a read that is typed all day long does not wait for
-    the whole configuration to be checked. In every other case, and when in doubt, the settings decide.
-    """
-    found = _from_file_alone(config_path(config))
-    if found is None:
-        settings = settings_for(config, db)
-        return settings.book.db, settings.account.name
-    return db or Path(found[0]), found[1]
-
-
-def _from_file_alone(config: Path) -> tuple[str, str] | None:
-    """The book and the account that the file names, or None when something else may have a say."""
-    overridden = any(name.upper().startswith(("TRADER_BOOK", "TRADER_ACCOUNT")) for name in os.environ)
-    if overridden or Path(".env").exists():
-        return None
-    try:
-        table = tomllib.loads(config.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    book, account = table.get("book", {}), table.get("account", {})
-    if not isinstance(book, dict) or not isinstance(account, dict):
-        return None
-    db, name = book.get("db", _DEFAULT_DB), account.get("name", _DEFAULT_ACCOUNT)
-    return (db, name) if isinstance(db, str) and isinstance(name, str) else None
+        yield Reading(book, account, settings)
 
 
 @contextmanager

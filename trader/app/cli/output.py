@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from enum import IntEnum
 
 
@@ -26,7 +27,7 @@ Cell = object
 def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_json: bool, title: str = "") -> None:
     """Show rows in the way that fits the reader."""
     if as_json:
-        say(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=str))
+        say(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=_plain))
     elif sys.stdout.isatty():
         _show_table(columns, rows, title)
     else:
@@ -38,7 +39,7 @@ def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_json
 def show_facts(facts: Mapping[str, Cell], *, as_json: bool, title: str = "") -> None:
     """Show one thing's properties, a line each."""
     if as_json:
-        say(json.dumps(dict(facts), indent=2, default=str))
+        say(json.dumps(dict(facts), indent=2, default=_plain))
     elif sys.stdout.isatty():
         _show_table(("", ""), facts.items(), title)
     else:
@@ -56,6 +57,13 @@ def complain(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _plain(value: object) -> object:
+    """What JSON has no word for: times as ISO-8601, mappings as objects, everything else as its text."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return dict(value) if isinstance(value, Mapping) else str(value)
+
+
 def _text(cell: Cell) -> str:
     text = "" if cell is None else str(cell)
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
@@ -67,7 +75,7 @@ def _show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: s
     from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", show_header=any(columns), header_style="bold", box=None)
-    shown = [[_text(cell) for cell in row] for row in rows]
+    shown = [[_text(round(cell, 4) if isinstance(cell, float) else cell) for cell in row] for row in rows]
     numeric = [all(_is_number(row[place]) for row in shown) for place in range(len(columns))]
     for name, right in zip(columns, numeric, strict=True):
         table.add_column(name, justify="right" if right and shown else "left", no_wrap=right)

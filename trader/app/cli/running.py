@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -38,7 +39,6 @@ def run_command(
     restart: Annotated[bool, typer.Option("--restart", help="Stop the running daemon in order first.")] = False,
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
-    from trader.adapters.logs import close_log
     from trader.app.daemon import run_daemon
     from trader.app.replay import override
 
@@ -57,7 +57,9 @@ def run_command(
             _stop_running(settings)
         asyncio.run(run_daemon(settings))
     finally:
-        close_log()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # everything has stopped: an impatient second one comes too late
+        _close_log(settings)
 
 
 def _open_log(settings: "Settings") -> None:
@@ -72,6 +74,15 @@ def _open_log(settings: "Settings") -> None:
         raise ConfigurationError(
             f'log.rotation or log.retention: {error}; write a size or an age, as in "50 MB" and "30 days"'
         ) from error
+
+
+def _close_log(settings: "Settings") -> None:
+    from trader.adapters.logs import close_log
+
+    try:
+        close_log()
+    except OSError as error:  # what was traded is in the book; the end of the log is lost
+        complain(f"trader: the log {settings.log.file} could not be written to its end: {error.strerror}")
 
 
 def _stop_running(settings: "Settings") -> None:

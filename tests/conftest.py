@@ -1,0 +1,22 @@
+"""What holds for every test."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+pytest.register_assert_rewrite("builders", "invariants")
+
+_KEPT = frozenset({"TRADER_MARKET_DATA"})
+_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
+
+settings.register_profile("same", max_examples=60, derandomize=True, deadline=None, suppress_health_check=_SLOW)
+settings.register_profile("deep", max_examples=1500, deadline=None, print_blob=True, suppress_health_check=_SLOW)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+"""The same examples every time; HYPOTHESIS_PROFILE=deep looks for new ones."""
+
+
+def pytest_configure() -> None:
+    """A developer's own configuration must not reach a test: only the place of real market data stays."""
+    for name in [name for name in os.environ if name.startswith("TRADER_") and name not in _KEPT]:
+        del os.environ[name]

@@ -1,0 +1,67 @@
+"""Bars and prices."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from builders import MINUTE, NOON, a_bar, bar_time
+
+from trader.domain.market import Bar, Prices, bar_fault, by_symbol
+
+
+def test_a_bar_gives_exact_micros_and_dollars_for_statistics() -> None:
+    bar = Bar.in_dollars("AAPL", NOON, 100.01, 101.5, 99.99, 100.1, 5)
+    assert bar[2:] == (100_010_000, 101_500_000, 99_990_000, 100_100_000, 5)
+    assert (bar.open, bar.high, bar.low, bar.close) == (100.01, 101.5, 99.99, 100.1)
+
+
+def test_a_good_bar_has_no_fault() -> None:
+    assert bar_fault(a_bar()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"low_micros": 0}, "price not positive"),
+        ({"close_micros": -1}, "price not positive"),
+        ({"high_micros": 1}, "high below low"),
+        ({"open_micros": 99_000_000}, "open outside low..high"),
+        ({"close_micros": 101_000_000}, "close outside low..high"),
+        ({"volume": -1}, "negative volume"),
+    ],
+)
+def test_a_bar_that_cannot_be_says_why(changes: dict[str, Any], fault: str) -> None:
+    assert bar_fault(a_bar()._replace(**changes)) == fault
+
+
+def test_a_price_is_known_only_when_its_bar_has_ended() -> None:
+    prices = Prices()
+    assert prices.last("AAPL") is None
+    assert prices.known_at("AAPL") is None
+    prices.observe(bar_time(a_bar(start=NOON)))
+    assert prices.known_at("AAPL") == NOON + MINUTE
+    prices.observe(bar_time(a_bar(start=NOON), interval=timedelta(minutes=30)))
+    assert prices.known_at("AAPL") == NOON + timedelta(minutes=30)
+
+
+def test_a_jump_is_measured_from_the_bar_before() -> None:
+    prices = Prices()
+    assert prices.jump_ppm("AAPL") == 0
+    prices.observe(bar_time(a_bar(close=100.0)))
+    assert prices.jump_ppm("AAPL") == 0
+    prices.observe(bar_time(a_bar(close=94.0, start=NOON)))
+    assert prices.jump_ppm("AAPL") == 60_000
+    prices.observe(bar_time(a_bar(close=94.0, start=NOON + MINUTE)))
+    assert prices.jump_ppm("AAPL") == 0
+
+
+def test_shares_without_a_price_are_worth_what_is_said() -> None:
+    prices = Prices()
+    assert prices.value_micros("AAPL", 3, 7) == 7
+    prices.observe(bar_time(a_bar(close=100.0)))
+    assert prices.value_micros("AAPL", 3, 7) == 300_000_000
+    assert prices.symbols() == ("AAPL",)
+
+
+def test_bars_are_found_by_symbol() -> None:
+    assert by_symbol([a_bar("AAPL"), a_bar("MSFT")])["MSFT"].symbol == "MSFT"

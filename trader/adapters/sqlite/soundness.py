@@ -1,0 +1,66 @@
+"""Whether a book is sound: the file itself, the guards of its schema, its chain of events."""
+
+import sqlite3
+from contextlib import closing
+from typing import NamedTuple
+
+from trader.adapters.sqlite.journal import Finding, read_journal
+from trader.adapters.sqlite.queries import SCHEMA
+
+GUARDS = ("trigger", "index")
+"""What makes the database say no. Tables cannot be lost without anybody noticing; views only show."""
+
+
+class Part(NamedTuple):
+    """One statement of the schema, as SQLite keeps it."""
+
+    kind: str
+    name: str
+    sql: str
+
+
+def schema_parts() -> list[Part]:
+    """Every table, index, trigger and view that a book should have."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return _parts(fresh)
+
+
+def lost_parts(connection: sqlite3.Connection) -> dict[Part, str]:
+    """Parts of the schema that a book has not, or has in another wording."""
+    found = {(part.kind, part.name): part for part in _parts(connection)}
+    lost: dict[Part, str] = {}
+    for part in schema_parts():
+        there = found.get((part.kind, part.name))
+        if there is None:
+            lost[part] = "missing"
+        elif there.sql.split() != part.sql.split():
+            lost[part] = "changed"
+    return lost
+
+
+def file_faults(connection: sqlite3.Connection, *, full: bool) -> list[str]:
+    """What SQLite says of the file, and in full of every page and reference. Empty when it is sound."""
+    answers = [str(row[0]) for row in connection.execute(f"PRAGMA {'integrity' if full else 'quick'}_check")]
+    faults = [answer for answer in answers if answer != "ok"]
+    if full:
+        faults += [
+            f"a row of {row[0]} refers to nothing in {row[2]}" for row in connection.execute("PRAGMA foreign_key_check")
+        ]
+    return faults
+
+
+def chain_findings(connection: sqlite3.Connection) -> tuple[int, list[Finding]]:
+    """Verify the chain of every account; give the number of events and what is wrong with them."""
+    findings: list[Finding] = []
+    events = 0
+    for (account,) in connection.execute("SELECT account FROM book_accounts ORDER BY account").fetchall():
+        events += sum(1 for _ in read_journal(connection, account, findings))
+    return events, findings
+
+
+def _parts(connection: sqlite3.Connection) -> list[Part]:
+    return [
+        Part(*row)
+        for row in connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY 1, 2")
+    ]

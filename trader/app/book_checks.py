@@ -1,0 +1,110 @@
+"""What `trader doctor` looks at in the book and around it: schema, kind, soundness, permissions, who runs on it."""
+
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from trader.adapters.fingerprint import code_fingerprint
+from trader.adapters.run_lock import running_daemon
+from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.soundness import GUARDS, chain_findings, file_faults, lost_parts
+from trader.app.checks import Check, fail, ok, warn
+from trader.domain.errors import BookError
+
+_NAMED = 5
+_OPEN_TO_OTHERS = 0o077
+
+
+def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
+    """Everything about the book, as far as one check lets the next be made."""
+    if not db.exists():
+        yield ok("book", f"{db} is not there yet; the first start makes it")
+        return
+    try:
+        with closing(read_only(db)) as book:
+            yield from _checks(book, db, mode, full=full)
+    except BookError as error:
+        yield fail("book", str(error), "name another book with --db, or go back to a backup")
+    except sqlite3.Error as error:
+        todo = "keep the file; go back to a backup, or look into it with `sqlite3 FILE .recover`"
+        yield fail("book", f"{db} could not be checked to the end: {error}", todo)
+
+
+def _checks(book: sqlite3.Connection, db: Path, mode: str, *, full: bool) -> Iterator[Check]:
+    yield _kind(book, db, mode)
+    yield _file(book, full=full)
+    yield _guards(book)
+    yield check_permissions(db)
+    if full:
+        yield _chain(book)
+
+
+def _kind(book: sqlite3.Connection, db: Path, mode: str) -> Check:
+    stamp = book.execute("SELECT kind, epoch FROM book_stamp").fetchone()
+    if stamp is None:
+        return ok("book", f"{db} has the right schema and is not stamped yet")
+    said = f"{db} is a {stamp['kind']} book, epoch {stamp['epoch']}"
+    if stamp["kind"] != mode:
+        return fail("book", f"{said}; the configuration says mode {mode}", "name another book with --db")
+    return ok("book", said)
+
+
+def _file(book: sqlite3.Connection, *, full: bool) -> Check:
+    faults = file_faults(book, full=full)
+    how = "every page and reference looked at" if full else "quick check"
+    if not faults:
+        return ok("book's file", f"sound ({how})")
+    todo = "keep the file; go back to a backup, or look into it with `sqlite3 FILE .recover`"
+    return fail("book's file", "; ".join(faults[:_NAMED]), todo)
+
+
+def _guards(book: sqlite3.Connection) -> Check:
+    lost = lost_parts(book)
+    told = ", ".join(f"{part.kind} {part.name} is {how}" for part, how in list(lost.items())[:_NAMED])
+    if any(part.kind in (*GUARDS, "table") for part in lost):
+        return fail("book's rules", told, "somebody changed the schema; `trader rebuild --apply` restores its rules")
+    if lost:
+        return warn("book's views", told, "a view shows something else than documented; make it again from schema.sql")
+    return ok("book's rules", "tables, indexes, triggers and views as they should be")
+
+
+def _chain(book: sqlite3.Connection) -> Check:
+    events, findings = chain_findings(book)
+    if not findings:
+        return ok("book's journal", f"the chain of {events} events is whole")
+    told = "; ".join(f"{finding.what} {finding.book}" for finding in findings[:_NAMED])
+    return fail(
+        "book's journal", f"{len(findings)} findings: {told}", "see `trader rebuild --check`; go back to a backup"
+    )
+
+
+def check_permissions(db: Path) -> Check:
+    """The book is its owner's alone."""
+    bits = stat.S_IMODE(db.stat().st_mode)
+    if bits & _OPEN_TO_OTHERS:
+        return warn("book's permissions", f"{bits:04o}, others can read it", f"chmod 600 {db}")
+    return ok("book's permissions", f"{bits:04o}")
+
+
+def check_daemon(lock: Path) -> Check:
+    """Whether a daemon runs on this book and account, and which."""
+    try:
+        running = running_daemon(lock)
+    except OSError as error:
+        return fail("daemon", f"could not look at {lock}: {error.strerror}", "see whose it is: ls -l")
+    if running is None:
+        return ok("daemon", "none runs on this book")
+    said = f"process {running.pid} runs, version {running.version}, since {running.started_at}"
+    if running.fingerprint != code_fingerprint():
+        return warn("daemon", f"{said}, with other code than is on disk", "./START_TRADER.sh --restart")
+    return ok("daemon", said)
+
+
+def check_halt_file(db: Path) -> Check:
+    """The last resort stays in force until somebody removes it."""
+    halt_file = db.with_name("HALT")
+    if halt_file.exists():
+        return warn("HALT file", f"{halt_file} keeps entries halted", f"rm {halt_file}, then `trader resume`")
+    return ok("HALT file", "none")

@@ -1,0 +1,173 @@
+"""`trader status`: one screen, or one line, that says how things stand."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading, settings_for
+from trader.app.cli.funnel import Funnel, read_funnel
+from trader.app.cli.output import Exit, complain, say, show_facts, show_rows
+from trader.app.cli.zones import TzOption, on_terminal
+from trader.domain.session import NEW_YORK, new_york_date
+
+if TYPE_CHECKING:  # the standing needs the settings, which are slow to import
+    from trader.app.standing import DaemonSays, MarketNow, Standing
+
+_HELD = ("symbol", "quantity", "avg_cost", "last", "unrealized_pnl", "stop_loss", "take_profit", "state")
+_WORKING = ("order_ref", "symbol", "side", "quantity", "filled", "limit_price", "state", "purpose")
+
+
+def status_command(
+    short: Annotated[bool, typer.Option("--short", help="In one line.")] = False,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+    tz: TzOption = "",
+) -> None:
+    """How things stand: daemon, session, money, positions, orders. Without a daemon, what the book says."""
+    from trader.app.standing import ask_daemon, read_standing
+
+    daemon = ask_daemon(settings_for(config, db))
+    with reading(config, db) as (book, account, settings):
+        standing = read_standing(book, settings, daemon)
+        funnel = None
+        if standing.market is not None:
+            funnel = read_funnel(book, account, new_york_date(standing.market.at))
+    if as_json:
+        show_facts(_as_json(standing, funnel), as_json=True)
+    elif short:
+        say(_in_one_line(standing))
+    else:
+        _show(standing, funnel, tz)
+    code = _exit(standing)
+    if code is not Exit.OK:
+        raise typer.Exit(code)
+
+
+def _exit(standing: "Standing") -> Exit:
+    if standing.daemon.down:
+        return Exit.DAEMON_DOWN
+    if standing.daemon.answer is None:
+        return Exit.NO_ANSWER
+    return Exit.FINDINGS if standing.code_differs else Exit.OK
+
+
+def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
+    kind = f"{standing.book['kind']}, epoch {standing.book.get('epoch')}, seed {standing.book.get('seed')}"
+    facts: dict[str, object] = {
+        "daemon": _daemon(standing.daemon),
+        "book": f"{standing.book['path']} ({kind})",
+        "account": standing.account,
+        "state": _state(standing),
+        **_session(standing.market, tz),
+        "cash": f"{standing.cash:,.2f}",
+        "equity": f"{standing.equity:,.2f}",
+        "P&L of the day": _signed(standing.pnl_day),
+        "P&L in total": _signed(standing.pnl_total),
+        "signals of the day": funnel.in_one_line() if funnel is not None else "none",
+        "code on disk": standing.code_on_disk + ("" if standing.daemon.answer is None else _same(standing)),
+    }
+    show_facts(facts, as_json=False)
+    _table("Positions", _HELD, standing.positions)
+    _table("Working orders", _WORKING, standing.orders)
+    for warning in standing.warnings:
+        _say_loudly(warning)
+
+
+def _same(standing: "Standing") -> str:
+    return ", NOT what runs" if standing.code_differs else ", the same as runs"
+
+
+def _daemon(daemon: "DaemonSays") -> str:
+    if daemon.answer is not None:
+        since = daemon.text("started_at")
+        return f"running, process {daemon.text('pid')}, version {daemon.text('version')}, since {since}"
+    return "DOWN; this is what the book says" if daemon.down else f"NO ANSWER: {daemon.why}"
+
+
+def _state(standing: "Standing") -> str:
+    causes = [f"{halt.key}: {halt.reason} (since {_new_york(halt.since)})" for halt in standing.halts]
+    return standing.state + (f"; entries halted for {'; '.join(causes)}" if causes else "")
+
+
+def _session(market: "MarketNow | None", tz: str) -> dict[str, object]:
+    if market is None:
+        return {"market time": "none yet"}
+    half_day = ", a half day" if market.half_day else ""
+    return {
+        "market time": on_terminal(market.at, tz),
+        "session": market.phase + half_day,
+        "next": ", ".join(f"{what} {_new_york(at, today=market.at)}" for what, at in market.next),
+    }
+
+
+def _new_york(at: datetime, today: datetime | None = None) -> str:
+    """The time of day, with its date where that is another one than today's."""
+    local = at.astimezone(NEW_YORK)
+    same = today is not None and new_york_date(today) == local.date()
+    return f"{local:%H:%M %Z}" if same else f"{local:%Y-%m-%d %H:%M %Z}"
+
+
+def _signed(amount: float | None) -> str:
+    return "none yet" if amount is None else f"{amount:+,.2f}"
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    say("")
+    if rows:
+        show_rows(columns, [[row[name] for name in columns] for row in rows], as_json=False, title=title)
+    else:
+        say(f"{title}: none")
+
+
+def _say_loudly(warning: str) -> None:
+    if not sys.stdout.isatty():
+        complain(f"WARNING: {warning}")
+        return
+    from rich.console import Console
+
+    Console().print(f"WARNING: {warning}", style="bold white on red", markup=False, highlight=False)
+
+
+def _in_one_line(standing: "Standing") -> str:
+    market = standing.market
+    when = f"{market.at.astimezone(NEW_YORK):%Y-%m-%d %H:%M %Z} {market.phase}" if market is not None else "no session"
+    halts = ",".join(halt.key for halt in standing.halts) or "-"
+    return (
+        f"{standing.state} {standing.account} {standing.book['kind']} {when} equity={standing.equity:,.2f} "
+        f"day={_signed(standing.pnl_day)} total={_signed(standing.pnl_total)} positions={len(standing.positions)} "
+        f"orders={len(standing.orders)} halts={halts}{' CODE DIFFERS' if standing.code_differs else ''}"
+    )
+
+
+def _as_json(standing: "Standing", funnel: Funnel | None) -> dict[str, object]:
+    daemon, market = standing.daemon, standing.market
+    known = ("pid", "version", "code", "started_at")
+    return {
+        "daemon": {
+            "running": daemon.answer is not None,
+            "down": daemon.down,
+            **({name: daemon.answer.get(name) for name in known} if daemon.answer is not None else {}),
+        },
+        "book": standing.book,
+        "account": standing.account,
+        "state": standing.state,
+        "halts": [halt._asdict() for halt in standing.halts],
+        "market_time": market.at if market is not None else None,
+        "phase": market.phase if market is not None else None,
+        "next": dict(market.next) if market is not None else {},
+        "cash": standing.cash,
+        "equity": standing.equity,
+        "pnl_day": standing.pnl_day,
+        "pnl_total": standing.pnl_total,
+        "positions": standing.positions,
+        "orders": standing.orders,
+        "signals": funnel.outcomes if funnel is not None else {},
+        "filled": funnel.levels[-1].passed if funnel is not None else 0,
+        "code_on_disk": standing.code_on_disk,
+        "code_differs": standing.code_differs,
+        "warnings": standing.warnings,
+    }

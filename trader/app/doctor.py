@@ -1,0 +1,49 @@
+"""All checks, in the order in which they depend on one another."""
+
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from trader.app import checks
+from trader.app.book_checks import check_book, check_daemon, check_halt_file
+from trader.app.checks import Check, fail, ok
+from trader.app.daemon import lock_path
+from trader.app.settings import Settings
+from trader.app.wiring import Parts, make_parts
+from trader.domain.errors import ConfigurationError
+
+
+def examine(read_settings: Callable[[], Settings], now: datetime, *, full: bool) -> Iterator[Check]:
+    """Look at everything. What needs the configuration is left out when that cannot be read."""
+    yield checks.check_python(sys.version_info[:3])
+    yield checks.check_sqlite(sqlite3.sqlite_version_info)
+    yield checks.check_dependencies(checks.LOCK)
+    yield checks.check_clock(now)
+    yield checks.check_environment(os.environ)
+    try:
+        settings = read_settings()
+        parts = make_parts(settings)
+    except ConfigurationError as error:
+        yield fail("configuration", str(error), "correct it; `trader config show` lists every key and its origin")
+        return
+    yield _configuration(parts)
+    yield checks.check_calendar(parts.calendar, now)
+    yield from _around_the_book(settings)
+    yield from check_book(settings.book.db, settings.mode, full=full)
+
+
+def _configuration(parts: Parts) -> Check:
+    settings = parts.settings
+    families = len(parts.families.families)
+    return ok("configuration", f"{settings.toml_file}, {families} families, strategy {settings.strategy.entry}")
+
+
+def _around_the_book(settings: Settings) -> Iterator[Check]:
+    folder = settings.book.db.parent
+    yield checks.check_folder("book's folder", folder)
+    yield checks.check_space(folder)
+    yield checks.check_folder("log's folder", settings.log.file.parent)
+    yield check_halt_file(settings.book.db)
+    yield check_daemon(lock_path(settings))

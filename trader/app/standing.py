@@ -1,0 +1,217 @@
+"""How things stand: what the daemon says of itself and what the book says of everything else, put side by side."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from trader.adapters.calendar import load_calendar
+from trader.adapters.control import Answer, DaemonDown, NoAnswer, ask, socket_path
+from trader.adapters.fingerprint import code_fingerprint
+from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.rows import from_us, read_halt
+from trader.app.settings import Settings
+from trader.domain.money import MICROS_PER_DOLLAR
+from trader.domain.portfolio import Halt
+from trader.domain.session import Calendar, Phase, SessionDay, new_york_date
+
+_ANSWER_S = 3.0
+_LIVE = "('created', 'working', 'cancelling', 'unknown')"
+
+
+class DaemonSays(NamedTuple):
+    """The daemon's own word. `answer` is None when it is down or silent."""
+
+    answer: Answer | None
+    down: bool
+    why: str = ""
+
+    def text(self, key: str) -> str:
+        """One thing it said, or nothing."""
+        return str(self.answer[key]) if self.answer is not None and key in self.answer else ""
+
+
+class MarketNow(NamedTuple):
+    """Where the market's day is, and what comes next in it."""
+
+    at: datetime
+    phase: str
+    half_day: bool
+    next: tuple[tuple[str, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One look. Money in dollars."""
+
+    daemon: DaemonSays
+    book: Mapping[str, object]
+    account: str
+    halts: list[Halt]
+    market: MarketNow | None
+    cash: float
+    equity: float
+    pnl_day: float | None
+    """None before the first session of the market's date has begun."""
+    pnl_total: float
+    positions: list[dict[str, object]]
+    orders: list[dict[str, object]]
+    code_on_disk: str
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """Whether entries are allowed, as far as halts of everything go; without a daemon nothing is."""
+        if self.daemon.answer is None:
+            return "STOPPED" if self.daemon.down else "SILENT"
+        return "HALTED" if any(halt.scope == "all" for halt in self.halts) else "TRADING"
+
+    @property
+    def code_differs(self) -> bool:
+        """Whether the running daemon was started from other code than is on disk now."""
+        running = self.daemon.text("code")
+        return bool(running) and running != self.code_on_disk
+
+
+def ask_daemon(settings: Settings) -> DaemonSays:
+    """What the daemon of this book and account says of itself."""
+    path = socket_path(settings.book.db, settings.account.name)
+    try:
+        answer = ask(path, {"ask": "status"}, _ANSWER_S)
+    except DaemonDown as error:
+        return DaemonSays(None, down=True, why=str(error))
+    except NoAnswer as error:
+        return DaemonSays(None, down=False, why=str(error))
+    return DaemonSays(answer, down=False)
+
+
+def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) -> Standing:
+    """Read everything else from the book."""
+    account = settings.account.name
+    money = book.execute("SELECT * FROM account WHERE account = ?", (account,)).fetchone()
+    market = _market(book, settings, daemon)
+    equity = float(daemon.text("equity") or money["equity"])
+    standing = Standing(
+        daemon=daemon,
+        book=_stamp(book, settings),
+        account=account,
+        halts=[read_halt(tuple(row)) for row in book.execute(QUERIES["halts"], (account,))],
+        market=market,
+        cash=money["cash"],
+        equity=equity,
+        pnl_day=_pnl_of_day(book, account, equity, new_york_date(market.at)) if market is not None else None,
+        pnl_total=round(equity - money["starting_cash"] - _moved(book, account, 0), 2),
+        positions=_positions(book, account),
+        orders=_rows(
+            book,
+            "SELECT order_ref, symbol, side, quantity, filled, limit_price, state, purpose, created_at FROM orders",
+            f"state IN {_LIVE}",
+            account,
+        ),
+        code_on_disk=code_fingerprint(),
+    )
+    standing.warnings.extend(_warnings(standing, settings))
+    return standing
+
+
+def _rows(book: sqlite3.Connection, query: str, condition: str, account: str) -> list[dict[str, object]]:
+    return [dict(row) for row in book.execute(f"{query} WHERE account = ? AND {condition}", (account,))]
+
+
+def _stamp(book: sqlite3.Connection, settings: Settings) -> dict[str, object]:
+    row = book.execute("SELECT kind, epoch, seed FROM book_stamp").fetchone()
+    return {"path": str(settings.book.db), **(dict(row) if row is not None else {"kind": "unstamped"})}
+
+
+def _positions(book: sqlite3.Connection, account: str) -> list[dict[str, object]]:
+    return [
+        dict(row)
+        for row in book.execute(
+            "SELECT p.symbol, p.quantity, p.avg_cost, p.stop_loss, p.take_profit, p.state, "
+            "round(m.price_micros / 1e6, 4) AS last, "
+            "round((m.price_micros / 1e6 - p.avg_cost) * p.quantity, 2) AS unrealized_pnl "
+            "FROM positions p LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol "
+            "WHERE p.account = ? AND p.quantity > 0 ORDER BY p.symbol",
+            (account,),
+        )
+    ]
+
+
+def _moved(book: sqlite3.Connection, account: str, since_us: int) -> float:
+    """Cash that came or went otherwise than by trading, dollars."""
+    row = book.execute(
+        "SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events "
+        "WHERE account = ? AND type = 'cash_moved' AND at_us >= ?",
+        (account, since_us),
+    ).fetchone()
+    return float(row[0]) / MICROS_PER_DOLLAR
+
+
+def _pnl_of_day(book: sqlite3.Connection, account: str, equity: float, day: date) -> float | None:
+    opening = book.execute(
+        "SELECT opening_equity_micros FROM book_days WHERE account = ? AND day = ?", (account, day.isoformat())
+    ).fetchone()
+    started = book.execute(
+        "SELECT max(at_us) FROM book_events WHERE account = ? AND type = 'day_started'", (account,)
+    ).fetchone()
+    if opening is None or started[0] is None:
+        return None
+    return round(equity - float(opening[0]) / MICROS_PER_DOLLAR - _moved(book, account, started[0]), 2)
+
+
+def _market(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) -> MarketNow | None:
+    """The market's time is the daemon's; without one, that of the newest event."""
+    newest = book.execute("SELECT max(at_us) FROM book_events WHERE account = ?", (settings.account.name,)).fetchone()[
+        0
+    ]
+    if daemon.text("market_time"):
+        at = datetime.fromisoformat(daemon.text("market_time"))
+    elif newest is not None:
+        at = from_us(newest)
+    else:
+        return None
+    calendar = load_calendar(settings.session.cutoffs(), settings.session.calendar_overrides())
+    session = calendar.session_at(at)
+    phase = session.phase(at) if session is not None else Phase.CLOSED
+    half_day = session is not None and session.half_day
+    return MarketNow(at, daemon.text("phase") or phase, half_day, _next(calendar, session, at))
+
+
+def _next(calendar: Calendar, session: SessionDay | None, at: datetime) -> tuple[tuple[str, datetime], ...]:
+    """What is still to come today; when nothing is, the next open."""
+    moments = cutoffs(session) if session is not None else ()
+    coming = tuple((what, when) for what, when in moments if when > at)
+    return coming or (("opens", calendar.next_session(new_york_date(at)).opens_at),)
+
+
+def cutoffs(session: SessionDay) -> tuple[tuple[str, datetime], ...]:
+    """The moments of a session, in order."""
+    return (
+        ("opens", session.opens_at),
+        ("entries stop", session.entries_stop_at),
+        ("flatten", session.flatten_at),
+        ("flat by", session.flat_by_at),
+        ("closes", session.closes_at),
+    )
+
+
+def _warnings(standing: Standing, settings: Settings) -> list[str]:
+    warnings = []
+    if standing.code_differs:
+        warnings.append(
+            f"THE RUNNING CODE IS NOT THE CODE ON DISK: {standing.daemon.text('code')} runs, {standing.code_on_disk} "
+            "is on disk; ./START_TRADER.sh --restart"
+        )
+    if standing.daemon.down and standing.positions and standing.book["kind"] != "replay":
+        held = ", ".join(str(position["symbol"]) for position in standing.positions)
+        warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
+    warnings += [
+        f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
+        for order in standing.orders
+        if order["state"] == "unknown"
+    ]
+    halt_file = settings.book.db.with_name("HALT")
+    if halt_file.exists():
+        warnings.append(f"the file {halt_file} keeps entries halted; remove it, then `trader resume`")
+    return warnings
