@@ -63,7 +63,9 @@ def _file(book: sqlite3.Connection, *, full: bool) -> Check:
 def _guards(book: sqlite3.Connection) -> Check:
     lost = lost_parts(book)
     told = ", ".join(f"{part.kind} {part.name} is {how}" for part, how in list(lost.items())[:_NAMED])
-    if any(part.kind in (*GUARDS, "table") for part in lost):
+    if any(part.kind == "table" for part in lost):
+        return fail("book's rules", told, "use the version that wrote this book, or name another book with --db")
+    if any(part.kind in GUARDS for part in lost):
         return fail("book's rules", told, "somebody changed the schema; `trader rebuild --apply` restores its rules")
     if lost:
         return warn("book's views", told, "a view shows something else than documented; make it again from schema.sql")

@@ -42,7 +42,7 @@ _HEARTBEAT_S = 60.0
 
 def lock_path(settings: Settings) -> Path:
     """Where the run lock of a (book, account) lies."""
-    db = settings.book.db
+    db = settings.book.db.resolve()  # a book reached by two names is one book
     return db.with_name(f"{db.name}.{settings.account.name}.lock")
 
 

@@ -1,10 +1,8 @@
-"""Every setting with its value and where that came from: default, file, .env, environment or flag."""
+"""Every setting with its value and where that came from: default, file, .env, env (the environment) or flag."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, time
-from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import SecretStr
@@ -12,12 +10,15 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, TomlConfi
 
 from trader.app.settings import Settings
 
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET = re.compile(r"password|secret|token|api_?key|webhook", re.IGNORECASE)
 _MASK = "********"
 
+Key = tuple[str, ...]
+
 
 class Setting(NamedTuple):
-    """One key."""
+    """One key with its value as TOML and JSON know it. A secret is masked."""
 
     key: str
     value: object
@@ -28,21 +29,44 @@ class Setting(NamedTuple):
         return f"{self.key} = {_toml(self.value)}  # {self.origin}"
 
 
-def settings_with_origins(settings: Settings, flags: Mapping[str, Mapping[str, object]]) -> list[Setting]:
-    """Every key there is, in the order of the configuration file. The strongest source that names a key is its origin."""
+def settings_with_origins(settings: Settings, flags: Mapping[str, object]) -> list[Setting]:
+    """Every key there is. Its origin is the strongest source that names it."""
     kind = type(settings)
-    sources: list[tuple[str, Mapping[str, object]]] = [
+    sources: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("flag", flags),
-        ("environment", EnvSettingsSource(kind)()),
+        ("env", EnvSettingsSource(kind)()),
         (".env", DotEnvSettingsSource(kind)()),
         ("file", TomlConfigSettingsSource(kind, settings.toml_file)()),
-    ]
-    named = [(origin, {key.lower() for key, _ in _leaves(source)}) for origin, source in sources]
+    )
+    named = [(origin, {key for key, _ in _leaves(source)}) for origin, source in sources]
     return [
         Setting(
-            ".".join(_quoted(part) for part in key),
+            ".".join(part if _BARE.fullmatch(part) else json.dumps(part) for part in key),
             _masked(key[-1], value),
-            next((origin for origin, keys in named if ".".join(key).lower() in keys), "default"),
+            next((origin for origin, keys in named if key in keys), "default"),
         )
-        for key, value in []
+        for key, value in _leaves(settings.model_dump())
     ]
+
+
+def _leaves(table: Mapping[str, object], above: Key = ()) -> Iterator[tuple[Key, object]]:
+    """Every value by its path; an empty table is a value, too."""
+    for name, value in table.items():
+        path = (*above, str(name))
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, path)
+        else:
+            yield path, value
+
+
+def _masked(name: str, value: object) -> object:
+    if isinstance(value, SecretStr) or (_SECRET.search(name) and value):
+        return _MASK
+    return value if isinstance(value, bool | int | float | Mapping) else str(value)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML writes it. Times and paths are texts here, which the configuration reads just as well."""
+    if isinstance(value, Mapping):
+        return "{}"
+    return json.dumps(value)

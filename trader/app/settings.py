@@ -278,7 +278,7 @@ class Settings(BaseSettings):
 def load_settings(config: Path, **flags: object) -> Settings:
     """Read a configuration file with .env, environment and flags over it. Raises ConfigurationError."""
     if not config.is_file():
-        raise ConfigurationError(f"there is no configuration file {config}")
+        raise ConfigurationError(f"there is no configuration file {config.absolute()}")
     _check_environment()
     file_settings = type("FileSettings", (Settings,), {"toml_file": config})
     try:

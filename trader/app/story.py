@@ -193,7 +193,8 @@ def _still_held(rows: AccountRows, episode: Episode) -> Iterator[Happening]:
             f"is {row['state']} now, {row['quantity']} held at {price(row['cost_micros'] // row['quantity'])}, stop "
             f"{price(row['stop_micros'])}, take profit {price(row['take_profit_micros'])}"
         )
-        yield Happening(from_us(row["updated_us"]), _AFTER, "position", episode.symbol, said)
+        known_us = max(row["updated_us"], episode.fills[-1]["booked_us"])
+        yield Happening(from_us(known_us), _AFTER, "position", episode.symbol, said)
 
 
 def price(price_micros: int) -> str:

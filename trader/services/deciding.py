@@ -132,9 +132,9 @@ class Deciding:
         return Signal(signal.symbol, signal.probability, signal.timestamp, identity, signal.source)
 
     def repair_conflicts(self, step: Step) -> None:
-        """Long and inverse held at once, found at start or made by an unexpected execution: close the side against the latest signal, else the smaller.
+        """Long and inverse held at once, found at start or made by an unexpected execution: close one side.
 
-        Of two sides without a signal, the one with the smaller leveraged exposure closes, fully.
+        It is the side against the latest signal, else the one with the smaller leveraged exposure; it closes fully.
         """
         for family in self._chain.families.families.values():
             if conflicting(family, step.draft.positions):

@@ -12,7 +12,7 @@ Rule 3: `handle` is called by one task. Signals may be submitted from any.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -197,12 +197,13 @@ class Engine:
         self._log(step)
 
     def _mark_prices(self, step: Step) -> None:
-        """Every few minutes the last prices of what is held go into the book, so that readers can value it."""
+        """Last prices of what is held go into the book, so that readers can value it: now and then, and at a fill."""
         draft, prices = step.draft, self.trading.prices
-        if draft.now < self._marks_due_at:
-            return
-        self._marks_due_at = draft.now + _MARKS_EVERY
-        for symbol in draft.positions:
+        symbols: Iterable[str] = [booking.fill.symbol for booking in draft.commit.bookings if booking.held]
+        if draft.now >= self._marks_due_at:
+            self._marks_due_at = draft.now + _MARKS_EVERY
+            symbols = draft.positions
+        for symbol in symbols:
             bar = prices.last(symbol)
             if bar is not None:
                 draft.commit.marks[symbol] = (bar.close_micros, bar.timestamp + prices.interval)

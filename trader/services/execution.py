@@ -24,6 +24,8 @@ _EVENTS = {
 
 _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
+_ASKED = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
+"""What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
 _CANCEL_PATIENCE = timedelta(seconds=10)
 
 
@@ -74,17 +76,21 @@ class Execution:
             self._failed_exits[order.symbol] = order
 
     def cancel(self, step: Step, order_ref: str) -> None:
-        """Ask once for a working entry to be cancelled."""
+        """Ask once for a working entry to be cancelled, and once more after a restart: the first may not have left."""
         order = step.draft.orders.get(order_ref)
-        if order is None or order.state is OrderState.CANCELLING or order_ref in step.cancel:
+        if order is None or order_ref in step.cancel:
             return
-        first_asked_at = self._cancels_asked.setdefault(order_ref, step.draft.now)
-        if order.state is OrderState.UNKNOWN and first_asked_at < step.draft.now:
+        if order.state in _ASKED and order_ref in self._cancels_asked:
             return
+        self._cancels_asked.setdefault(order_ref, step.draft.now)
         after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
         step.draft.set_order(after)
         step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason="asked")
         step.cancel.append(order_ref)
+
+    def not_committed(self) -> None:
+        """What was asked in a step that has not happened was not asked."""
+        self._cancels_asked.clear()
 
     def cancel_late_entries(self, step: Step) -> None:
         """An entry that is not done in time is taken back; what was filled stays."""

@@ -17,6 +17,7 @@ from trader.domain.order import Fill, Order, OrderEvent
 from trader.domain.portfolio import Halt
 from trader.domain.rules import Rules
 from trader.domain.session import microseconds
+from trader.services.draft import Draft
 from trader.services.ports import Booking
 from trader.services.step import Level, Step
 
@@ -37,7 +38,7 @@ class Settlement:
         if self.knows(step, fill.execution_id):
             return
         step.executions.add(fill.execution_id)
-        order = step.draft.orders.get(fill.order_ref) or self._ended.get(fill.order_ref)
+        order = self._order(step.draft, fill.order_ref)
         purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
         try:
             booked = self._book(step, fill, purpose, reason)
@@ -69,6 +70,10 @@ class Settlement:
                 self._ended[ref] = order
         for booking in step.draft.commit.bookings:
             _say(step, booking)
+
+    def _order(self, draft: Draft, ref: str) -> Order | None:
+        """An order of ours: live, ended by an earlier event of this step, or ended before."""
+        return draft.orders.get(ref) or draft.commit.orders.get(ref) or self._ended.get(ref)
 
     def _book(self, step: Step, fill: Fill, purpose: str, reason: str) -> Booked:
         draft = step.draft

@@ -160,4 +160,5 @@ class Trading:
         news = self._deciding.entries_barred is None
         self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
         self.day.forget()
+        self._execution.not_committed()
         return news

@@ -147,13 +147,8 @@ def _check_schema(connection: sqlite3.Connection, path: Path) -> bool:
     ).fetchone()
     if version == SCHEMA_VERSION:
         return False
-    if version > SCHEMA_VERSION:
-        raise BookBroken(
-            f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
-            "start that version, or name another book with --db"
-        )
     if version or tables:
-        raise BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
+        raise _wrong_schema(path, version)
     return True
 
 
@@ -187,7 +182,7 @@ def read_only(path: Path) -> sqlite3.Connection:
         raise _named(error, path) from error
     if version != SCHEMA_VERSION:
         connection.close()
-        raise BookBroken(f"{path} has schema {version}, this program reads {SCHEMA_VERSION}")
+        raise _wrong_schema(path, version)
     return connection
 
 
@@ -208,6 +203,15 @@ def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
     if code in _DAMAGE:
         return _damaged(where, str(error))
     return BookUnwritable(f"{where} cannot be written: {error}; {_WAYS_OUT.get(code, _ANY_WAY_OUT)}")
+
+
+def _wrong_schema(path: Path, version: int) -> BookBroken:
+    if version > SCHEMA_VERSION:
+        return BookBroken(
+            f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
+            "start that version, or name another book with --db"
+        )
+    return BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
 
 
 def _damaged(where: str, finding: str) -> BookBroken:

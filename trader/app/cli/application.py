@@ -2,7 +2,7 @@
 
 import typer
 
-from trader.app.cli import explaining, funnel, reading, replaying, running, status
+from trader.app.cli import checking, explaining, funnel, reading, rebuilding, replaying, running, status
 
 application = typer.Typer(
     name="trader",
@@ -29,3 +29,10 @@ application.command("resume")(running.resume_command)
 application.command("flatten")(running.flatten_command)
 application.command("stop")(running.stop_command)
 application.command("adjust")(running.adjust_command)
+
+application.command("doctor")(checking.doctor_command)
+application.add_typer(checking.config_application, name="config")
+application.command("calendar")(checking.calendar_command)
+application.command("rebuild")(rebuilding.rebuild_command)
+application.command("backup")(checking.backup_command)
+application.command("version")(checking.version_command)

@@ -60,7 +60,13 @@ class Reading(NamedTuple):
 @contextmanager
 def reading(config: Path | None, db: Path | None) -> Iterator[Reading]:
     """The book and account of a configuration, opened for reading. Raises ConfigurationError and BookError."""
-    settings = settings_for(config, db)
+    with account_of(settings_for(config, db)) as found:
+        yield found
+
+
+@contextmanager
+def account_of(settings: "Settings") -> Iterator[Reading]:
+    """The same for settings that were read before."""
     path, account = settings.book.db, settings.account.name
     with _opened(path) as book:
         known = [row[0] for row in book.execute("SELECT account FROM book_accounts ORDER BY account")]

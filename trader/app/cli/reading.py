@@ -13,6 +13,7 @@ from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading
 from trader.app.cli.output import complain, show_rows
 from trader.app.cli.zones import TzOption, in_zone
 from trader.domain.errors import ConfigurationError
+from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.session import NEW_YORK
 
 LastOption = Annotated[int, typer.Option("--last", "-n", min=0, help="Only the newest so many; 0 is all.")]
@@ -61,6 +62,20 @@ SIGNALS = Listing(
 )
 
 
+_MARKS = (
+    "SELECT symbol, price_micros, strftime('%Y-%m-%dT%H:%M:%fZ', at_us / 1e6, 'unixepoch') "
+    "FROM book_marks WHERE account = ?"
+)
+
+
+class Mark(NamedTuple):
+    """The last price of a symbol that the book has."""
+
+    symbol: str
+    price_micros: int
+    at: str
+
+
 class Chosen(NamedTuple):
     """Which rows: conditions on the table, as SQL with its values."""
 
@@ -79,12 +94,12 @@ def positions_command(
     as_json: JsonOption = False,
     tz: TzOption = "",
 ) -> None:
-    """What is held, with its stop and take-profit. Last prices are at most five market minutes old."""
+    """What is held, with its stop and take-profit. Last prices are those that the book has, of the time said."""
     with reading(config, db) as (book, account, _):
         columns, rows, _total = _newest(book, POSITIONS, _of(account, "" if all_ else "b.quantity > 0"), 0)
-        marks = dict(book.execute("SELECT symbol, price_micros FROM book_marks WHERE account = ?", (account,)))
+        marks = {row[0]: Mark(*row) for row in book.execute(_MARKS, (account,))}
     valued = [(*row, *_valued(dict(zip(columns, row, strict=True)), marks)) for row in rows]
-    _show(POSITIONS, [*columns, "last", "unrealized_pnl"], valued, tz, as_json=as_json)
+    _show(POSITIONS, [*columns, "last", "last_at", "unrealized_pnl"], valued, tz, as_json=as_json)
 
 
 def orders_command(
@@ -190,12 +205,13 @@ def _newest(
     return [column[0] for column in cursor.description], rows[::-1], total
 
 
-def _valued(position: dict[str, object], marks: dict[str, int]) -> tuple[float | None, float | None]:
-    """The last price known to the book, and what it makes of the position; dollars."""
+def _valued(position: dict[str, object], marks: dict[str, Mark]) -> tuple[float | None, str | None, float | None]:
+    """The last price known to the book, of when it is, and what it makes of the position; dollars."""
     mark, quantity, cost = marks.get(str(position["symbol"])), position["quantity"], position["avg_cost"]
     if mark is None or not isinstance(quantity, int) or not isinstance(cost, float) or not quantity:
-        return None, None
-    return round(mark / 1e6, 4), round((mark / 1e6 - cost) * quantity, 2)
+        return None, None, None
+    last = mark.price_micros / MICROS_PER_DOLLAR
+    return round(last, 4), mark.at, round((last - cost) * quantity, 2)
 
 
 def _show(

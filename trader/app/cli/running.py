@@ -37,6 +37,7 @@ def run_command(
     strategy: Annotated[str | None, typer.Option(help="module:Class with on_bar(bar).")] = None,
     param: Annotated[list[str] | None, typer.Option(help="A strategy's parameter, name=value.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Stop the running daemon in order first.")] = False,
+    doctor: Annotated[bool, typer.Option("--doctor", help="Check first what `trader doctor` checks.")] = False,
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
     from trader.app.daemon import run_daemon
@@ -51,6 +52,8 @@ def run_command(
         flags["strategy"] = override(settings, strategy, param or [])
         settings = settings_for(config, db, flags)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
+    if doctor:
+        _examine(settings)
     _open_log(settings)
     try:
         if restart:
@@ -60,6 +63,21 @@ def run_command(
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # everything has stopped: an impatient second one comes too late
         _close_log(settings)
+
+
+def _examine(settings: "Settings") -> None:
+    """Say what is not right before anything is touched; what should not be started like this is not started."""
+    from trader.adapters.clock import SystemClock
+    from trader.app.checks import Verdict
+    from trader.app.doctor import examine
+
+    verdicts = set()
+    for check in examine(lambda: settings, SystemClock().now(), full=False):
+        verdicts.add(check.verdict)
+        if check.verdict is not Verdict.OK:
+            complain(f"[{check.verdict}] {check.what}: {check.said} -> {check.todo}")
+    if Verdict.FAIL in verdicts:
+        raise typer.Exit(Exit.USAGE)
 
 
 def _open_log(settings: "Settings") -> None:

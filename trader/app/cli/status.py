@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading, settings_for
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, settings_for
 from trader.app.cli.funnel import Funnel, read_funnel
 from trader.app.cli.output import Exit, complain, say, show_facts, show_rows
 from trader.app.cli.zones import TzOption, on_terminal
@@ -30,8 +30,9 @@ def status_command(
     """How things stand: daemon, session, money, positions, orders. Without a daemon, what the book says."""
     from trader.app.standing import ask_daemon, read_standing
 
-    daemon = ask_daemon(settings_for(config, db))
-    with reading(config, db) as (book, account, settings):
+    settings = settings_for(config, db)
+    daemon = ask_daemon(settings)
+    with account_of(settings) as (book, account, _):
         standing = read_standing(book, settings, daemon)
         funnel = None
         if standing.market is not None:
