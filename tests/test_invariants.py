@@ -5,7 +5,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-
 from builders import a_machine
 from invariants import CHECKS, violations
 
@@ -21,8 +20,8 @@ PLANTED = {
         INSERT INTO book_locks SELECT order_ref || 'x', account, 'PSQ', family, -1, 0, 0, acquired_us, NULL, NULL
         FROM book_locks WHERE symbol = 'QQQ'""",
     "one working opening order a symbol": """
-        INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, side, quantity, filled, limit_micros, 'unknown',
-            purpose, reason, signal_id, created_us, updated_us FROM book_orders WHERE symbol = 'AAPL'""",
+        INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, side, quantity, filled, limit_micros,
+            'unknown', purpose, reason, signal_id, created_us, updated_us FROM book_orders WHERE symbol = 'AAPL'""",
     "working opening orders and live locks belong to one another": """
         UPDATE book_locks SET released_us = 1, evidence = 'none' WHERE symbol = 'AAPL'""",
     "live exits do not exceed what is held": """

@@ -122,4 +122,4 @@ def test_another_family_is_left_alone() -> None:
 def test_long_and_inverse_at_once_is_a_conflict_and_one_side_twice_is_none(
     held: tuple[str, ...], conflict: bool
 ) -> None:
-    assert conflicting(FAMILIES.family("QQQ"), a_portfolio(*map(a_position, held))) == conflict
+    assert conflicting(FAMILIES.family("QQQ"), a_portfolio(*map(a_position, held)).positions) == conflict

@@ -41,7 +41,10 @@ def lost_parts(connection: sqlite3.Connection) -> dict[Part, str]:
 
 def file_faults(connection: sqlite3.Connection, *, full: bool) -> list[str]:
     """What SQLite says of the file, and in full of every page and reference. Empty when it is sound."""
-    answers = [str(row[0]) for row in connection.execute(f"PRAGMA {'integrity' if full else 'quick'}_check")]
+    try:
+        answers = [str(row[0]) for row in connection.execute(f"PRAGMA {'integrity' if full else 'quick'}_check")]
+    except sqlite3.DatabaseError as error:  # so torn that the check itself stops
+        return [str(error)]
     faults = [answer for answer in answers if answer != "ok"]
     if full:
         faults += [

@@ -113,7 +113,7 @@ def calendar_command(
     show_rows([*columns, "note"], rows, as_json=as_json, title="New York time")
 
 
-def version_command(as_json: JsonOption = False) -> None:
+def version_command(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:
     """Which version this is, by number and by a fingerprint of its code."""
     import platform
     import sqlite3
