@@ -7,6 +7,7 @@ import asyncio
 import gc
 import time
 
+from figures import Figure, show
 from rig import ACCOUNT, NOON, WIDE, Rig, Statement, median, quantile, write_raw
 
 from trader.adapters.calendar import load_calendar
@@ -24,11 +25,12 @@ _OPERATIONS = 400
 _IN_FLIGHT = 64
 
 
-def _microseconds(values: list[float]) -> str:
-    return f"p50 {median(values) * 1e6:7.1f} us   p99 {quantile(values, 0.99) * 1e6:7.1f} us"
+def _microseconds(name: str, values: list[float], at_most: float | None = None) -> Figure:
+    note = f"p99 {quantile(values, 0.99) * 1e6:.0f} us"
+    return Figure(name=name, measured=median(values) * 1e6, unit="us", at_most=at_most, note=note)
 
 
-async def decision() -> None:
+async def decision() -> list[Figure]:
     """Signal to ticket: the pure chain."""
     symbols = [f"S{number:03d}" for number in range(50)]
     rig = await Rig.make(symbols)
@@ -45,7 +47,7 @@ async def decision() -> None:
         if decided.outcome is not Outcome.ORDERED:
             raise SystemExit(f"the benchmark's signal was not ordered: {decided}")
     await rig.close()
-    print(f"signal to ticket                    {_microseconds(times)}   (at most 20 us)")
+    return [_microseconds("signal to ticket", times, at_most=20)]
 
 
 def _fill(ref: str, symbol: str, quantity: int, number: int) -> FillReported:
@@ -61,7 +63,7 @@ async def _statements(rig: Rig, events: list[Event]) -> list[Statement]:
     return notes
 
 
-async def order_and_fill() -> None:
+async def order_and_fill() -> list[Figure]:
     """Signal to order handed over, and fill reported to fill durable."""
     symbols = [f"S{number:03d}" for number in range(_OPERATIONS)]
     rehearsal, rig = await Rig.make(symbols), await Rig.make(symbols)
@@ -93,18 +95,21 @@ async def order_and_fill() -> None:
         begin = time.perf_counter()
         write_raw(twin, statements)
         raw_fills.append(time.perf_counter() - begin)
-    ratio = median(orders) / median(raw_orders)
-    print(f"signal to order handed over         {_microseconds(orders)}   ratio {ratio:.2f} of bare (at most 2)")
-    print(f"  bare transaction, same rows       {_microseconds(raw_orders)}")
-    ratio = median(fills) / median(raw_fills)
-    print(f"fill reported to fill durable       {_microseconds(fills)}   ratio {ratio:.2f} of bare (at most 2.5)")
-    print(f"  bare transaction, same rows       {_microseconds(raw_fills)}")
     twin.close()
     await rehearsal.close()
     await rig.close()
+    order_ratio, fill_ratio = median(orders) / median(raw_orders), median(fills) / median(raw_fills)
+    return [
+        _microseconds("signal to order handed over", orders),
+        _microseconds("  bare transaction, same rows", raw_orders),
+        Figure(name="  ratio", measured=order_ratio, at_most=2),
+        _microseconds("fill reported to fill durable", fills),
+        _microseconds("  bare transaction, same rows", raw_fills),
+        Figure(name="  ratio", measured=fill_ratio, at_most=2.5),
+    ]
 
 
-async def fills_in_flight() -> None:
+async def fills_in_flight() -> list[Figure]:
     """Sixty-four fills that wait together, beside sixty-four bare transactions."""
     symbols = [f"S{number:03d}" for number in range(_IN_FLIGHT)]
     rates, raw_rates = [], []
@@ -128,20 +133,22 @@ async def fills_in_flight() -> None:
         twin.close()
         await rehearsal.close()
         await rig.close()
-    ratio = median(rates) / median(raw_rates)
-    print(
-        f"64 fills in flight                  {median(rates):9,.0f} a second, bare single commits "
-        f"{median(raw_rates):9,.0f}   ratio {ratio:.1f} (at least 8)"
-    )
+    return [
+        Figure(name="64 fills in flight", measured=median(rates), unit="fills/s"),
+        Figure(name="  bare single commits, same rows", measured=median(raw_rates), unit="fills/s"),
+        Figure(name="  ratio", measured=median(rates) / median(raw_rates), at_least=8),
+    ]
 
 
-async def main() -> None:
-    """All of it."""
+async def _all() -> list[Figure]:
     gc.freeze()
-    await decision()
-    await order_and_fill()
-    await fills_in_flight()
+    return [*await decision(), *await order_and_fill(), *await fills_in_flight()]
+
+
+def measure() -> list[Figure]:
+    """All of it."""
+    return asyncio.run(_all())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    show(measure())

@@ -1,40 +1,27 @@
-"""Time NautilusTrader's BacktestEngine on a directory of one-minute bar CSV files.
+"""One measured run of NautilusTrader's BacktestEngine on the same bars: prints one JSON object.
 
-The directory holds one ``SYMBOL.csv`` per equity, as ``generate_bars.py`` writes them. Every
-symbol is traded by the same rule: when the fast EMA of the closes crosses above the slow one, buy
-10 shares at market if flat; when it crosses below, sell them.
+Every symbol is traded by the rule of `ema_cross.py`: when the fast EMA of the closes crosses above the slow one, buy
+ten shares at market if flat; when it crosses below, sell them. Positions are kept overnight: nothing here closes them.
 
-    python nautilus_replay.py bars
+    start_s, start_mb   from the start of the process until the engine stands with its venue, instruments and
+                        strategies, before any data
+    load_s              reading the CSV files, building the Bar objects, adding them in order
+    run_s, cpu_s        `engine.run()` alone; elapsed, and processor time
+    peak_mb             the most resident memory the process ever had
 
-prints one JSON object. Its main members:
+The set-up is meant to be fair: its own compiled EMA, one strategy for each instrument (faster than one for all), bars
+sorted once, logging bypassed, no performance analysis. Risk checks, matching, cache and portfolio stay as they are by
+default. `--best` is the fastest tuning that was found: hedging instead of netting, a margin account, EMAs by hand.
 
-``bars_per_second``       ``bars`` over ``seconds_run``
-``seconds_run``           ``engine.run()`` alone
-``seconds_load``          reading the CSV files, building the Bar objects, adding them in order
-``seconds_import``        from the start of the process until the engine stands with its venue,
-                          instruments and strategies, before any data (10 ms resolution)
-``rss_kb_after_import``   resident memory at that moment
-``max_rss_kb``            the largest resident memory of the process, taken after the run
-
-The set-up is meant to be fair to NautilusTrader: its own compiled EMA, one strategy per
-instrument, which measures faster than one strategy for all, bars sorted once, logging bypassed
-and no performance analysis after the run. What a back-test relies on stays as the library
-has it by default: risk checks, the matching of orders on bars, cache and portfolio. Market orders
-fill at the close of the bar that triggered them; there are no fees.
-
-Needs Linux (it reads /proc/self) and ``nautilus_trader``; written for 1.221.0.
+Runs in an environment of its own, which `nautilus_environment` makes.
 """
-
-from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import sys
 import time
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import nautilus_trader
 import pandas as pd
@@ -44,53 +31,40 @@ from nautilus_trader.indicators import ExponentialMovingAverage
 from nautilus_trader.model.currencies import USD
 from nautilus_trader.model.data import Bar, BarType
 from nautilus_trader.model.enums import AccountType, OmsType, OrderSide, OrderStatus
-from nautilus_trader.model.events import OrderFilled
 from nautilus_trader.model.identifiers import InstrumentId, Symbol, Venue
 from nautilus_trader.model.instruments import Equity
 from nautilus_trader.model.objects import Money, Price, Quantity
 from nautilus_trader.persistence.wranglers import BarDataWrangler
 from nautilus_trader.trading.strategy import Strategy
+from process_figures import peak_resident_mb, resident_mb, seconds_since_start
 
-VENUE = Venue("XSIM")
-STARTING_CASH_USD = 10_000_000
-SHARES = 10
-MINUTE_NS = 60_000_000_000
+FAST, SLOW = 20, 100
+
+_VENUE = Venue("XSIM")
+_STARTING_CASH_USD = 10_000_000
+_SHARES = 10
+_MINUTE_NS = 60_000_000_000
 
 
-class EmaCrossConfig(StrategyConfig, kw_only=True, frozen=True):
-    """What one :class:`EmaCross` trades, and its two EMA periods, in bars."""
+class CrossConfig(StrategyConfig, kw_only=True, frozen=True):
+    """What one strategy trades."""
 
     instrument_id: InstrumentId
     bar_type: BarType
-    fast: int
-    slow: int
 
 
-class EmaCross(Strategy):
-    """Long or flat in one instrument, by the crossing of two EMAs of its closes."""
+class _Cross(Strategy):
+    """Long or flat in one instrument, by the crossings that a subclass finds."""
 
-    def __init__(self, config: EmaCrossConfig) -> None:
+    def __init__(self, config: CrossConfig) -> None:
         super().__init__(config)
         self._instrument_id = config.instrument_id
-        self._quantity = Quantity.from_int(SHARES)
-        self._fast = ExponentialMovingAverage(config.fast)
-        self._slow = ExponentialMovingAverage(config.slow)
-        self._above: bool | None = None  # None until the slow EMA has seen enough bars
+        self._quantity = Quantity.from_int(_SHARES)
+        self._above: bool | None = None  # None until the slow average has seen enough bars
 
-    def on_start(self) -> None:
-        """Have the engine feed the EMAs, then the strategy, with the instrument's bars."""
-        bar_type = self.config.bar_type
-        self.register_indicator_for_bars(bar_type, self._fast)
-        self.register_indicator_for_bars(bar_type, self._slow)
-        self.subscribe_bars(bar_type)
-
-    def on_bar(self, bar: Bar) -> None:
-        """Trade if this bar made the EMAs cross."""
-        above = self._fast.value > self._slow.value
-        if above is self._above or not self._slow.initialized:
-            return
-        crossed = self._above is not None
-        self._above = above
+    def _cross(self, above: bool) -> None:
+        """Trade, as the averages have changed places."""
+        crossed, self._above = self._above is not None, above
         if not crossed:
             return
         if above:
@@ -104,10 +78,55 @@ class EmaCross(Strategy):
         self.submit_order(self.order_factory.market(self._instrument_id, side, self._quantity))
 
 
-def make_equity(symbol: str) -> Equity:
-    """Return an equity quoted in cents on the simulated venue."""
+class EmaCross(_Cross):
+    """With the library's own compiled averages."""
+
+    def on_start(self) -> None:
+        """Have the engine feed the averages, then the strategy."""
+        self._fast = ExponentialMovingAverage(FAST)
+        self._slow = ExponentialMovingAverage(SLOW)
+        self.register_indicator_for_bars(self.config.bar_type, self._fast)
+        self.register_indicator_for_bars(self.config.bar_type, self._slow)
+        self.subscribe_bars(self.config.bar_type)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Trade if this bar made the averages cross."""
+        above = self._fast.value > self._slow.value
+        if above is not self._above and self._slow.initialized:
+            self._cross(above)
+
+
+class EmaCrossByHand(_Cross):
+    """With averages kept in the strategy: fewer calls for each bar."""
+
+    def on_start(self) -> None:
+        """Ask for the bars."""
+        self._fast = self._slow = 0.0
+        self._bars = 0
+        self.subscribe_bars(self.config.bar_type)
+
+    def on_bar(self, bar: Bar) -> None:
+        """Move the averages; trade if they crossed."""
+        close = bar.close.as_double()
+        self._bars += 1
+        if self._bars == 1:
+            self._fast = self._slow = close
+        self._fast += 2 / (FAST + 1) * (close - self._fast)
+        self._slow += 2 / (SLOW + 1) * (close - self._slow)
+        above = self._fast > self._slow
+        if above is not self._above and self._bars >= SLOW:
+            self._cross(above)
+
+    def _submit(self, side: OrderSide) -> None:
+        """When positions are hedged, a sale has to name the one that it closes."""
+        order = self.order_factory.market(self._instrument_id, side, self._quantity)
+        held = self.cache.positions_open(instrument_id=self._instrument_id) if side is OrderSide.SELL else ()
+        self.submit_order(order, position_id=held[0].id if held else None)
+
+
+def _make_equity(symbol: str) -> Equity:
     return Equity(
-        instrument_id=InstrumentId(Symbol(symbol), VENUE),
+        instrument_id=InstrumentId(Symbol(symbol), _VENUE),
         raw_symbol=Symbol(symbol),
         currency=USD,
         price_precision=2,
@@ -118,135 +137,98 @@ def make_equity(symbol: str) -> Equity:
     )
 
 
-def bar_type_of(instrument: Equity) -> BarType:
-    """Return the type of the instrument's one-minute bars."""
+def _bar_type(instrument: Equity) -> BarType:
     return BarType.from_str(f"{instrument.id}-1-MINUTE-LAST-EXTERNAL")
 
 
-def build_engine(instruments: list[Equity], fast: int, slow: int) -> BacktestEngine:
-    """Return an engine with a venue, the instruments and a strategy for each, but no data."""
+def _make_engine(instruments: list[Equity], *, best: bool) -> BacktestEngine:
+    """An engine with a venue, the instruments and a strategy for each, but no data."""
     engine = BacktestEngine(
-        BacktestEngineConfig(
-            logging=LoggingConfig(bypass_logging=True),
-            run_analysis=False,
-        )
+        BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True), run_analysis=False),
     )
     engine.add_venue(
-        venue=VENUE,
-        oms_type=OmsType.NETTING,
-        account_type=AccountType.CASH,
+        venue=_VENUE,
+        oms_type=OmsType.HEDGING if best else OmsType.NETTING,
+        account_type=AccountType.MARGIN if best else AccountType.CASH,
         base_currency=USD,
-        starting_balances=[Money(STARTING_CASH_USD, USD)],
+        starting_balances=[Money(_STARTING_CASH_USD, USD)],
     )
+    make_strategy = EmaCrossByHand if best else EmaCross
     for instrument in instruments:
         engine.add_instrument(instrument)
-        engine.add_strategy(
-            EmaCross(
-                EmaCrossConfig(
-                    strategy_id=f"EmaCross-{instrument.raw_symbol}",
-                    order_id_tag=str(instrument.raw_symbol),
-                    instrument_id=instrument.id,
-                    bar_type=bar_type_of(instrument),
-                    fast=fast,
-                    slow=slow,
-                )
-            )
+        symbol = str(instrument.raw_symbol)
+        config = CrossConfig(
+            strategy_id=f"EmaCross-{symbol}",
+            order_id_tag=symbol,
+            instrument_id=instrument.id,
+            bar_type=_bar_type(instrument),
         )
+        engine.add_strategy(make_strategy(config))
     return engine
 
 
-def load_bars(path: Path, instrument: Equity) -> list[Bar]:
-    """Read one CSV file; the bars are stamped with their start and delivered at their end."""
+def _load_bars(path: Path, instrument: Equity) -> list[Bar]:
+    """Read one file; the bars are stamped with their start and delivered at their end."""
     frame = pd.read_csv(path, index_col="timestamp", parse_dates=["timestamp"])
-    wrangler = BarDataWrangler(bar_type_of(instrument), instrument)
-    return wrangler.process(frame.astype("float64"), ts_init_delta=MINUTE_NS)
+    wrangler = BarDataWrangler(_bar_type(instrument), instrument)
+    bars: list[Bar] = wrangler.process(frame.astype("float64"), ts_init_delta=_MINUTE_NS)
+    return bars
 
 
-def count_fills(engine: BacktestEngine) -> int:
-    """Return how many fills the run gave; raise if an order was not filled whole."""
+def _count_fills(engine: BacktestEngine) -> int:
+    """How many orders were filled, each whole. Raises RuntimeError for one that was not."""
     orders = engine.cache.orders()
     unfilled = [order for order in orders if order.status != OrderStatus.FILLED]
     if unfilled:
         raise RuntimeError(f"{len(unfilled)} orders not filled, the first: {unfilled[0]}")
-    return sum(isinstance(event, OrderFilled) for order in orders for event in order.events)
+    return len(orders)
 
 
-def seconds_since_process_start() -> float:
-    """Return the age of this process, from the start time that the kernel keeps."""
-    stat = Path("/proc/self/stat").read_text(encoding="ascii")
-    start_ticks = int(stat.rpartition(")")[2].split()[19])
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - start_ticks / os.sysconf("SC_CLK_TCK")
-
-
-def status_kb(field: str) -> int:
-    """Return a memory figure of this process, such as ``VmRSS`` or ``VmHWM``, in kB."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        name, _, value = line.partition(":")
-        if name == field:
-            return int(value.split()[0])
-    raise RuntimeError(f"/proc/self/status has no {field}")
-
-
-def replay(directory: Path, fast: int, slow: int) -> dict[str, Any]:
-    """Run the whole measurement once and return its figures."""
-    paths = sorted(directory.glob("*.csv"))
+def _measure(folder: Path, *, best: bool) -> dict[str, float | str]:
+    paths = sorted(folder.glob("*.csv"))
     if not paths:
-        raise SystemExit(f"no CSV files in {directory}")
-    instruments = [make_equity(path.stem) for path in paths]
-    engine = build_engine(instruments, fast, slow)
-    seconds_import = seconds_since_process_start()
-    rss_kb_after_import = status_kb("VmRSS")
+        raise SystemExit(f"no CSV files in {folder}")
+    instruments = [_make_equity(path.stem) for path in paths]
+    engine = _make_engine(instruments, best=best)
+    start_s, start_mb = seconds_since_start(), resident_mb()
 
-    started = time.perf_counter()
+    began = time.perf_counter()
     bars: list[Bar] = []
     for path, instrument in zip(paths, instruments, strict=True):
-        bars.extend(load_bars(path, instrument))
+        bars.extend(_load_bars(path, instrument))
     bars.sort(key=attrgetter("ts_init"))
     engine.add_data(bars, sort=False)
-    seconds_load = time.perf_counter() - started
+    load_s = time.perf_counter() - began
 
-    started = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     engine.run()
-    seconds_run = time.perf_counter() - started
-
-    max_rss_kb = status_kb("VmHWM")
+    run_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    peak_mb = peak_resident_mb()
     if engine.iteration != len(bars):
         raise RuntimeError(f"the engine took {engine.iteration} of {len(bars)} bars")
-    fills = count_fills(engine)
-    balance = engine.portfolio.account(VENUE).balance_total(USD).as_double()
+    fills = _count_fills(engine)
     engine.dispose()
-
     return {
-        "engine": f"nautilus_trader {nautilus_trader.__version__}",
-        "python": platform.python_version(),
-        "symbols": len(paths),
-        "fast": fast,
-        "slow": slow,
+        "version": nautilus_trader.__version__,
         "bars": len(bars),
+        "symbols": len(paths),
         "fills": fills,
-        "fills_per_symbol": round(fills / len(paths), 1),
-        "final_cash_usd": round(balance, 2),
-        "seconds_run": round(seconds_run, 3),
-        "seconds_load": round(seconds_load, 3),
-        "bars_per_second": round(len(bars) / seconds_run),
-        "max_rss_kb": max_rss_kb,
-        "rss_kb_after_import": rss_kb_after_import,
-        "seconds_import": round(seconds_import, 2),
+        "start_s": start_s,
+        "start_mb": start_mb,
+        "load_s": load_s,
+        "run_s": run_s,
+        "cpu_s": cpu_s,
+        "peak_mb": peak_mb,
     }
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Measure what the command line asks for and print the figures as JSON."""
-    parser = argparse.ArgumentParser(
-        description="Time NautilusTrader's BacktestEngine on a directory of bar CSV files."
-    )
-    parser.add_argument("directory", type=Path, metavar="DIR", help="holds SYMBOL.csv files")
-    parser.add_argument("--fast", type=int, default=20, help="EMA period in bars (default: 20)")
-    parser.add_argument("--slow", type=int, default=100, help="EMA period in bars (default: 100)")
-    args = parser.parse_args(argv)
-    if not 1 <= args.fast < args.slow:
-        parser.error("--fast must be at least 1 and below --slow")
-    print(json.dumps(replay(args.directory, args.fast, args.slow), indent=2))
+def main() -> None:
+    """Measure one run."""
+    parser = argparse.ArgumentParser(description="Measure one run of NautilusTrader's BacktestEngine.")
+    parser.add_argument("folder", type=Path, help="holds SYMBOL.csv files")
+    parser.add_argument("--best", action="store_true", help="the fastest tuning that was found")
+    args = parser.parse_args()
+    json.dump(_measure(args.folder, best=args.best), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
+
+from figures import SCRATCH
 
 from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
@@ -23,6 +26,8 @@ from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
 from trader.services.ports import Evidence
 from trader.services.strategy_host import StrategyHost
+
+_Result = TypeVar("_Result")
 
 NOON = datetime(2025, 6, 24, 16, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -111,12 +116,12 @@ class RecordingWriter:
         self._writer = writer
         self.notes: list[Statement] | None = None
 
-    async def run(self, job):  # type: ignore[no-untyped-def]
+    async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run a job, noting its statements while `notes` is set."""
         notes = self.notes
         if notes is None:
-            return await self._writer.run(job)
-        return await self._writer.run(lambda connection: job(Recording(connection, notes)))
+            return await self._writer.transact(job)
+        return await self._writer.transact(lambda connection: job(Recording(connection, notes)))  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Close it."""
@@ -135,8 +140,9 @@ class Rig:
 
     @classmethod
     async def make(cls, symbols: Sequence[str], limits: Limits = WIDE) -> "Rig":
-        """An engine with prices for these symbols, on a file on the disk of the current folder."""
-        folder = Path(tempfile.mkdtemp(prefix="bench-", dir=Path.cwd()))
+        """An engine with prices for these symbols, on a file on the program's own disk."""
+        SCRATCH.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="rig-", dir=SCRATCH))
         writer = RecordingWriter(await ThreadWriter.open(folder / "book.db"))
         store = SqliteStore(writer, folder / "book.db")
         await store.stamp("simulated", "bench", 1, NOON)
@@ -174,11 +180,13 @@ class Rig:
 
 def write_raw(connection: sqlite3.Connection, statements: Sequence[Statement]) -> None:
     """The same rows, in one bare transaction."""
+    connection.execute("BEGIN IMMEDIATE")
     for statement, row, many in statements:
         if many:
             connection.executemany(statement, row)  # type: ignore[arg-type]
         else:
             connection.execute(statement, row)  # type: ignore[arg-type]
+    connection.execute("COMMIT")
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -543,6 +543,19 @@ async def test_a_close_does_not_wait_for_ever_for_the_cancel_of_an_entry(tmp_pat
         assert market.held() == {}
 
 
+async def test_a_close_does_not_wait_for_a_cancel_that_died_with_the_process(tmp_path: Path) -> None:
+    """The cancel was committed and never said, or said and never answered: the next process asks again."""
+    async with a_machine(
+        tmp_path, clock="15:40", script=only(Side.BUY, Treatment(parts=(5,), ignore_cancel=True))
+    ) as market:
+        await market.bar({"QQQ": 0.8})
+        await market.bars_until("15:51")
+        assert market.one("SELECT state FROM orders WHERE side = 'BUY'") == "cancelling"
+        await market.restart(keep_broker=True)
+        await market.bars_until("16:00")
+        assert market.held() == {}
+
+
 # -- few trades -----------------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Decision, ExitTicket, Outcome, Purpose, Rule, Side, Signal, Ticket
 from trader.domain.errors import BookBroken, BookUnwritable
-from trader.domain.events import CommandName, JournalType
+from trader.domain.events import CommandName, FillReported, JournalType, OrderCancelled
 from trader.domain.order import Order, PendingLock
 from trader.domain.portfolio import Portfolio
 from trader.services.draft import Draft
@@ -482,6 +482,19 @@ async def test_with_its_memory_taken_out_the_database_counts_it_once(
         assert_bought_once(market)
         assert "an_execution_counts_once" in market.one("SELECT sql FROM sqlite_master WHERE name = 'book_fills'")
         assert market.log.said("BOOK UNWRITABLE")
+
+
+async def test_an_execution_that_overtakes_the_end_of_its_order_belongs_to_it(tmp_path: Path) -> None:
+    """The broker says cancelled, and in the same breath reports what was filled before: no stranger's execution."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        cancelled = OrderCancelled("paper-1-0001", "asked")
+        await market.handle(cancelled, FillReported(a_fill("JD", 100, 30.0, at=market.now)))
+        assert market.held() == {"JD": 100}
+        assert market.sql("SELECT state, filled, purpose FROM orders JOIN trades USING (order_ref, purpose)") == [
+            ("cancelled", 100, "entry")
+        ]
+        market.check()
 
 
 async def test_a_fill_is_one_transaction_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,7 @@ def test_a_disk_too_small_for_a_new_book_is_refused(project: Project, small_disk
     finished = project.run("--db", str(small_disk / "book.db"))
 
     finished.refused(2, "free some space")
+    assert [path.name for path in small_disk.iterdir() if path.suffix != ".lock"] == ["filler"]
 
 
 def test_a_disk_that_fills_up_stops_entries_until_there_is_room(project: Project, small_disk: Path) -> None:

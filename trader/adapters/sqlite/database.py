@@ -10,7 +10,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -115,7 +115,30 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a book, make its schema when it is new. Raises BookBroken for what is not a book of ours."""
+    """Open a book; make it when it is new. Raises BookUnwritable, and BookBroken for what is not a book of ours."""
+    if not path.exists():
+        _make_book(path)
+    return _connect(path)
+
+
+def _make_book(path: Path) -> None:
+    """Make a new book under another name and put it in its place whole: nobody ever sees half of one."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        _connect(draft).close()
+        with suppress(FileExistsError):  # another account's daemon has made it at the same moment
+            os.link(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    except OSError as error:
+        raise BookUnwritable(f"cannot make the book {path}: {error.strerror}; {_ANY_WAY_OUT}") from error
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{draft}{suffix}").unlink(missing_ok=True)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.close(descriptor)
@@ -130,7 +153,7 @@ def connect(path: Path) -> sqlite3.Connection:
             _check_pages(connection, path)
         connection.executescript(_PRAGMAS)
         if is_new:
-            _make_schema(connection)
+            connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
     except sqlite3.Error as error:
         connection.close()
         raise _named(error, path) from error
@@ -157,16 +180,6 @@ def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if answer != "ok":
         raise _damaged(f"the book {path}", answer.replace("\n", " "))
-
-
-def _make_schema(connection: sqlite3.Connection) -> None:
-    try:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
-    except sqlite3.OperationalError:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-            raise  # else another account's daemon has made it at the same moment
 
 
 def read_only(path: Path) -> sqlite3.Connection:
