@@ -216,6 +216,12 @@ def test_a_journal_that_contradicts_itself_is_found_though_its_chain_is_whole(bo
     assert "held is 7, and 0 follows from its fill" in found[0]["book"]
 
 
+def test_a_journal_that_does_not_open_its_account_is_found(book: ReplayedBook) -> None:
+    book.damage("UPDATE book_events SET type = 'run_started' WHERE seq = 1")
+    _forge_chain(book)
+    assert "the journal" in [finding["what"] for finding in findings(book)]
+
+
 def _forge_chain(book: ReplayedBook) -> None:
     from trader.adapters.sqlite.rows import from_us
     from trader.adapters.sqlite.transaction import GENESIS, Head, link

@@ -15,11 +15,6 @@ _ROOT = Path(__file__).resolve().parents[2]
 _INSTALL_S = 300
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Name the marks of this folder."""
-    config.addinivalue_line("markers", "slow: builds an environment from the package index")
-
-
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a clone would hold: every file that is tracked or would be."""

@@ -106,3 +106,8 @@ def test_a_path_is_named_as_it_was_looked_up(project: Project, tmp_path: Path) -
     finished = project.start("--config", "mine.toml", cwd=tmp_path).finished()
 
     finished.refused(2, str(project.folder / "mine.toml"))
+
+
+@pytest.mark.parametrize("db", ["no/such/folder/book.db", "config/default.toml/book.db", "config"])
+def test_the_daemon_itself_refuses_a_book_that_cannot_be_there(project: Project, db: str) -> None:
+    project.run_unexamined("--db", db).refused(2, db)

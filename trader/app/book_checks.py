@@ -94,8 +94,8 @@ def check_daemon(lock: Path) -> Check:
     """Whether a daemon runs on this book and account, and which."""
     try:
         running = running_daemon(lock)
-    except OSError as error:
-        return fail("daemon", f"could not look at {lock}: {error.strerror}", "see whose it is: ls -l")
+    except BookError as error:
+        return fail("daemon", str(error), f"see whose it is: ls -l {lock}")
     if running is None:
         return ok("daemon", "none runs on this book")
     said = f"process {running.pid} runs, version {running.version}, since {running.started_at}"

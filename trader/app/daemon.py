@@ -119,6 +119,9 @@ class Daemon:
 
     async def recover(self) -> None:
         """Say who we are, settle what was left, warm the strategy up."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.ask, signal.Signals(number).name)
         engine, settings = self._machine.engine, self._settings
         account = settings.account.name
         self._log.info(f"Managing positions for account: {account}")
@@ -140,9 +143,6 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until asked to stop."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.ask, signal.Signals(number).name)
         await self._control.start()
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)

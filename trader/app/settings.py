@@ -28,8 +28,8 @@ Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 ACCOUNT_NAME = r"^[a-z][a-z0-9-]{0,11}$"
 
-_NOT_SETTINGS = frozenset({"TRADER_MARKET_DATA"})
-"""Variables with our prefix that are not configuration: where the tests find real bars."""
+_NOT_SETTINGS = frozenset({"TRADER_MARKET_DATA", "TRADER_VENV", "TRADER_PYTHON", "TRADER_TEST_PROCESSES"})
+"""Variables with our prefix that are no configuration: the scripts' own, and where the tests find real bars."""
 
 
 class _Section(BaseModel):

@@ -118,14 +118,14 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a book; make it when it is new. Raises BookUnwritable, and BookBroken for what is not a book of ours."""
     if not path.exists():
         _make_book(path)
-    return _connect(path)
+    return _connect(path, called=path)
 
 
 def _make_book(path: Path) -> None:
     """Make a new book under another name and put it in its place whole: nobody ever sees half of one."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        _connect(draft).close()
+        _connect(draft, called=path).close()
         with suppress(FileExistsError):  # another account's daemon has made it at the same moment
             os.link(draft, path)
         folder = os.open(path.parent, os.O_RDONLY)
@@ -135,28 +135,29 @@ def _make_book(path: Path) -> None:
         raise BookUnwritable(f"cannot make the book {path}: {error.strerror}; {_ANY_WAY_OUT}") from error
     finally:
         for suffix in ("", "-wal", "-shm"):
-            Path(f"{draft}{suffix}").unlink(missing_ok=True)
+            with suppress(OSError):
+                Path(f"{draft}{suffix}").unlink()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, called: Path) -> sqlite3.Connection:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.close(descriptor)
     except OSError as error:
         raise BookUnwritable(
-            f"cannot write the book {path}: {error.strerror}; check the folder and its owner"
+            f"cannot write the book {called}: {error.strerror}; check the folder and its owner"
         ) from error
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        is_new = _check_schema(connection, path)
+        is_new = _check_schema(connection, called)
         if not is_new:
-            _check_pages(connection, path)
+            _check_pages(connection, called)
         connection.executescript(_PRAGMAS)
         if is_new:
             connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
     except sqlite3.Error as error:
         connection.close()
-        raise _named(error, path) from error
+        raise _named(error, called) from error
     except BookError:
         connection.close()
         raise
