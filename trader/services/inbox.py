@@ -9,16 +9,16 @@ from trader.domain.events import Event
 class Inbox:
     """A bounded queue from which everything that waits is taken at once.
 
-    Bars and signals wait for room. What the broker reports must never be dropped or wait for us, so `post` goes in
-    beyond the bound; a backlog ten times the bound means that the engine is dead, and raises.
+    Bars and signals wait for room, in the order in which they came; as many are let in as there is room for, not all
+    to see who is first. What the broker reports must never be dropped or wait for us, so `post` goes in beyond the
+    bound; a backlog ten times the bound means that the engine is dead, and raises.
     """
 
     def __init__(self, bound: int = 4096) -> None:
         self._bound = bound
         self._events: deque[Event] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
 
     def __len__(self) -> int:
         return len(self._events)
@@ -26,8 +26,9 @@ class Inbox:
     async def put(self, event: Event) -> None:
         """Add an event, waiting for room."""
         while len(self._events) >= self._bound:
-            self._room.clear()
-            await self._room.wait()
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            await turn
         self._add(event)
 
     def post(self, event: Event) -> None:
@@ -46,5 +47,13 @@ class Inbox:
         taken = [self._events.popleft() for _ in range(min(at_most, len(self._events)))]
         if not self._events:
             self._arrived.clear()
-        self._room.set()
+        self._let_in(self._bound - len(self._events))
         return taken
+
+    def _let_in(self, room: int) -> None:
+        """Wake as many as there is room for. One that gave up meanwhile takes no place."""
+        while self._waiting and room > 0:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                room -= 1
