@@ -5,6 +5,9 @@ time includes making the book and reading the summary back; theirs is `engine.ru
 disk. Ours is flat at each close and fills at the next bar's open, with costs; theirs holds overnight and fills at the
 close of the bar that signalled, without. Both make about a hundred fills a symbol. Start-up is the time from the start
 of the process to an engine without data. Figures are medians of the rounds; ratios are taken within a round.
+
+Ours waits for the disk some five thousand times, once a commit, theirs never: on a disk that takes 0.15 ms for it that
+is a fifth of our time, on one that takes 3 ms most of it. The table tells how much, so that a ratio can be read.
 """
 
 import argparse
@@ -83,6 +86,7 @@ def measure(rounds: int = 5) -> list[Figure]:
 
     return [
         Figure(name="replay: bars a second", measured=middle(ours, _rate), unit="bars/s"),
+        Figure(name="  of it waiting: the disk, or a busy machine", measured=middle(ours, _waiting), unit="%"),
         Figure(name="  NautilusTrader", measured=middle(theirs, _rate), unit="bars/s"),
         Figure(name="  NautilusTrader at its best", measured=middle(best, _rate), unit="bars/s"),
         Figure(name="  ratio to NautilusTrader", measured=ratio(_rate, theirs), at_least=1),
@@ -100,6 +104,10 @@ def measure(rounds: int = 5) -> list[Figure]:
 
 def _rate(run: Run) -> float:
     return run["bars"] / run["run_s"]
+
+
+def _waiting(run: Run) -> float:
+    return 100 * (1 - run["cpu_s"] / run["run_s"])
 
 
 def _rate_loading(run: Run) -> float:

@@ -517,15 +517,18 @@ async def test_with_the_window_taken_out_entries_go_on_until_the_close(
         assert (await market.submit("QQQ", 0.8)).outcome is Outcome.ORDERED
 
 
-async def test_an_entry_that_still_works_when_entries_stop_is_taken_back_before_the_close(tmp_path: Path) -> None:
+@pytest.mark.parametrize("filled", [0, 5])
+async def test_an_entry_that_still_works_when_entries_stop_is_taken_back_before_the_close(
+    tmp_path: Path, filled: int
+) -> None:
     settings = {"entry_timeout_s": 3600}
     async with a_machine(
-        tmp_path, clock="15:40", script=only(Side.BUY, Treatment(parts=(5, 0, 0, 0, 0))), signals=settings
+        tmp_path, clock="15:40", script=only(Side.BUY, Treatment(parts=(filled,))), signals=settings
     ) as market:
         await market.bar({"QQQ": 0.8})
         await market.bars_until("15:49")
         assert market.working() == [("BUY", "QQQ")]
-        assert market.held() == {"QQQ": 5}
+        assert market.held() == ({"QQQ": filled} if filled else {})
         await market.bars_until("16:00")
         assert market.held() == {}
         assert market.working() == []
@@ -627,6 +630,25 @@ async def test_a_price_that_moves_a_little_does_not_resize(tmp_path: Path) -> No
         for _ in range(120):
             await market.bar({"QQQ": 0.8}, {"QQQ": 500 * (1 + chance.uniform(-0.01, 0.01))})
         assert len(market.trades()) == 1
+
+
+async def test_a_reduction_that_works_is_not_ordered_again(tmp_path: Path) -> None:
+    """The position has grown far beyond its target; the order that brings it back takes its time."""
+    async with a_machine(tmp_path, script=only(Side.SELL, Treatment(delay_bars=5)), exits=WIDE) as market:
+        await market.bar({"AAPL": 0.8})
+        await market.bar()
+        for price in range(210, 301, 10):
+            await market.bar(closes={"AAPL": price})
+        for _ in range(4):
+            await market.bar({"AAPL": 0.8})
+            assert market.working() == [("SELL", "AAPL")]
+        await market.bars(5, {"AAPL": 0.8})
+        assert market.sql("SELECT reason, count(*) FROM orders WHERE side = 'SELL'") == [("resize", 1)]
+        assert market.log.errors == []
+        market.check()
+
+
+WIDE = {"stop_pct": 29.0, "take_profit_pct": 900.0}
 
 
 async def test_at_most_one_opening_a_bar_and_family(tmp_path: Path) -> None:

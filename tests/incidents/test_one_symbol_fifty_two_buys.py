@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from builders import Market, a_fill, a_machine, a_ticket, inbox_file
 
+from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import ThreadWriter
@@ -274,6 +275,16 @@ async def test_with_the_row_taken_out_too_there_are_many(tmp_path: Path, monkeyp
         assert live_locks(market) == 6
 
 
+async def test_with_only_memory_left_it_still_buys_once(tmp_path: Path) -> None:
+    """The row taken out: the lock a symbol and the locks in memory hold by themselves."""
+    async with a_machine(tmp_path, threaded=True) as market:
+        await market.without("one_working_opening_order_per_symbol")
+        await market.without("family_opposite_side_refused")  # it asks that index by name
+        gate = PendingLocks(market.book.store, {})
+        assert await commit_from_tasks([gate], market, 52) == {None: 1, Rule.SYMBOL_LOCKED: 51}
+        assert live_locks(market) == 1
+
+
 class WaitingStore:
     """The real store, which lets others run before it writes, and counts who is inside at once."""
 
@@ -447,6 +458,72 @@ async def test_memory_stays_as_the_database_is_when_the_database_refuses(
         assert draft.book().locks == loaded.locks
         assert draft.book().orders == loaded.orders
         assert draft.book().reserved_micros == market.one("SELECT reserved_micros FROM book_accounts")
+
+
+async def test_a_part_that_was_filled_is_no_longer_reserved(tmp_path: Path) -> None:
+    """What is reserved is what the rest may still cost at its limit, with what is left of the commission."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(100,), ignore_cancel=True)) as market:
+        await market.bar({"JD": 0.9})
+        limit, before = market.sql(
+            "SELECT limit_micros, reserved_micros FROM book_orders JOIN book_locks USING (order_ref)"
+        )[0]
+        assert before == SHARES * limit + 2_485_000
+        await market.bar()
+        paid = market.one("SELECT commission_micros FROM book_fills")
+        assert market.one("SELECT reserved_micros FROM book_accounts") == (SHARES - 100) * limit + 2_485_000 - paid
+
+
+async def test_an_entry_that_is_not_done_in_time_gives_everything_back(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.submit("JD", 0.9)
+        await market.wait(59)
+        assert market.working() == [("BUY", "JD")]
+        await market.wait(1)
+        assert market.working() == []
+        assert market.one("SELECT state FROM orders") == "cancelled"
+        assert market.one("SELECT reserved_micros FROM book_accounts") == 0
+        assert market.engine.book.reserved_micros == 0
+
+
+async def test_the_openings_of_a_day_are_counted_in_the_book(tmp_path: Path) -> None:
+    """A counter in memory starts at nothing in a process made anew."""
+    async with a_machine(tmp_path, limits={"openings_per_day": 3}) as market:
+        await market.bar({"JD": 0.9, "AAPL": 0.9})
+        await market.bar({"MSFT": 0.9})
+        await market.bar()
+        await market.restart()
+        await market.bar({"QQQ": 0.9})
+        await market.bars_until("15:45")
+        assert set(market.held()) == {"JD", "AAPL", "MSFT"}
+        assert market.rules() == [Rule.OPENINGS_PER_DAY]
+
+
+async def test_a_signal_of_the_same_id_is_decided_once_also_after_a_restart(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(reject="not today")) as market:
+        assert (await market.submit("JD", 0.9, "mine")).outcome is Outcome.ORDERED
+        await market.bar()
+        for restarted in (False, True):
+            if restarted:
+                await market.restart()
+                await market.bar()
+            decision = await market.submit("JD", 0.9, "mine")
+            assert decision.refusal is not None
+            assert decision.refusal.rule is Rule.REPEATED
+        assert market.one("SELECT count(*) FROM orders") == 1
+
+
+async def test_a_line_of_the_inbox_counts_once_also_after_a_restart(tmp_path: Path) -> None:
+    """Its offset is committed with its signal, refused or not."""
+    lines = tmp_path / "signals.jsonl"
+    async with a_machine(tmp_path) as market:
+        follower = inbox_file(market, lines)
+        lines.write_text('{"symbol": "JD", "probability": 0.9}\nnonsense\n{"symbol": "JD", "probability": 0.9}\n')
+        await market.handle(*follower.read())
+        await market.restart()
+        offset = await market.book.store.inbox_offset("paper", str(lines))
+        assert offset == (str(lines), lines.stat().st_size, 3)
+        assert InboxFile(lines, offset).read() == []
+        assert market.one("SELECT count(*) FROM orders") == 1
 
 
 # -- one execution, one transaction ---------------------------------------------------------------------------------

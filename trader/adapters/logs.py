@@ -51,6 +51,7 @@ def open_log(path: Path, level: str, rotation: str, retention: str, *, on_termin
         rotation=rotation,
         retention=retention,
         enqueue=True,
+        watch=True,
         backtrace=False,
         diagnose=False,
     )

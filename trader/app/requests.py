@@ -122,6 +122,6 @@ def _fill(values: Mapping[str, object], clock: Clock) -> Fill:
 
 def _text(request: Mapping[str, object], key: str) -> str:
     value = request.get(key)
-    if not isinstance(value, str) or not value or len(value) > _LONGEST_REASON:
-        raise BadRequest(f"{key} has to be a text of 1 to {_LONGEST_REASON} characters")
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST_REASON:
+        raise BadRequest(f"{key} has to be a printable text of 1 to {_LONGEST_REASON} characters")
     return value

@@ -35,7 +35,7 @@ def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Sig
 
 def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     if signal.timestamp is UNSTAMPED:
-        return Signal(signal.symbol, signal.probability, now, signal.id, source)
+        return _plain(signal, now, source)
     timestamp: object = signal.timestamp
     if not isinstance(timestamp, datetime) or timestamp.utcoffset() is None:
         return _no(Rule.NOT_A_SIGNAL, signal.symbol, detail="timestamp is not a datetime with a time zone")
@@ -44,7 +44,12 @@ def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal
         return _no(Rule.EXPIRED, signal.symbol, age.total_seconds(), max_age_s, "seconds")
     if age < -_CLOCK_SKEW:
         return _no(Rule.FROM_THE_FUTURE, signal.symbol, -age.total_seconds(), _CLOCK_SKEW.total_seconds(), "seconds")
-    return Signal(signal.symbol, signal.probability, timestamp, signal.id, source)
+    return _plain(signal, timestamp, source)
+
+
+def _plain(signal: Signal, at: datetime, source: str) -> Signal:
+    """The signal as plain text and number: a library's own kinds of them go no further."""
+    return Signal(str.__str__(signal.symbol), float(signal.probability), at, signal.id, source)
 
 
 def _shown(value: object) -> str:

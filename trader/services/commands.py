@@ -4,12 +4,14 @@ from trader.domain.decision import Close, Purpose
 from trader.domain.events import Command, CommandName, JournalType
 from trader.domain.exit_plan import ExitReason
 from trader.domain.ledger import Oversold, Position
-from trader.domain.money import usd
+from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.portfolio import Halt
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
+
+_MOST_CASH_MICROS = 10**12 * MICROS_PER_DOLLAR
 
 
 class Commands:
@@ -80,6 +82,11 @@ class Commands:
         return f"booked {fill.execution_id}: {fill.side} {fill.quantity} {fill.symbol} at {usd(fill.price_micros)}"
 
     def _move_cash(self, draft: Draft, command: Command) -> str:
+        after_micros = draft.cash_micros + command.amount_micros
+        if not command.amount_micros:
+            return "refused: nothing to book; an amount has to be at least 0.000001 USD"
+        if not 0 <= after_micros <= _MOST_CASH_MICROS:
+            return f"refused: cash would be {usd(after_micros)}; it has to stay between 0 and {usd(_MOST_CASH_MICROS)}"
         draft.move_cash(command.amount_micros)
         draft.note(JournalType.CASH_MOVED, amount_micros=command.amount_micros, reason=command.reason)
         return f"booked {usd(command.amount_micros)} USD; cash is now {usd(draft.cash_micros)}"

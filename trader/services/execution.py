@@ -36,6 +36,7 @@ class Execution:
         self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
         self._failed_exits: dict[str, Order] = {}
         self._cancels_asked: dict[str, datetime] = {}
+        self._cancel_next: set[str] = set()
 
     def report(self, step: Step, event: OrderReport) -> None:
         """Take in what the broker says. An order that memory does not hold has ended before: nothing to do."""
@@ -80,6 +81,9 @@ class Execution:
         order = step.draft.orders.get(order_ref)
         if order is None or order_ref in step.cancel:
             return
+        if order_ref in step.decided:
+            self._cancel_next.add(order_ref)  # not sent yet: there is nothing the broker could cancel
+            return
         if order.state in _ASKED and order_ref in self._cancels_asked:
             return
         self._cancels_asked.setdefault(order_ref, step.draft.now)
@@ -93,7 +97,10 @@ class Execution:
         self._cancels_asked.clear()
 
     def cancel_late_entries(self, step: Step) -> None:
-        """An entry that is not done in time is taken back; what was filled stays."""
+        """An entry that is not done in time, or unwanted since it was made, is taken back; what was filled stays."""
+        unwanted, self._cancel_next = self._cancel_next, set()
+        for order_ref in sorted(unwanted):
+            self.cancel(step, order_ref)
         deadline = step.draft.now - self._entry_timeout
         for lock in list(step.draft.locks.values()):
             if lock.acquired_at <= deadline:

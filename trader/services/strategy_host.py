@@ -4,12 +4,28 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
+from typing import NamedTuple
 
 from trader.domain.decision import Refusal, Rule, Signal, Stage
+from trader.domain.errors import ConfigurationError
 from trader.domain.market import Bar, BarTime
 from trader.domain.rules import Rules
 from trader.pipeline.intake import check_signal
 from trader.services.ports import Strategy
+
+
+class _Raised(NamedTuple):
+    """What a strategy raised, in words: the exception itself is not kept."""
+
+    name: str
+    said: str
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return ascii(str(error))[:80]
+    except Exception:  # noqa: BLE001  (an exception whose own text raises)
+        return "without a text"
 
 
 class StrategyHost:
@@ -26,8 +42,14 @@ class StrategyHost:
     def start(self, drivers: Iterable[str]) -> None:
         """Tell the strategy, if it asks, which symbols may be signalled."""
         on_start = getattr(self._strategy, "on_start", None)
-        if on_start is not None:
+        if on_start is None:
+            return
+        try:
             on_start(tuple(drivers))
+        except Exception as error:
+            raise ConfigurationError(
+                f"strategy {self.name}: on_start raised {type(error).__name__}: {_said(error)}"
+            ) from error
 
     @property
     def warmup_bars(self) -> int:
@@ -61,18 +83,21 @@ class StrategyHost:
                 signals = on_bar(bar)
                 if signals:
                     answered.append((bar, list(islice(signals, at_most))))
-            except Exception as error:  # noqa: BLE001  (the port's edge: a strategy may raise anything)
+            except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  (a strategy may raise anything)
                 self.failures += 1
-                answered.append((bar, [error]))
+                answered.append((bar, [_Raised(type(error).__name__, _said(error))]))
         return answered
 
     def _checked(self, raw: object, bar: Bar, now: datetime) -> tuple[Signal, Refusal | None]:
-        if isinstance(raw, Exception):
-            detail = f"{type(raw).__name__}: {ascii(str(raw))[:80]}"
+        if isinstance(raw, _Raised):
+            detail = f"{raw.name}: {raw.said}"
             return self._nonsense(bar, now), Refusal(
                 Stage.SIGNAL, Rule.STRATEGY_RAISED, bar.symbol, self.failures, detail=detail
             )
-        checked = check_signal(raw, now, self.name, self._rules.signal_max_age_s)
+        try:
+            checked = check_signal(raw, now, self.name, self._rules.signal_max_age_s)
+        except Exception as error:  # noqa: BLE001  (its own types may raise when they are only looked at)
+            checked = Refusal(Stage.SIGNAL, Rule.NOT_A_SIGNAL, bar.symbol, detail=type(error).__name__)
         if isinstance(checked, Refusal):
             return self._nonsense(bar, now), checked
         seen = self._seen[checked.symbol]

@@ -29,6 +29,9 @@ from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
 
+_NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABILITY, Rule.BAD_SYMBOL, Rule.TOO_MANY})
+_SAID_AT = frozenset(10**power for power in range(10))
+
 
 class Trading:
     """The parts that a step is decided with, in the order in which they are asked."""
@@ -38,6 +41,7 @@ class Trading:
         self.families = chain.families
         self.day = MarketDay(calendar)
         self.signals = 0
+        self._nonsense = 0
         self._rules = chain.rules
         self._strategies = strategies
         self._execution = Execution(chain.rules)
@@ -112,6 +116,7 @@ class Trading:
                 self.signals += 1
                 if refusal is not None:
                     self._deciding.refuse(step, signal, refusal)
+                    self._complain(step, signal, refusal)
                     continue
                 portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
                 _, portfolio = self._deciding.decide(step, portfolio, signal, self.prices, session)
@@ -149,6 +154,18 @@ class Trading:
         if self.families.instrument(checked.symbol).symbol in self.families.families:
             return checked
         return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail="no bar of this symbol has been seen")
+
+    def _complain(self, step: Step, signal: Signal, refusal: Refusal) -> None:
+        """A strategy that talks nonsense is said the first time, the tenth, the hundredth, ..."""
+        if refusal.rule not in _NONSENSE:
+            return
+        self._nonsense += 1
+        if self._nonsense in _SAID_AT:
+            step.say(
+                Level.WARNING,
+                f"STRATEGY {signal.source} {refusal.rule} {refusal.symbol}: {refusal.detail} "
+                f"(number {self._nonsense}) account={step.draft.account}",
+            )
 
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""

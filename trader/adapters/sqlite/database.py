@@ -118,6 +118,11 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open a book; make it when it is new. Raises BookUnwritable, and BookBroken for what is not a book of ours."""
     if not path.exists():
         _make_book(path)
+    elif path.stat().st_nlink > 1 and not list(path.parent.glob(f"{path.name}.*.new")):
+        raise BookBroken(
+            f"{path} has a second name (a hard link): two daemons could open it side by side and destroy it; remove "
+            "one of the names, or copy the book with `trader backup`"
+        )
     return _connect(path, called=path)
 
 

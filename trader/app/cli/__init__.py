@@ -4,7 +4,7 @@ Every command takes `--config` and `--db`; reads need no daemon; commands that c
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from trader.app.cli.output import Exit, complain
 from trader.domain.errors import (
@@ -28,6 +28,7 @@ _EXITS: dict[type[TraderError], Exit] = {
 def main() -> None:
     """Run the command line; every expected error becomes one clear line and its exit code."""
     try:
+        _check_arguments(sys.argv[1:])
         from trader.adapters.control import DaemonDown, NoAnswer
         from trader.app.cli.application import application
 
@@ -36,6 +37,16 @@ def main() -> None:
     except KeyboardInterrupt:
         complain("trader: interrupted")
         sys.exit(130)
+
+
+def _check_arguments(arguments: Sequence[str]) -> None:
+    """What is not text in the terminal's encoding can be neither looked up, sent nor stored."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            complain(f"trader: {argument!a} is not text in UTF-8")
+            sys.exit(Exit.USAGE)
 
 
 def _guarded(command: Callable[[], object], exits: dict[type[TraderError], Exit]) -> int:

@@ -23,7 +23,7 @@ application.command("signals")(reading.signals_command)
 application.command("funnel")(funnel.funnel_command)
 application.command("why")(explaining.why_command)
 
-application.command("signal")(running.signal_command)
+application.command("signal", context_settings={"ignore_unknown_options": True})(running.signal_command)
 application.command("halt")(running.halt_command)
 application.command("resume")(running.resume_command)
 application.command("flatten")(running.flatten_command)

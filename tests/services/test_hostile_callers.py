@@ -1,0 +1,124 @@
+"""What strategies and operators may do wrong costs them their own request, and never the daemon."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from builders import a_bar, a_machine, bar_time
+
+from trader import Bar, Signal
+from trader.adapters.run_lock import Holder
+from trader.adapters.sqlite.database import connect
+from trader.adapters.sqlite.projections import compare
+from trader.app.requests import BadRequest, Requests
+from trader.domain.decision import Refusal, Rule
+from trader.domain.errors import BookBroken, ConfigurationError
+from trader.domain.events import CommandName, SignalReceived
+from trader.domain.money import micros
+from trader.domain.rules import Rules
+from trader.services.strategy_host import StrategyHost
+
+
+class Mute(Exception):
+    """An exception that raises when it is asked what it says."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class OddFloat(float):
+    """A number that raises when it is looked at."""
+
+    def __ge__(self, other: object) -> bool:
+        raise RuntimeError("do not compare me")
+
+    __le__ = __gt__ = __lt__ = __ge__
+
+
+class Raising:
+    """A strategy that raises what it was given, or yields it."""
+
+    def __init__(self, what: object) -> None:
+        self.what = what
+
+    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+        """Misbehave."""
+        if isinstance(self.what, BaseException):
+            raise self.what
+        yield self.what  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("what", "rule"),
+    [
+        (ValueError("no"), Rule.STRATEGY_RAISED),
+        (Mute(), Rule.STRATEGY_RAISED),
+        (SystemExit(3), Rule.STRATEGY_RAISED),
+        (GeneratorExit(), Rule.STRATEGY_RAISED),
+        (None, Rule.NOT_A_SIGNAL),
+        (Signal("QQQ", OddFloat(0.8)), Rule.NOT_A_SIGNAL),
+        (Signal("QQQ", float("nan")), Rule.BAD_PROBABILITY),
+        (Signal("QQQ\n2026 INFO forged", 0.8), Rule.BAD_SYMBOL),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_a_strategy_raises_or_yields_is_refused(what: object, rule: Rule) -> None:
+    host = StrategyHost(Raising(what), "raising", Rules())
+
+    ((signal, refusal),) = host.on_bars(bar_time(a_bar()))
+
+    assert isinstance(refusal, Refusal)
+    assert refusal.rule is rule
+    assert signal.symbol == a_bar().symbol
+
+
+def test_a_strategy_whose_start_raises_is_a_configuration_error() -> None:
+    class Starting(Raising):
+        def on_start(self, symbols: object) -> None:
+            raise ValueError("no such file")
+
+    with pytest.raises(ConfigurationError, match="on_start raised ValueError"):
+        StrategyHost(Starting(None), "starting", Rules()).start(("QQQ",))
+
+
+async def test_an_entry_unwanted_in_the_step_that_made_it_is_cancelled_in_the_next(tmp_path: Path) -> None:
+    """Nothing was sent yet that could be cancelled; and the journal has to say first that the order was made."""
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        await market.handle(SignalReceived(Signal("QQQ", 0.95)), SignalReceived(Signal("QQQ", 0.5)))
+        await market.bars(2)
+        assert market.sql("SELECT state, filled FROM orders") == [("cancelled", 0)]
+        connection = connect(market.path)
+        try:
+            assert compare(connection, "paper").findings == []
+        finally:
+            connection.close()
+        market.check()
+
+
+@pytest.mark.parametrize("amount", ["-1000000000", "9000000000000", "0"])
+async def test_cash_cannot_be_moved_below_zero_or_beyond_reason(tmp_path: Path, amount: str) -> None:
+    async with a_machine(tmp_path) as market:
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        answer = await market.command(CommandName.ADJUST, amount_micros=micros(amount))
+        assert answer.startswith("refused")
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash
+
+
+@pytest.mark.parametrize("reason", ["\udcff", "two\nlines", "", "x" * 201])
+async def test_a_reason_that_cannot_be_kept_is_refused(tmp_path: Path, reason: str) -> None:
+    async with a_machine(tmp_path) as market:
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), lambda _: None)
+        with pytest.raises(BadRequest, match="reason has to be a printable text"):
+            await requests.answer({"ask": "halt", "operator": "me", "reason": reason})
+
+
+def test_a_book_with_two_names_is_refused(tmp_path: Path) -> None:
+    """SQLite keeps one write-ahead log a name: two names side by side destroy the file."""
+    first, second = tmp_path / "a.db", tmp_path / "b.db"
+    connect(first).close()
+    second.hardlink_to(first)
+
+    for name in (first, second):
+        with pytest.raises(BookBroken, match="second name"):
+            connect(name)
