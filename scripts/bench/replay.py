@@ -81,7 +81,7 @@ def measure(rounds: int = 5) -> list[Figure]:
         return [
             Figure(name=name, measured=middle(ours, itemgetter(key)), unit=unit),
             Figure(name="  NautilusTrader", measured=middle(theirs, itemgetter(key)), unit=unit),
-            Figure(name="  ratio", measured=ratio(itemgetter(key), theirs), at_most=1),
+            Figure(name="  ratio", measured=ratio(itemgetter(key), theirs), at_most=0.5),
         ]
 
     return [
@@ -89,11 +89,11 @@ def measure(rounds: int = 5) -> list[Figure]:
         Figure(name="  of it waiting: the disk, or a busy machine", measured=middle(ours, _waiting), unit="%"),
         Figure(name="  NautilusTrader", measured=middle(theirs, _rate), unit="bars/s"),
         Figure(name="  NautilusTrader at its best", measured=middle(best, _rate), unit="bars/s"),
-        Figure(name="  ratio to NautilusTrader", measured=ratio(_rate, theirs), at_least=1),
-        Figure(name="  ratio to its best", measured=ratio(_rate, best), at_least=1),
+        Figure(name="  ratio to NautilusTrader", measured=ratio(_rate, theirs), at_least=2),
+        Figure(name="  ratio to its best", measured=ratio(_rate, best)),
         Figure(name="replay with loading: bars a second", measured=middle(ours, _rate_loading), unit="bars/s"),
         Figure(name="  NautilusTrader", measured=middle(theirs, _rate_loading), unit="bars/s"),
-        Figure(name="  ratio to NautilusTrader", measured=ratio(_rate_loading, theirs), at_least=1),
+        Figure(name="  ratio to NautilusTrader", measured=ratio(_rate_loading, theirs)),
         Figure(name="fills a symbol", measured=middle(ours, _fills)),
         Figure(name="  NautilusTrader", measured=middle(theirs, _fills)),
         *beside("start-up", "start_s", "s"),

@@ -32,9 +32,13 @@ SYMBOLS = sorted(OPENING_PRICES)
 DRIVERS = ["QQQ", "AAPL", "MSFT", "JD"]
 PROBABILITIES = st.sampled_from([0.0, 0.05, 0.2, 0.25, 0.4, 0.5, 0.6, 0.74, 0.76, 0.85, 0.9, 0.95, 1.0])
 WORDS = st.dictionaries(st.sampled_from(DRIVERS), PROBABILITIES, max_size=4)
+SURE = st.sampled_from([0.0, 0.2, 0.8, 1.0])
+SCOPES = [("all", ""), ("family", "QQQ"), ("symbol", "JD"), ("symbol", "AAPL")]
 MOVES = st.dictionaries(
     st.sampled_from(SYMBOLS), st.sampled_from([-0.3, -0.06, -0.03, -0.01, 0.002, 0.01, 0.03, 0.06, 0.5]), max_size=4
 )
+
+LATE = new_york("15:43", MONDAY)
 
 ENTRIES = [
     Treatment(),
@@ -77,15 +81,15 @@ class Machine(RuleBasedStateMachine):
     def run(self, doing: Coroutine[Any, Any, Result]) -> Result:
         return self.loop.run_until_complete(doing)
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(held=st.dictionaries(st.sampled_from(DRIVERS), SURE, min_size=1))
+    def begin(self, held: dict[str, float]) -> None:
         limits = {"openings_per_day": 10_000, "day_loss_pct": 100, "position_pct": 30.0, "orders_per_minute": 10_000}
         path = Path(self.folder.name) / "trading_data.db"
         self.market = Market(path, {"limits": limits}, session_of().opens_at, threaded=False)
         self.market.script = self.treat
         self.run(self.market.start())
         self.connected()
-        self.run(self.market.bar())
+        self.run(self.market.bars(3, held))
 
     def treat(self, order: Order) -> Treatment:
         return self.entry if order.side is Side.BUY else self.exit
@@ -109,14 +113,30 @@ class Machine(RuleBasedStateMachine):
 
     # what may happen
 
-    @rule(words=WORDS, moves=MOVES, at_open=st.booleans())
-    def a_bar(self, words: dict[str, float], moves: dict[str, float], at_open: bool) -> None:
+    @rule(
+        words=WORDS,
+        moves=MOVES,
+        at_open=st.booleans(),
+        entry=st.sampled_from(ENTRIES),
+        exit_=st.sampled_from(EXITS),
+    )
+    def a_bar(
+        self, words: dict[str, float], moves: dict[str, float], at_open: bool, entry: Treatment, exit_: Treatment
+    ) -> None:
+        """A minute; orders that follow from it are treated so by the broker."""
+        self.entry, self.exit = entry, exit_
         closes = {symbol: round(self.market.prices[symbol] * (1 + move), 2) for symbol, move in moves.items()}
         closes = {symbol: close for symbol, close in closes.items() if 1 < close < 10_000}
         self.run(self.market.bar(words, closes, at_open=at_open))
 
-    @rule(words=WORDS)
-    def some_bars(self, words: dict[str, float]) -> None:
+    @rule(symbol=st.sampled_from(DRIVERS), probability=SURE, entry=st.sampled_from(ENTRIES))
+    def the_strategy_is_sure(self, symbol: str, probability: float, entry: Treatment) -> None:
+        self.entry = entry
+        self.run(self.market.bars(2, {symbol: probability}))
+
+    @rule(words=WORDS, exit_=st.sampled_from(EXITS))
+    def some_bars(self, words: dict[str, float], exit_: Treatment) -> None:
+        self.exit = exit_
         self.run(self.market.bars(3, words))
 
     @rule(symbol=st.sampled_from([*SYMBOLS, "NOWHERE"]), probability=PROBABILITIES, times=st.integers(1, 3))
@@ -128,14 +148,7 @@ class Machine(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.run(self.market.wait(seconds))
 
-    @rule(treatment=st.sampled_from(ENTRIES))
-    def entries_are_treated_so(self, treatment: Treatment) -> None:
-        self.entry = treatment
-
-    @rule(treatment=st.sampled_from(EXITS))
-    def exits_are_treated_so(self, treatment: Treatment) -> None:
-        self.exit = treatment
-
+    @precondition(lambda self: not self.holds_reports_back)
     @rule()
     def reports_are_held_back(self) -> None:
         self.holds_reports_back = True
@@ -148,30 +161,34 @@ class Machine(RuleBasedStateMachine):
         random.shuffle(late)
         self.deliver(late)
 
-    @rule(random=st.randoms(use_true_random=False))
-    def an_old_execution_is_reported_again(self, random: Any) -> None:
-        trades = self.market.sql("SELECT symbol, quantity, side, order_ref, execution_id FROM book_fills")
+    @rule(which=st.integers(0, 1000))
+    def an_old_execution_is_reported_again(self, which: int) -> None:
+        trades = self.market.sql("SELECT symbol, quantity, side, order_ref, execution_id FROM book_fills ORDER BY id")
         if trades:
-            symbol, quantity, side, ref, execution = random.choice(trades)
+            symbol, quantity, side, ref, execution = trades[which % len(trades)]
             fill = a_fill(symbol, quantity, 1.0, side=Side(side), order_ref=ref, execution_id=execution)
             self.run(self.market.report(fill, 2))
 
-    @rule(random=st.randoms(use_true_random=False))
-    def the_broker_cancels_unasked(self, random: Any) -> None:
-        if self.market.broker._working:
-            self.market.broker.cancel(random.choice(sorted(self.market.broker._working)))
-            self.run(self.market.settle())
+    @precondition(lambda self: self.market.broker._working)
+    @rule(which=st.integers(0, 10))
+    def the_broker_cancels_unasked(self, which: int) -> None:
+        working = sorted(self.market.broker._working)
+        self.market.broker.cancel(working[which % len(working)])
+        self.run(self.market.settle())
 
-    @rule(scope=st.sampled_from([("all", ""), ("family", "QQQ"), ("symbol", "JD")]))
+    @rule(scope=st.sampled_from(SCOPES))
     def entries_are_halted(self, scope: tuple[str, str]) -> None:
         self.run(self.market.command(CommandName.HALT, *scope))
 
-    @rule(scope=st.sampled_from([("all", ""), ("family", "QQQ"), ("symbol", "JD")]))
-    def entries_are_resumed(self, scope: tuple[str, str]) -> None:
-        self.run(self.market.command(CommandName.RESUME, *scope))
+    @precondition(lambda self: self.market.engine.book.halts)
+    @rule()
+    def entries_are_resumed(self) -> None:
+        for scope in SCOPES:
+            self.run(self.market.command(CommandName.RESUME, *scope))
 
-    @rule(scope=st.sampled_from([("all", ""), ("family", "QQQ"), ("symbol", "JD")]))
-    def everything_is_flattened(self, scope: tuple[str, str]) -> None:
+    @precondition(lambda self: self.market.engine.book.positions)
+    @rule(scope=st.sampled_from(SCOPES))
+    def what_is_held_is_flattened(self, scope: tuple[str, str]) -> None:
         self.run(self.market.command(CommandName.FLATTEN, *scope))
 
     @rule(dollars=st.sampled_from([10_000, 0.01, -0.01, -5_000]))
@@ -204,11 +221,10 @@ class Machine(RuleBasedStateMachine):
             writer.transact = transact  # type: ignore[method-assign]
         self.run(self.market.wait(1))
 
+    @precondition(lambda self: self.market.engine.book.orders_made > 6 and self.market.now < LATE)
     @rule()
     def the_day_nears_its_end(self) -> None:
-        end = new_york("15:43", MONDAY)
-        if self.market.now < end:
-            self.run(self.market.jump(end))
+        self.run(self.market.jump(LATE))
 
     # what has to hold
 
