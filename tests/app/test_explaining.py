@@ -102,13 +102,22 @@ def test_a_closing_signal_tells_what_it_closed(book: ReplayedBook) -> None:
     assert ("position", "QQQ", "closing because signal (exit, signal S-0003)") in told
     assert [id_ for what, id_, _ in told if what == "fill"] == ["paper-1-0001.1", "paper-1-0002.1"]
     assert {id_ for what, id_, _ in told if what == "signal"} == {"S-0001", "S-0003"}
+    assert told == story(book, "S-0001"), "and the signal that opened it tells who closed it"
 
 
-def test_another_position_of_the_same_symbol_is_another_story(book: ReplayedBook, tmp_path: Path) -> None:
-    """The order of the next position begins at the instant the last one got flat."""
-    again = book.copy_to(tmp_path / "again")
-    again.damage("UPDATE book_orders SET symbol = 'TQQQ' WHERE order_ref = 'paper-1-0008'")
-    assert not any(id_ == "paper-1-0008" for _, id_, _ in story(again, "paper-1-0006"))
+async def test_the_next_position_of_the_symbol_is_another_story(tmp_path: Path) -> None:
+    """Its order is made at the instant at which the last position got flat."""
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, says={"QQQ": 0.8})
+        await market.bar(says={"QQQ": 0.5})
+        await market.bar(says={"QQQ": 0.8})
+        await market.bar()
+        assert market.held() == {"QQQ": 29}
+        first = {row["id"] for row in trader("why", "paper-1-0001", "--db", str(market.path)).rows()}
+        second = {row["id"] for row in trader("why", "paper-1-0003", "--db", str(market.path)).rows()}
+    assert {"paper-1-0001", "paper-1-0002"} <= first
+    assert not {"paper-1-0003", "paper-1-0003.1"} & first
+    assert not {"paper-1-0001", "paper-1-0002"} & second
 
 
 async def test_what_is_still_held_says_so(tmp_path: Path) -> None:

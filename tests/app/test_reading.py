@@ -236,7 +236,7 @@ RUNNING: dict[str, object] = {
     "code": code_fingerprint(),
     "started_at": "2025-06-23T13:00:00+00:00",
     "market_time": "2025-06-23T19:47:30+00:00",
-    "phase": "entries_stopped",
+    "phase": "flatten",
     "equity": 99_900.0,
 }
 
@@ -274,7 +274,7 @@ def test_status_with_a_daemon_is_what_it_says(own: ReplayedBook) -> None:
     assert answer.code == 0
     assert facts["daemon"] == "running, process 4711, version 0.1.0, since 2025-06-23T13:00:00+00:00"
     assert facts["state"] == "TRADING"
-    assert facts["session"] == "entries_stopped"
+    assert facts["session"] == "flatten", "bars of half an hour end the day earlier"
     assert facts["next"].startswith("flatten 15:50")
     assert facts["equity"] == "99,900.00"
     assert facts["P&L in total"] == "-100.00"

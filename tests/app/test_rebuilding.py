@@ -12,9 +12,11 @@ from replayed_book import ReplayedBook, a_replayed_book, trader
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.run_lock import Holder, RunLock
-from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.database import connect, read_only
 from trader.adapters.sqlite.projections import compare
+from trader.adapters.sqlite.rebuilding import rebuild
 from trader.domain.decision import Side
+from trader.domain.errors import BookBroken
 from trader.domain.events import CommandName, OrderAccepted
 from trader.domain.order import Fill, Order
 
@@ -199,6 +201,15 @@ def test_a_damaged_journal_is_found_and_nothing_is_rebuilt_from_it(
     assert applied.code == 4
     assert "the journal itself is damaged" in applied.err
     assert book.db.read_bytes() == before
+
+
+def test_the_rebuild_itself_refuses_a_damaged_journal(book: ReplayedBook) -> None:
+    """Whoever calls it, and whatever was looked at before."""
+    book.damage("UPDATE book_events SET at_us = at_us + 1 WHERE seq = 4")
+    book.damage("UPDATE book_positions SET quantity = 180 WHERE symbol = 'TQQQ'")
+    with closing(connect(book.db)) as connection, pytest.raises(BookBroken, match="damaged itself"):
+        rebuild(connection, "paper", "operator")
+    assert book.one("SELECT quantity FROM book_positions WHERE symbol = 'TQQQ'") == "180"
 
 
 def test_one_changed_event_is_one_finding_of_the_chain(book: ReplayedBook) -> None:
