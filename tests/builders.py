@@ -293,18 +293,18 @@ class Sentences:
         self.lines: list[str] = []
         self.errors: list[str] = []
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Keep a sentence."""
-        self.lines.append(message)
+        self.lines += messages
 
-    def warning(self, message: str) -> None:
+    def warning(self, *messages: str) -> None:
         """Keep a sentence."""
-        self.lines.append(message)
+        self.lines += messages
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """Keep a sentence, among the errors too."""
-        self.lines.append(message)
-        self.errors.append(message)
+        self.lines += messages
+        self.errors += messages
 
     def said(self, beginning: str) -> list[str]:
         """The sentences that begin so."""

@@ -33,14 +33,14 @@ _NOON = datetime(2025, 2, 10, 17, 0, tzinfo=UTC)
 class Complaints:
     """A log that lets nothing pass unseen: a benchmark in which something went wrong measures nothing."""
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Not said."""
 
     warning = info
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """Stop."""
-        raise SystemExit(f"the benchmark's replay complains: {message}")
+        raise SystemExit(f"the benchmark's replay complains: {messages}")
 
 
 async def _stand(settings: Settings, folder: Path) -> None:

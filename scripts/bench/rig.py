@@ -49,7 +49,7 @@ Statement = tuple[str, object, bool]
 class Silence:
     """No log, no record."""
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Not said."""
 
     warning = error = info

@@ -10,18 +10,16 @@ from trader.domain.portfolio import Halt
 
 
 def test_the_next_decision_sees_what_a_ticket_has_taken() -> None:
-    before = a_portfolio(a_position("AAPL", 10, 100.0))
-    ticket, lock = a_ticket("TQQQ", 5, 80.0, reserved=401.0), a_lock("TQQQ", 401.0)
-    after = before.with_ticket(ticket, NOON, lock)
+    before, after = (a_portfolio(a_position("AAPL", 10, 100.0)) for _ in range(2))
+    locks = {"TQQQ": a_lock("TQQQ", 401.0)}
+    after.take(a_ticket("TQQQ", 5, 80.0, reserved=401.0), locks)
     assert after.reserved_micros - before.reserved_micros == micros(401)
     assert after.gross_micros - before.gross_micros == micros(401)
+    assert after.day.notional_micros - before.day.notional_micros == micros(401)
     assert after.family_micros["QQQ"] == micros(401)
     assert (after.slots, after.entries_last_minute, after.day.openings) == (2, 1, 1)
-    assert after.opened_at == {"QQQ": NOON}
-    assert after.locks == {"TQQQ": lock}
+    assert after.locks == locks
     assert after.cash_micros == before.cash_micros
-    assert before.locks == {}
-    assert before.day.openings == 0
 
 
 @pytest.mark.parametrize("key", ["all", "family:QQQ", "symbol:TQQQ"])

@@ -432,10 +432,10 @@ async def test_entries_of_one_bar_see_one_anothers_reservations(tmp_path: Path) 
 async def test_with_the_chain_blind_to_reservations_the_database_says_no(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unchanged(portfolio: Portfolio, *_: object) -> Portfolio:
-        return portfolio
+    def nothing(*_: object) -> None:
+        """A ticket is not counted."""
 
-    monkeypatch.setattr(Portfolio, "with_ticket", unchanged)
+    monkeypatch.setattr(Portfolio, "take", nothing)
     async with a_machine(tmp_path, limits={"position_pct": 45.0, "gross_pct": 200.0, "order_notional": 1e9}) as market:
         await market.bar({"AAPL": 0.9, "MSFT": 0.9, "JD": 0.9})
         await market.bar()

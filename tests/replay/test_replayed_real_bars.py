@@ -32,15 +32,15 @@ pytestmark = pytest.mark.skipif(not FOLDERS, reason="TRADER_MARKET_DATA names no
 class Quiet:
     """A log that fails the test when something is wrong."""
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Of no interest."""
 
-    def warning(self, message: str) -> None:
+    def warning(self, *messages: str) -> None:
         """Of no interest."""
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """The bars of a symbol may end before the close; anything else is a defect."""
-        assert message.startswith("NOT FLAT"), message
+        assert all(message.startswith("NOT FLAT") for message in messages), messages
 
 
 def replayed(folder: Path, db: Path, symbols: tuple[str, ...] = ()) -> Summary:

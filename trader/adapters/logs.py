@@ -6,37 +6,50 @@ tracebacks: one could be a secret.
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from trader.services.ports import Clock
 
-_LINE = "{time:YYYY-MM-DDTHH:mm:ss.SSSZZ} {level: <7} [{extra[market]}] {message}"
+if TYPE_CHECKING:
+    from loguru import Record
+
 _UNPRINTABLE = {code: f"\\x{code:02x}" for code in range(32)} | {127: "\\x7f"}
 
 
 class LoguruLog:
-    """The Log port."""
+    """The Log port. What one step has to say is one record: a record costs as much as twenty lines."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Say what happened."""
-        self._say("INFO", message)
+        self._say("INFO", messages)
 
-    def warning(self, message: str) -> None:
+    def warning(self, *messages: str) -> None:
         """Say what should be looked at."""
-        self._say("WARNING", message)
+        self._say("WARNING", messages)
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """Say what is wrong."""
-        self._say("ERROR", message)
+        self._say("ERROR", messages)
 
-    def _say(self, level: str, message: str) -> None:
-        """One line, whatever it quotes: control characters would forge lines of their own."""
+    def _say(self, level: str, messages: tuple[str, ...]) -> None:
+        """Each message one line, whatever it quotes: control characters would forge lines of their own."""
         market = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        logger.bind(market=market).log(level, "{}", message.translate(_UNPRINTABLE))
+        lines = [message.translate(_UNPRINTABLE) for message in messages]
+        logger.bind(market=market, lines=lines).log(level, "")
+
+
+def _written(record: "Record") -> str:
+    """What a record looks like in the file: every line of it with its own head."""
+    host = record["time"].isoformat(timespec="milliseconds")
+    extra = record["extra"]
+    head = f"{host} {record['level'].name: <7} [{extra['market']}] "
+    extra["text"] = "\n".join(head + line for line in extra.get("lines") or [record["message"]])
+    return "{extra[text]}\n"
 
 
 def open_log(path: Path, level: str, rotation: str, retention: str, *, on_terminal: bool) -> None:
@@ -46,7 +59,7 @@ def open_log(path: Path, level: str, rotation: str, retention: str, *, on_termin
     path.touch(mode=0o600)
     logger.add(
         path,
-        format=_LINE,
+        format=_written,
         level=level,
         rotation=rotation,
         retention=retention,
@@ -56,7 +69,7 @@ def open_log(path: Path, level: str, rotation: str, retention: str, *, on_termin
         diagnose=False,
     )
     if on_terminal:
-        logger.add(sys.stderr, format=_LINE, level=level, backtrace=False, diagnose=False)
+        logger.add(sys.stderr, format=_written, level=level, backtrace=False, diagnose=False)
 
 
 def close_log() -> None:

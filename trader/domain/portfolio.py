@@ -80,16 +80,19 @@ class Book:
         return equity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Portfolio:
-    """What a decision may see. Exposure counts positions at market and working entries at their worst case."""
+    """What the decisions of one step may see: exposure counts positions at market, working entries at their worst case.
+
+    A decision only reads it; `take` counts its ticket before the next one looks.
+    """
 
     account: str
     cash_micros: int
     reserved_micros: int
     equity_micros: int
     gross_micros: int
-    family_micros: Mapping[str, int]
+    family_micros: dict[str, int]
     positions: Mapping[str, Position]
     locks: Mapping[str, PendingLock]
     exits: Mapping[str, Order]
@@ -114,20 +117,15 @@ class Portfolio:
                 return self.halts[key]
         return None
 
-    def with_ticket(self, ticket: Ticket, now: datetime, lock: PendingLock) -> "Portfolio":
-        """The portfolio the next decision sees: this ticket's cash, slot and exposure are taken."""
+    def take(self, ticket: Ticket, locks: Mapping[str, PendingLock]) -> None:
+        """Count a ticket's cash, slot and exposure as taken; `locks` hold its own."""
         reserved = ticket.reserved_micros
-        return replace(
-            self,
-            reserved_micros=self.reserved_micros + reserved,
-            gross_micros=self.gross_micros + reserved,
-            family_micros={
-                **self.family_micros,
-                ticket.family: self.family_micros.get(ticket.family, 0) + reserved,
-            },
-            locks={**self.locks, ticket.symbol: lock},
-            day=self.day._replace(openings=self.day.openings + 1, notional_micros=self.day.notional_micros + reserved),
-            slots=self.slots + ticket.takes_slot,
-            opened_at={**self.opened_at, ticket.family: now},
-            entries_last_minute=self.entries_last_minute + 1,
+        self.reserved_micros += reserved
+        self.gross_micros += reserved
+        self.family_micros[ticket.family] = self.family_micros.get(ticket.family, 0) + reserved
+        self.locks = locks
+        self.day = self.day._replace(
+            openings=self.day.openings + 1, notional_micros=self.day.notional_micros + reserved
         )
+        self.slots += ticket.takes_slot
+        self.entries_last_minute += 1

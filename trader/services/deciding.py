@@ -1,13 +1,12 @@
 """Deciding: each signal through the chain, each decision into the draft.
 
-The portfolio that a decision sees is made from the draft, once a step, and then handed on: a ticket that was made
-counts for the next decision of the same step.
+The portfolio that the decisions see is made from the draft, once a step; each ticket is counted in it before the next
+decision.
 """
 
 from collections import defaultdict, deque
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import chain as concatenated
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.market import Prices
@@ -40,12 +39,12 @@ class Deciding:
 
     def decide(
         self, step: Step, portfolio: Portfolio, signal: Signal, prices: Prices, session: SessionDay | None
-    ) -> tuple[Decision, Portfolio]:
-        """Decide one checked signal; give the decision and the portfolio that the next one sees."""
+    ) -> Decision:
+        """Decide one checked signal."""
         own_id = signal.id
         if own_id and own_id in self._seen_ids:
             refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=f"id {own_id} was decided before")
-            return self._refused(step, self._with_id(signal, step.draft), refusal), portfolio
+            return self._refused(step, self._with_id(signal, step.draft), refusal)
         if not own_id:
             signal = self._with_id(signal, step.draft)
         self._seen_ids.add(signal.id)
@@ -64,7 +63,7 @@ class Deciding:
         """Whether a family waits for its closes to fill."""
         return bool(self._turning)
 
-    def decide_turned(self, step: Step, portfolio: Portfolio, prices: Prices, session: SessionDay | None) -> Portfolio:
+    def decide_turned(self, step: Step, portfolio: Portfolio, prices: Prices, session: SessionDay | None) -> None:
         """Families whose closes have filled: decide their newest unexpired signal again (nothing is deferred)."""
         for family in sorted(self._turning):
             members = self._chain.families.family(family).members
@@ -74,8 +73,7 @@ class Deciding:
             if step.draft.now - signal.timestamp > self._max_age:
                 del self._turning[family]
             else:
-                _, portfolio = self._push(step, portfolio, signal, prices, session, fold=False)
-        return portfolio
+                self._push(step, portfolio, signal, prices, session, fold=False)
 
     def _push(
         self,
@@ -86,19 +84,19 @@ class Deciding:
         session: SessionDay | None,
         *,
         fold: bool,
-    ) -> tuple[Decision, Portfolio]:
+    ) -> Decision:
         try:
             decision = self._chain.decide(signal, portfolio, prices, session, step.draft.now)
         except Exception as error:  # noqa: BLE001  (a bug in the chain costs this signal, loudly, and nothing else)
             refusal = Refusal(Stage.SIGNAL, Rule.CHAIN_RAISED, signal.symbol, detail=f"{type(error).__name__}: {error}")
             step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
-            return self._refused(step, signal, refusal), portfolio
+            return self._refused(step, signal, refusal)
         if decision.ticket is not None and self.entries_barred is not None:
             barred = replace(self.entries_barred, symbol=decision.ticket.symbol)
             decision = Decision(signal, Outcome.REFUSED, refusal=barred)
         return self._apply(step, portfolio, decision, fold=fold)
 
-    def _apply(self, step: Step, portfolio: Portfolio, decision: Decision, *, fold: bool) -> tuple[Decision, Portfolio]:
+    def _apply(self, step: Step, portfolio: Portfolio, decision: Decision, *, fold: bool) -> Decision:
         signal, order_ref = decision.signal, ""
         for close in decision.closes:
             self._execution.close(step, close)
@@ -112,7 +110,7 @@ class Deciding:
             step.decided[order_ref] = decision
             self._opened_at[decision.ticket.family] = step.draft.now
             self._entry_times.append(step.draft.now)
-            portfolio = portfolio.with_ticket(decision.ticket, step.draft.now, lock)
+            portfolio.take(decision.ticket, step.draft.locks)
         refusal = decision.refusal
         family = self._chain.families.instrument(signal.symbol).family
         if refusal is not None and refusal.rule is Rule.TURNING:
@@ -120,7 +118,7 @@ class Deciding:
         else:
             self._turning.pop(family, None)
         step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
-        return decision, portfolio
+        return decision
 
     def _refused(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
         step.keep(signal, Outcome.REFUSED, refusal, "", fold=True)
@@ -170,7 +168,7 @@ class Deciding:
             unknown=frozenset(order.symbol for order in draft.orders.values() if order.state is OrderState.UNKNOWN),
             halts=draft.halts,
             day=day,
-            slots=len(set(concatenated(draft.positions, draft.locks))),
+            slots=len(draft.positions.keys() | draft.locks.keys()),
             turning=self._turning,
             opened_at=self._opened_at,
             entries_last_minute=len(self._entry_times),

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
+from operator import itemgetter
 
 from trader.domain.decision import UNSTAMPED, Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.errors import BookUnwritable
@@ -88,9 +90,10 @@ class Engine:
         self._busy = False
 
     async def run(self) -> None:
-        """Take events until `stop`."""
+        """Take events until `stop`. Between two steps everything else on the loop has its turn."""
         while not self._stopping:
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
+            await asyncio.sleep(0)
 
     def stop(self) -> None:
         """End `run` after the step it is in. Cancelling it instead could tear a commit from its consequences."""
@@ -125,14 +128,12 @@ class Engine:
         with suppress(BookUnwritable):  # the step has said so, and barred entries; the feed goes on for the exits
             await self._ask(bar_time)
 
-    async def _ask(self, event: SignalReceived | Command | BarTime) -> Decision | str:
+    def _ask(self, event: SignalReceived | Command | BarTime) -> asyncio.Future[Decision | str]:
+        """Hand in an event; what comes of it is the future's result. The event lives in the inbox as long as its id."""
         answer: asyncio.Future[Decision | str] = asyncio.get_running_loop().create_future()
         self._answers[id(event)] = answer
-        try:
-            await self.inbox.put(event)
-            return await answer
-        finally:
-            del self._answers[id(event)]
+        self.inbox.post(event)
+        return answer
 
     async def mark(self, type_: JournalType, **data: JsonValue) -> None:
         """Journal something about the run itself, before the loop runs or after it has ended."""
@@ -214,7 +215,7 @@ class Engine:
         if self.trading.not_committed(str(error)):
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
-            answer = self._answers.get(id(event))
+            answer = self._answers.pop(id(event), None)
             if answer is None or answer.done():
                 continue
             if isinstance(event, Command):
@@ -247,12 +248,12 @@ class Engine:
     def _log(self, step: Step) -> None:
         log = self._ports.log
         say = {Level.INFO: log.info, Level.WARNING: log.warning, Level.ERROR: log.error}
-        for level, sentence in step.says:
-            say[level](sentence)
+        for level, said in groupby(step.says, key=itemgetter(0)):
+            say[level](*(sentence for _, sentence in said))
 
     def _answer(self, step: Step) -> None:
         for event_id, result in step.results.items():
-            answer = self._answers.get(event_id)
+            answer = self._answers.pop(event_id, None)
             if answer is None or answer.done():
                 continue
             overruled = step.overruled.get(result.signal.id) if isinstance(result, Decision) else None

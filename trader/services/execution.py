@@ -96,11 +96,17 @@ class Execution:
         """What was asked in a step that has not happened was not asked."""
         self._cancels_asked.clear()
 
-    def cancel_late_entries(self, step: Step) -> None:
-        """An entry that is not done in time, or unwanted since it was made, is taken back; what was filled stays."""
+    def cancel_unwanted(self, step: Step) -> None:
+        """Entries that were unwanted before they had left are taken back now."""
         unwanted, self._cancel_next = self._cancel_next, set()
         for order_ref in sorted(unwanted):
             self.cancel(step, order_ref)
+
+    def cancel_late_entries(self, step: Step) -> None:
+        """An entry that is not done in time is taken back; what was filled stays.
+
+        Judged when time is told (a bar, a tick): whatever the broker reported before that has been heard by then.
+        """
         deadline = step.draft.now - self._entry_timeout
         for lock in list(step.draft.locks.values()):
             if lock.acquired_at <= deadline:

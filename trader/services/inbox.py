@@ -9,9 +9,9 @@ from trader.domain.events import Event
 class Inbox:
     """A bounded queue from which everything that waits is taken at once.
 
-    Bars and signals wait for room, in the order in which they came; as many are let in as there is room for, not all
-    to see who is first. What the broker reports must never be dropped or wait for us, so `post` goes in beyond the
-    bound; a backlog ten times the bound means that the engine is dead, and raises.
+    Who only hands in waits for room, in the order in which he came; as many are let in as there is room for, not all
+    to see who is first. `post` goes in beyond the bound: what the broker reports must never be dropped or wait for us,
+    and who waits for an answer gains nothing by waiting twice.
     """
 
     def __init__(self, bound: int = 4096) -> None:
@@ -29,15 +29,10 @@ class Inbox:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append(turn)
             await turn
-        self._add(event)
+        self.post(event)
 
     def post(self, event: Event) -> None:
-        """Add an event at once. Raises OverflowError when nobody takes them."""
-        if len(self._events) >= self._bound * 10:
-            raise OverflowError("the engine does not take events from its inbox")
-        self._add(event)
-
-    def _add(self, event: Event) -> None:
+        """Add an event at once."""
         self._events.append(event)
         self._arrived.set()
 

@@ -173,16 +173,16 @@ class Recorder(Protocol):
 
 
 class Log(Protocol):
-    """One sentence for a person. Must not block."""
+    """Sentences for a person, one a line. Must not block."""
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Say what happened."""
         ...
 
-    def warning(self, message: str) -> None:
+    def warning(self, *messages: str) -> None:
         """Say what should be looked at."""
         ...
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """Say what is wrong."""
         ...

@@ -13,6 +13,7 @@ from trader.domain.events import (
     OrderLost,
     OrderRejected,
     SignalReceived,
+    Tick,
 )
 from trader.domain.market import BarTime, Prices, by_symbol
 from trader.domain.portfolio import Portfolio
@@ -77,6 +78,9 @@ class Trading:
             self._deciding.repair_conflicts(step)
         session = self.day.look(step, self.prices)
         self._look_at_exits(step, bar_times, session)
+        self._execution.cancel_unwanted(step)
+        if bar_times or any(isinstance(event, Tick) for event in events):
+            self._execution.cancel_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
         self._execution.pursue_exits(step)
@@ -98,10 +102,8 @@ class Trading:
                     self._execution.close(step, close)
             for close in list(closing_time(draft.positions.values(), session, draft.now)):
                 self._execution.close(step, close)
-        if draft.locks:
-            self._execution.cancel_late_entries(step)
-            if session is not None and draft.now >= session.flatten_at:
-                self._execution.cancel_entries(step)
+        if draft.locks and session is not None and draft.now >= session.flatten_at:
+            self._execution.cancel_entries(step)
 
     def _decide_signals(
         self,
@@ -119,18 +121,19 @@ class Trading:
                     self._complain(step, signal, refusal)
                     continue
                 portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
-                _, portfolio = self._deciding.decide(step, portfolio, signal, self.prices, session)
+                self._deciding.decide(step, portfolio, signal, self.prices, session)
         for item in received:
             self.signals += 1
             portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
-            portfolio = self._decide_received(step, portfolio, item, session)
+            self._decide_received(step, portfolio, item, session)
         if self._deciding.is_turning:
-            portfolio = self._deciding.portfolio(step.draft, self.prices)
-            self._deciding.decide_turned(step, portfolio, self.prices, session)
+            self._deciding.decide_turned(
+                step, self._deciding.portfolio(step.draft, self.prices), self.prices, session
+            )
 
     def _decide_received(
         self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None
-    ) -> Portfolio:
+    ) -> None:
         if item.inbox is not None:
             step.draft.commit.inbox[item.inbox.path] = item.inbox
         if isinstance(item, BadLine):
@@ -138,15 +141,14 @@ class Trading:
             placeholder = Signal("?", float("nan"), step.draft.now, source=f"inbox line {item.inbox.line}")
             self._deciding.refuse(step, placeholder, refusal)
             step.say(Level.WARNING, f"INBOX LINE {item.inbox.line} REFUSED: {item.fault}")
-            return portfolio
+            return
         checked = self._known(check_signal(item.signal, step.draft.now, item.source, self._rules.signal_max_age_s))
         if isinstance(checked, Refusal):
             placeholder = Signal(checked.symbol, float("nan"), step.draft.now, source=item.source)
             decision = self._deciding.refuse(step, placeholder, checked)
         else:
-            decision, portfolio = self._deciding.decide(step, portfolio, checked, self.prices, session)
+            decision = self._deciding.decide(step, portfolio, checked, self.prices, session)
         step.results[id(item)] = decision
-        return portfolio
 
     def _known(self, checked: Signal | Refusal) -> Signal | Refusal:
         if isinstance(checked, Refusal) or self.prices.last(checked.symbol) is not None:

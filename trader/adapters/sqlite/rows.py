@@ -1,8 +1,9 @@
 """Domain value <-> row. Enums are written as their text, times as microseconds since 1970 UTC."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+
+import orjson
 
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
@@ -153,12 +154,9 @@ def day_row(account: str, day: Day) -> Row:
     return (account, day.day.isoformat(), to_us(day.started_at), day.opening_equity_micros)
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode
-
-
 def event_text(entry: JournalEntry) -> str:
     """The canonical JSON of an event's data: the same data give the same text, and so the same hash."""
-    return _encode(entry.data)
+    return orjson.dumps(entry.data, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def read_position(row: Row) -> Position:

@@ -192,7 +192,7 @@ CREATE TABLE book_events (
     data     TEXT    NOT NULL,
     hash     TEXT    NOT NULL CHECK (length(hash) = 64),
     PRIMARY KEY (account, seq)
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE book_inputs (
     seq      INTEGER PRIMARY KEY,

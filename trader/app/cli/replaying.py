@@ -73,15 +73,16 @@ def _with_progress(request: "ReplayRequest", settings: "Settings", tape: "Tape")
 class StderrLog:
     """A replay says only what is wrong; everything else is in its book."""
 
-    def info(self, message: str) -> None:
+    def info(self, *messages: str) -> None:
         """Kept in the book."""
 
-    def warning(self, message: str) -> None:
+    def warning(self, *messages: str) -> None:
         """Kept in the book."""
 
-    def error(self, message: str) -> None:
+    def error(self, *messages: str) -> None:
         """Say what is wrong."""
-        complain(message)
+        for message in messages:
+            complain(message)
 
 
 def _show(summary: "Summary", *, as_json: bool) -> None:
