@@ -351,7 +351,7 @@ class Market:
         self.engine, self.broker = machine.engine, machine.broker
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions
-        if self.book.created:
+        if self.book.journal_is_empty:
             await self.engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=self.engine.book.cash_micros)
         if recovering:
             await recover(self.engine, self.broker, self.log)

@@ -130,7 +130,7 @@ class Daemon:
             f"book={settings.book.db} epoch={self._book.stamp.epoch} seed={self._book.stamp.seed} "
             f"cash={usd(engine.book.cash_micros)} positions={len(engine.book.positions)} account={account}"
         )
-        if self._book.created:
+        if self._book.journal_is_empty:
             await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
         await engine.mark(
             JournalType.RUN_STARTED, kind=settings.mode, version=__version__, code=self._holder.fingerprint

@@ -56,8 +56,8 @@ class OpenBook:
     store: SqliteStore
     writer: Writer
     stamp: Stamp
-    created: bool
-    """Whether the account was opened in it just now."""
+    journal_is_empty: bool
+    """Whether the account's journal has still to be begun."""
 
 
 async def open_book(writer: Writer, path: Path, settings: Settings, kind: str, at: datetime) -> OpenBook:
@@ -65,11 +65,11 @@ async def open_book(writer: Writer, path: Path, settings: Settings, kind: str, a
     store = SqliteStore(writer, path)
     try:
         stamp = await store.stamp(kind, settings.account.name, settings.feed.seed, at)
-        created = await store.ensure_account(settings.account.name, micros(settings.account.starting_cash), at)
+        journal_is_empty = await store.ensure_account(settings.account.name, micros(settings.account.starting_cash), at)
     except BaseException:
         await writer.close()
         raise
-    return OpenBook(store=store, writer=writer, stamp=stamp, created=created)
+    return OpenBook(store=store, writer=writer, stamp=stamp, journal_is_empty=journal_is_empty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,3 +174,9 @@ class PendingLock(NamedTuple):
     reserved_micros: int
     takes_slot: bool
     acquired_at: datetime
+
+    def after(self, fill: Fill, order: Order) -> "PendingLock":
+        """What is still reserved after a fill of its order: the rest at its limit, and what commission leaves over."""
+        limit_micros = order.limit_micros or 0
+        spent = fill.quantity * limit_micros + fill.commission_micros
+        return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros - spent))

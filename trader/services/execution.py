@@ -153,8 +153,9 @@ class Execution:
     def pursue_exits(self, step: Step) -> None:
         """For each position on its way out: take the next step that is still missing."""
         draft = step.draft
-        for position in list(draft.positions.values()):
-            if position.state is not PositionState.CLOSING or self._waits_to_retry(step, position.symbol):
+        closing = [held for held in draft.positions.values() if held.state is PositionState.CLOSING]
+        for position in closing:
+            if self._waits_to_retry(step, position.symbol):
                 continue
             action = pursue(position, draft.exits.get(position.symbol), self._in_front(step, position.symbol))
             if isinstance(action, ExitTicket):

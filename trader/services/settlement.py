@@ -97,9 +97,7 @@ class Settlement:
         if not after.live:
             draft.release(lock, "filled")
             return True
-        spent = fill.quantity * (order.limit_micros or 0) + fill.commission_micros
-        worst_case = after.remaining * (order.limit_micros or 0)
-        draft.set_lock(lock._replace(reserved_micros=max(worst_case, lock.reserved_micros - spent)))
+        draft.set_lock(lock.after(fill, after))
         return False
 
     def _cannot_book(self, step: Step, fill: Fill, why: str) -> None:

@@ -127,9 +127,7 @@ class Trading:
             portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
             self._decide_received(step, portfolio, item, session)
         if self._deciding.is_turning:
-            self._deciding.decide_turned(
-                step, self._deciding.portfolio(step.draft, self.prices), self.prices, session
-            )
+            self._deciding.decide_turned(step, self._deciding.portfolio(step.draft, self.prices), self.prices, session)
 
     def _decide_received(
         self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None

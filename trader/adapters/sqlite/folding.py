@@ -212,10 +212,7 @@ def _advance(folded: Folded, event: Event, fill: Fill) -> None:
     if event.facts.flag("lock_released"):
         _release(folded, order.ref, event, "filled")
     elif row is not None and row.released_at is None:
-        spent = fill.quantity * (order.limit_micros or 0) + fill.commission_micros
-        worst_case = after.remaining * (order.limit_micros or 0)
-        reserved = max(worst_case, row.lock.reserved_micros - spent)
-        folded.locks[order.ref] = LockRow(row.lock._replace(reserved_micros=reserved))
+        folded.locks[order.ref] = LockRow(row.lock.after(fill, after))
 
 
 def _check_results(folded: Folded, event: Event, booked: Booked) -> None:

@@ -130,10 +130,13 @@ def lock_row(lock: PendingLock) -> Row:
 def signal_row(account: str, row: SignalRow) -> Row:
     """For `put_signal`."""
     signal, refusal = row.signal, row.refusal
+    detail = refusal.detail if refusal else ""
+    if refusal is not None and refusal.symbol != signal.symbol:
+        detail = f"{refusal.symbol}: {detail}" if detail else refusal.symbol
     return (
         account,
         signal.id,
-        refusal.symbol if refusal else signal.symbol,
+        signal.symbol,
         signal.probability,
         to_us(signal.timestamp),
         to_us(row.received_at),
@@ -143,7 +146,7 @@ def signal_row(account: str, row: SignalRow) -> Row:
         refusal.rule if refusal else None,
         refusal.measured if refusal else None,
         refusal.limit if refusal else None,
-        refusal.detail if refusal else "",
+        detail,
         row.order_ref,
         row.count,
     )

@@ -62,14 +62,13 @@ class SqliteStore:
         return stamp
 
     async def ensure_account(self, account: str, starting_cash_micros: int, at: datetime) -> bool:
-        """Open the account in a book that does not know it. True when it was opened just now."""
+        """Open the account in a book that does not know it. True as long as its journal has not begun."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            if connection.execute(QUERIES["account"], (account,)).fetchone() is not None:
-                return False
-            row = (account, starting_cash_micros, starting_cash_micros, to_us(at), to_us(at))
-            connection.execute(QUERIES["insert_account"], row)
-            return True
+            if connection.execute(QUERIES["account"], (account,)).fetchone() is None:
+                row = (account, starting_cash_micros, starting_cash_micros, to_us(at), to_us(at))
+                connection.execute(QUERIES["insert_account"], row)
+            return journal_head(connection, account).seq == 0
 
         return await self._writer.transact(job)
 

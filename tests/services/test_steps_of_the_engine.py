@@ -1,0 +1,58 @@
+"""What a step of the engine decides, what it keeps, and what it leaves to others."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from builders import CONFIGURATION, NOON, a_machine
+
+from trader import Signal
+from trader.adapters.sqlite.database import InlineWriter, connect
+from trader.app.settings import load_settings
+from trader.app.wiring import open_book
+from trader.domain.events import OrderAccepted, Tick
+
+
+async def test_a_signal_is_kept_under_its_own_symbol(tmp_path: Path) -> None:
+    """The refusal may name another one: the instrument that could not be bought."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.95})
+        await market.bar()
+        await market.bar({"QQQ": 0.05})
+        symbol, detail = market.sql("SELECT symbol, detail FROM signals WHERE rule = 'turning'")[0]
+        assert symbol == "QQQ"
+        assert detail.startswith("SQQQ: ")
+
+
+async def test_a_start_that_died_before_its_first_event_is_made_good(tmp_path: Path) -> None:
+    path = tmp_path / "book.db"
+    for _ in range(2):
+        book = await open_book(InlineWriter(connect(path)), path, load_settings(CONFIGURATION), "replay", NOON)
+        assert book.journal_is_empty
+        await book.store.close()
+
+
+async def test_a_fill_in_the_queue_is_not_overtaken_by_the_cancel_of_its_entry(tmp_path: Path) -> None:
+    """Late is judged when time is told, after everything that was reported before it."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.95})
+        market.clock.set(market.clock.now() + timedelta(hours=1))
+        await market.engine.handle([OrderAccepted("of-another-order")])
+        assert market.one("SELECT state FROM orders") == "working"
+        await market.engine.handle([Tick()])
+        assert market.one("SELECT state FROM orders") == "cancelling"
+
+
+async def test_between_two_steps_of_a_burst_the_loop_has_its_turn(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        asked = [asyncio.ensure_future(market.engine.submit(Signal("QQQ", 0.5))) for _ in range(5_000)]
+        running = asyncio.create_task(market.engine.run())
+        answered_at_a_turn: list[int] = []
+        while not all(answer.done() for answer in asked):
+            await asyncio.sleep(0)
+            answered_at_a_turn.append(sum(answer.done() for answer in asked))
+        market.engine.stop()
+        await running
+        steps = [after - before for before, after in zip([0, *answered_at_a_turn], answered_at_a_turn, strict=False)]
+        assert max(steps) <= 512
