@@ -8,6 +8,7 @@ from builders import CONFIGURATION, NOON, a_machine
 
 from trader import Signal
 from trader.adapters.sqlite.database import InlineWriter, connect
+from trader.adapters.sqlite.rows import to_us
 from trader.app.settings import load_settings
 from trader.app.wiring import open_book
 from trader.domain.events import OrderAccepted, Tick
@@ -56,3 +57,14 @@ async def test_between_two_steps_of_a_burst_the_loop_has_its_turn(tmp_path: Path
         await running
         steps = [after - before for before, after in zip([0, *answered_at_a_turn], answered_at_a_turn, strict=False)]
         assert max(steps) <= 512
+
+
+async def test_a_quiet_position_is_valued_anew_every_quarter_of_an_hour(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.8})
+        await market.bar()
+        bought_at = market.now
+        await market.bars(20)
+        assert market.one("SELECT count(*) FROM book_fills") == 1
+        marked_us = market.one("SELECT at_us FROM book_marks WHERE symbol = 'QQQ'")
+        assert marked_us - to_us(bought_at) >= 15 * 60 * 1_000_000

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from trader.domain.money import MICROS_PER_DOLLAR, micros
 
@@ -80,6 +80,25 @@ def bar_fault(bar: Bar) -> str | None:
     return None
 
 
+class Holding(Protocol):
+    """Shares of one symbol and what they cost."""
+
+    @property
+    def symbol(self) -> str:
+        """Whose shares."""
+        ...
+
+    @property
+    def quantity(self) -> int:
+        """How many."""
+        ...
+
+    @property
+    def cost_micros(self) -> int:
+        """What they cost, commission apart."""
+        ...
+
+
 class Prices:
     """The last two bars of each symbol. Fed by the engine, read by decisions."""
 
@@ -113,6 +132,15 @@ class Prices:
         """Market value of shares; `otherwise_micros` (their cost) where no price is known yet."""
         bar = self._last.get(symbol)
         return otherwise_micros if bar is None else bar.close_micros * quantity
+
+    def worth_micros(self, holdings: Iterable["Holding"]) -> int:
+        """Market value of everything held; what has no price yet counts at cost."""
+        last = self._last
+        worth = 0
+        for held in holdings:
+            bar = last.get(held.symbol)
+            worth += held.cost_micros if bar is None else bar.close_micros * held.quantity
+        return worth
 
     def jump_ppm(self, symbol: str) -> int:
         """How far the newest close is from the close before it; 0 for a first bar."""

@@ -74,10 +74,7 @@ class Book:
 
     def equity_micros(self, prices: Prices) -> int:
         """Cash plus positions at their last price."""
-        equity = self.cash_micros
-        for position in self.positions.values():
-            equity += prices.value_micros(position.symbol, position.quantity, position.cost_micros)
-        return equity
+        return self.cash_micros + prices.worth_micros(self.positions.values())
 
 
 @dataclass(slots=True, kw_only=True)

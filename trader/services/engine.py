@@ -165,7 +165,7 @@ class Engine:
     async def _step(self, events: Sequence[Event]) -> None:
         now = self._ports.clock.now()
         step = Step(Draft(self.book, now))
-        due = bool(self._riding) or len(self._signals_riding) >= _ROWS_RIDING
+        due = bool(self._riding) or len(self._signals_riding) >= _ROWS_RIDING or self._marks_are_due(step.draft)
         gathered = [*self._riding, *events]
         step.draft.commit.signals.extend(self._signals_riding)
         for event in events:
@@ -197,11 +197,14 @@ class Engine:
         step.say_duplicates()
         self._log(step)
 
+    def _marks_are_due(self, draft: Draft) -> bool:
+        return bool(draft.positions) and draft.now >= self._marks_due_at
+
     def _mark_prices(self, step: Step) -> None:
         """Last prices of what is held go into the book, so that readers can value it: now and then, and at a fill."""
         draft, prices = step.draft, self.trading.prices
         symbols: Iterable[str] = [booking.fill.symbol for booking in draft.commit.bookings if booking.held]
-        if draft.now >= self._marks_due_at:
+        if self._marks_are_due(draft):
             self._marks_due_at = draft.now + _MARKS_EVERY
             symbols = draft.positions
         for symbol in symbols:

@@ -7,7 +7,7 @@ refuses a second time whoever asks, also after a restart and from another proces
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 from trader.domain.decision import Rule
 from trader.domain.order import PendingLock
@@ -63,7 +63,13 @@ class PendingLocks:
     @asynccontextmanager
     async def _holding(self, symbols: Iterable[str]) -> AsyncIterator[None]:
         """Hold the locks of symbols, taken in one order everywhere so that two batches cannot wait for each other."""
-        async with AsyncExitStack() as stack:
+        held: list[asyncio.Lock] = []
+        try:
             for symbol in sorted(set(symbols)):
-                await stack.enter_async_context(self._symbols.setdefault(symbol, asyncio.Lock()))
+                lock = self._symbols.setdefault(symbol, asyncio.Lock())
+                await lock.acquire()
+                held.append(lock)
             yield
+        finally:
+            for lock in held:
+                lock.release()

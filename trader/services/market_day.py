@@ -69,10 +69,7 @@ class MarketDay:
         draft = step.draft
         if draft.day is not None and draft.day.day == session.day:
             return
-        equity = draft.cash_micros + sum(
-            prices.value_micros(position.symbol, position.quantity, position.cost_micros)
-            for position in draft.positions.values()
-        )
+        equity = draft.cash_micros + prices.worth_micros(draft.positions.values())
         draft.start_day(Day(session.day, draft.now, equity))
         draft.note(JournalType.DAY_STARTED, day=session.day.isoformat(), opening_equity_micros=equity)
         for position in draft.positions.values():
