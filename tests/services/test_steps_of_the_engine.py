@@ -1,6 +1,7 @@
 """What a step of the engine decides, what it keeps, and what it leaves to others."""
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,3 +69,12 @@ async def test_a_quiet_position_is_valued_anew_every_quarter_of_an_hour(tmp_path
         assert market.one("SELECT count(*) FROM book_fills") == 1
         marked_us = market.one("SELECT at_us FROM book_marks WHERE symbol = 'QQQ'")
         assert marked_us - to_us(bought_at) >= 15 * 60 * 1_000_000
+
+
+async def test_nonsense_of_a_strategy_is_said_at_the_first_tenth_and_hundredth_time(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        for _ in range(101):
+            await market.bar({"QQQ": 1.7})
+        said = [re.search(r"\(number (\d+)\)", sentence) for sentence in market.log.said("STRATEGY")]
+        assert [match[1] for match in said if match] == ["1", "10", "100"]
+        assert len(said) == 3
