@@ -15,6 +15,7 @@ from trader.domain.errors import BookError
 
 _NAMED = 5
 _OPEN_TO_OTHERS = 0o077
+_IF_DAMAGED = "keep the file; go back to a backup, or look into it with `sqlite3 FILE .recover`"
 
 
 def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
@@ -28,8 +29,7 @@ def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
     except BookError as error:
         yield fail("book", str(error), "name another book with --db, or go back to a backup")
     except sqlite3.Error as error:
-        todo = "keep the file; go back to a backup, or look into it with `sqlite3 FILE .recover`"
-        yield fail("book", f"{db} could not be checked to the end: {error}", todo)
+        yield fail("book", f"{db} could not be checked to the end: {error}", _IF_DAMAGED)
 
 
 def _checks(book: sqlite3.Connection, db: Path, mode: str, *, full: bool) -> Iterator[Check]:
@@ -56,8 +56,7 @@ def _file(book: sqlite3.Connection, *, full: bool) -> Check:
     how = "every page and reference looked at" if full else "quick check"
     if not faults:
         return ok("book's file", f"sound ({how})")
-    todo = "keep the file; go back to a backup, or look into it with `sqlite3 FILE .recover`"
-    return fail("book's file", "; ".join(faults[:_NAMED]), todo)
+    return fail("book's file", "; ".join(faults[:_NAMED]), _IF_DAMAGED)
 
 
 def _guards(book: sqlite3.Connection) -> Check:
@@ -104,9 +103,8 @@ def check_daemon(lock: Path) -> Check:
     return ok("daemon", said)
 
 
-def check_halt_file(db: Path) -> Check:
+def check_halt_file(halt_file: Path) -> Check:
     """The last resort stays in force until somebody removes it."""
-    halt_file = db.with_name("HALT")
     if halt_file.exists():
         return warn("HALT file", f"{halt_file} keeps entries halted", f"rm {halt_file}, then `trader resume`")
     return ok("HALT file", "none")

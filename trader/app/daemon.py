@@ -182,7 +182,7 @@ class Daemon:
         await self._feed.run(engine.deliver, self._stopping.event, opening=broker.match)
 
     async def _tick(self) -> None:
-        halt_file = self._settings.book.db.with_name("HALT")
+        halt_file = self._settings.book.halt_file
         while True:
             await asyncio.sleep(_TICK_S)
             if halt_file.exists():

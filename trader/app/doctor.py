@@ -45,5 +45,5 @@ def _around_the_book(settings: Settings) -> Iterator[Check]:
     yield checks.check_folder("book's folder", folder)
     yield checks.check_space(folder)
     yield checks.check_folder("log's folder", settings.log.file.parent)
-    yield check_halt_file(settings.book.db)
+    yield check_halt_file(settings.book.halt_file)
     yield check_daemon(lock_path(settings))

@@ -51,6 +51,11 @@ class BookSection(_Section):
     backups: Path = Path("backups")
     backups_kept: Annotated[int, Field(ge=1, le=1000)] = 14
 
+    @property
+    def halt_file(self) -> Path:
+        """A file of this name beside the book stops entries, whatever it holds."""
+        return self.db.with_name("HALT")
+
 
 class LogSection(_Section):
     """Where it is said."""

@@ -10,14 +10,23 @@ from trader.adapters.calendar import load_calendar
 from trader.adapters.control import Answer, DaemonDown, NoAnswer, ask, socket_path
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.sqlite.queries import QUERIES
-from trader.adapters.sqlite.rows import from_us, read_halt
+from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_halt
 from trader.app.settings import Settings
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.portfolio import Halt
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date
 
 _ANSWER_S = 3.0
-_LIVE = "('created', 'working', 'cancelling', 'unknown')"
+_OF_A_POSITION = (
+    "symbol",
+    "quantity",
+    "avg_cost",
+    "stop_loss",
+    "take_profit",
+    "state",
+    "last",
+    "unrealized_pnl",
+)
 
 
 class DaemonSays(NamedTuple):
@@ -102,11 +111,11 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
         equity=equity,
         pnl_day=_pnl_of_day(book, account, equity, new_york_date(market.at)) if market is not None else None,
         pnl_total=round(equity - money["starting_cash"] - _moved(book, account, 0), 2),
-        positions=_positions(book, account),
+        positions=[{name: row[name] for name in _OF_A_POSITION} for row in valued_positions(book, account)],
         orders=_rows(
             book,
             "SELECT order_ref, symbol, side, quantity, filled, limit_price, state, purpose, created_at FROM orders",
-            f"state IN {_LIVE}",
+            f"state IN {LIVE_STATES}",
             account,
         ),
         code_on_disk=code_fingerprint(),
@@ -124,18 +133,17 @@ def _stamp(book: sqlite3.Connection, settings: Settings) -> dict[str, object]:
     return {"path": str(settings.book.db), **(dict(row) if row is not None else {"kind": "unstamped"})}
 
 
-def _positions(book: sqlite3.Connection, account: str) -> list[dict[str, object]]:
-    return [
-        dict(row)
-        for row in book.execute(
-            "SELECT p.symbol, p.quantity, p.avg_cost, p.stop_loss, p.take_profit, p.state, "
-            "round(m.price_micros / 1e6, 4) AS last, "
-            "round((m.price_micros / 1e6 - p.avg_cost) * p.quantity, 2) AS unrealized_pnl "
-            "FROM positions p LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol "
-            "WHERE p.account = ? AND p.quantity > 0 ORDER BY p.symbol",
-            (account,),
-        )
-    ]
+def valued_positions(book: sqlite3.Connection, account: str, *, flat_too: bool = False) -> sqlite3.Cursor:
+    """Positions by symbol, each with the last price that the book has, its time, and what it makes of what is held."""
+    return book.execute(
+        "SELECT p.*, round(m.price_micros / 1e6, 4) AS last, "
+        "strftime('%Y-%m-%dT%H:%M:%fZ', m.at_us / 1e6, 'unixepoch') AS last_at, "
+        "round((m.price_micros / 1e6 - p.avg_cost) * p.quantity, 2) AS unrealized_pnl "
+        "FROM positions p "
+        "LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol AND p.quantity > 0 "
+        "WHERE p.account = ? AND (p.quantity > 0 OR ?) ORDER BY p.symbol",
+        (account, flat_too),
+    )
 
 
 def _moved(book: sqlite3.Connection, account: str, since_us: int) -> float:
@@ -211,7 +219,7 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         for order in standing.orders
         if order["state"] == "unknown"
     ]
-    halt_file = settings.book.db.with_name("HALT")
+    halt_file = settings.book.halt_file
     if halt_file.exists():
         warnings.append(f"the file {halt_file} keeps entries halted; remove it, then `trader resume`")
     return warnings

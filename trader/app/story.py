@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from trader.adapters.sqlite.journal import Facts, read_facts
-from trader.adapters.sqlite.rows import from_us
+from trader.adapters.sqlite.rows import LIVE_STATES, from_us
 from trader.app.links import AccountRows, Episode, Links
 from trader.domain.money import dollars, usd
 
@@ -161,8 +161,7 @@ def _results(rows: AccountRows, links: Links) -> Iterator[Happening]:
         yield from _round_trips(rows, episode) if episode.until_us is not None else _still_held(rows, episode)
     for ref in sorted(links.orders):
         for row in rows.all(
-            "SELECT * FROM book_orders WHERE account = ? AND order_ref = ? "
-            "AND state IN ('created', 'working', 'cancelling', 'unknown')",
+            f"SELECT * FROM book_orders WHERE account = ? AND order_ref = ? AND state IN {LIVE_STATES}",  # noqa: S608  (our names)
             ref,
         ):
             said = f"is {row['state']} now, {row['filled']} of {row['quantity']} filled"

@@ -136,6 +136,12 @@ def new_york_date(now: datetime) -> date:
     return now.astimezone(NEW_YORK).date()
 
 
+def new_york_day(day: date) -> tuple[datetime, datetime]:
+    """The exchange's date, from its midnight to the next, aware UTC: 23 or 25 hours when the clocks change."""
+    begins, ends = (datetime.combine(date_, time(0), NEW_YORK) for date_ in (day, day + timedelta(days=1)))
+    return begins.astimezone(UTC), ends.astimezone(UTC)
+
+
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 UTC of an aware datetime, exactly: how times are stored."""
     return (at - _EPOCH) // _MICROSECOND

@@ -142,9 +142,8 @@ class Deciding:
         """The frozen view that decisions of this step see."""
         gross = 0
         by_family: defaultdict[str, int] = defaultdict(int)
-        value_micros = prices.value_micros
         for position in draft.positions.values():
-            value = value_micros(position.symbol, position.quantity, position.cost_micros)
+            value = prices.value_micros(position.symbol, position.quantity, position.cost_micros)
             gross += value
             by_family[position.family] += value
         equity = draft.cash_micros + gross

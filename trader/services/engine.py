@@ -218,8 +218,8 @@ class Engine:
         if self.trading.not_committed(str(error)):
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
-            answer = self._answers.pop(id(event), None)
-            if answer is None or answer.done():
+            answer = self._asked(id(event))
+            if answer is None:
                 continue
             if isinstance(event, Command):
                 answer.set_result(f"entries are stopped; not journaled yet, the book cannot be written: {error}")
@@ -256,8 +256,13 @@ class Engine:
 
     def _answer(self, step: Step) -> None:
         for event_id, result in step.results.items():
-            answer = self._answers.pop(event_id, None)
-            if answer is None or answer.done():
+            answer = self._asked(event_id)
+            if answer is None:
                 continue
             overruled = step.overruled.get(result.signal.id) if isinstance(result, Decision) else None
             answer.set_result(overruled or result)
+
+    def _asked(self, event_id: int) -> asyncio.Future[Decision | str] | None:
+        """The answer that somebody still waits for; asked for once."""
+        answer = self._answers.pop(event_id, None)
+        return None if answer is None or answer.done() else answer

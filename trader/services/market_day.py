@@ -4,12 +4,12 @@ All of it is decided from the clock and the facts at every look. The last phase 
 change; nothing else depends on it.
 """
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from trader.domain.events import JournalType
 from trader.domain.market import Prices
 from trader.domain.portfolio import Day
-from trader.domain.session import NEW_YORK, Calendar, Phase, SessionDay, new_york_date
+from trader.domain.session import Calendar, Phase, SessionDay, new_york_date, new_york_day
 from trader.services.step import Level, Step
 
 
@@ -34,8 +34,7 @@ class MarketDay:
         """The session of the New York date of `now`, its cut-offs on the grid of the bars."""
         if not self._known_from <= now < self._known_until or interval != self._interval:
             day = new_york_date(now)
-            self._known_from = datetime.combine(day, time(0), NEW_YORK).astimezone(UTC)
-            self._known_until = datetime.combine(day + timedelta(days=1), time(0), NEW_YORK).astimezone(UTC)
+            self._known_from, self._known_until = new_york_day(day)
             session = self._calendar.session(day)
             self._session = session.on_grid(interval) if session is not None else None
             self._interval = interval

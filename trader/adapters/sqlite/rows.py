@@ -9,12 +9,15 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
-from trader.domain.order import Order, OrderState, PendingLock
+from trader.domain.order import LIVE, Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Halt
 from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
 
 Row = tuple[object, ...]
+
+LIVE_STATES = f"({', '.join(repr(state.value) for state in sorted(LIVE))})"
+"""For `state IN`: orders that work or are of unknown fate."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -3,18 +3,17 @@
 import sqlite3
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated, NamedTuple
 
 import typer
 
-from trader.adapters.sqlite.rows import to_us
+from trader.adapters.sqlite.rows import LIVE_STATES, to_us
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading
 from trader.app.cli.output import complain, show_rows
 from trader.app.cli.zones import TzOption, in_zone
 from trader.domain.errors import ConfigurationError
-from trader.domain.money import MICROS_PER_DOLLAR
-from trader.domain.session import NEW_YORK
+from trader.domain.session import new_york_day
 
 LastOption = Annotated[int, typer.Option("--last", "-n", min=0, help="Only the newest so many; 0 is all.")]
 OfSymbolOption = Annotated[str, typer.Option("--symbol", "-s", help="Only of this symbol.")]
@@ -32,12 +31,16 @@ class Listing(NamedTuple):
     narrow: tuple[str, ...]
 
 
-POSITIONS = Listing(
-    "positions",
-    "book_positions",
-    "v.account = b.account AND v.symbol = b.symbol",
-    "b.symbol DESC",
-    ("symbol", "quantity", "avg_cost", "last", "unrealized_pnl", "stop_loss", "take_profit", "state", "opened_at"),
+_OF_POSITIONS = (
+    "symbol",
+    "quantity",
+    "avg_cost",
+    "last",
+    "unrealized_pnl",
+    "stop_loss",
+    "take_profit",
+    "state",
+    "opened_at",
 )
 ORDERS = Listing(
     "orders",
@@ -62,20 +65,6 @@ SIGNALS = Listing(
 )
 
 
-_MARKS = (
-    "SELECT symbol, price_micros, strftime('%Y-%m-%dT%H:%M:%fZ', at_us / 1e6, 'unixepoch') "
-    "FROM book_marks WHERE account = ?"
-)
-
-
-class Mark(NamedTuple):
-    """The last price of a symbol that the book has."""
-
-    symbol: str
-    price_micros: int
-    at: str
-
-
 class Chosen(NamedTuple):
     """Which rows: conditions on the table, as SQL with its values."""
 
@@ -95,11 +84,12 @@ def positions_command(
     tz: TzOption = "",
 ) -> None:
     """What is held, with its stop and take-profit. Last prices are those that the book has, of the time said."""
+    from trader.app.standing import valued_positions
+
     with reading(config, db) as (book, account, _):
-        columns, rows, _total = _newest(book, POSITIONS, _of(account, "" if all_ else "b.quantity > 0"), 0)
-        marks = {row[0]: Mark(*row) for row in book.execute(_MARKS, (account,))}
-    valued = [(*row, *_valued(dict(zip(columns, row, strict=True)), marks)) for row in rows]
-    _show(POSITIONS, [*columns, "last", "last_at", "unrealized_pnl"], valued, tz, as_json=as_json)
+        cursor = valued_positions(book, account, flat_too=all_)
+        rows = cursor.fetchall()
+    _show(_OF_POSITIONS, _names(cursor), rows, tz, as_json=as_json)
 
 
 def orders_command(
@@ -113,9 +103,9 @@ def orders_command(
 ) -> None:
     """What the broker was asked."""
     with reading(config, db) as (book, account, _):
-        chosen = _of(account, "b.state IN ('created', 'working', 'cancelling', 'unknown')" if open_ else "", symbol)
+        chosen = _of(account, f"b.state IN {LIVE_STATES}" if open_ else "", symbol)
         columns, rows, total = _newest(book, ORDERS, chosen, last)
-    _show(ORDERS, columns, rows, tz, as_json=as_json, total=total)
+    _show(ORDERS.narrow, columns, rows, tz, as_json=as_json, total=total)
 
 
 def trades_command(
@@ -133,7 +123,7 @@ def trades_command(
         if day:
             chosen = chosen.so_that("b.executed_us >= ? AND b.executed_us < ?", *bounds_us(exchange_date(day)))
         columns, rows, total = _newest(book, TRADES, chosen, last)
-    _show(TRADES, columns, rows, tz, as_json=as_json, total=total)
+    _show(TRADES.narrow, columns, rows, tz, as_json=as_json, total=total)
 
 
 def signals_command(
@@ -154,7 +144,7 @@ def signals_command(
         if rule:
             chosen = chosen.so_that("b.rule = ?", _known_rule(rule))
         columns, rows, total = _newest(book, SIGNALS, chosen, last)
-    _show(SIGNALS, columns, rows, tz, as_json=as_json, total=total)
+    _show(SIGNALS.narrow, columns, rows, tz, as_json=as_json, total=total)
 
 
 def exchange_date(text: str) -> date:
@@ -167,9 +157,8 @@ def exchange_date(text: str) -> date:
 
 def bounds_us(day: date) -> tuple[int, int]:
     """A New York date, from its midnight to the next, in stored time."""
-    midnight = datetime.combine(day, time(0), NEW_YORK).astimezone(UTC)
-    after = datetime.combine(day + timedelta(days=1), time(0), NEW_YORK).astimezone(UTC)
-    return to_us(midnight), to_us(after)
+    begins, ends = new_york_day(day)
+    return to_us(begins), to_us(ends)
 
 
 def _of(account: str, condition: str, symbol: str = "") -> Chosen:
@@ -202,20 +191,15 @@ def _newest(
         (*chosen.values, last or -1),
     )
     rows = cursor.fetchall()
-    return [column[0] for column in cursor.description], rows[::-1], total
+    return _names(cursor), rows[::-1], total
 
 
-def _valued(position: dict[str, object], marks: dict[str, Mark]) -> tuple[float | None, str | None, float | None]:
-    """The last price known to the book, of when it is, and what it makes of the position; dollars."""
-    mark, quantity, cost = marks.get(str(position["symbol"])), position["quantity"], position["avg_cost"]
-    if mark is None or not isinstance(quantity, int) or not isinstance(cost, float) or not quantity:
-        return None, None, None
-    last = mark.price_micros / MICROS_PER_DOLLAR
-    return round(last, 4), mark.at, round((last - cost) * quantity, 2)
+def _names(cursor: sqlite3.Cursor) -> list[str]:
+    return [column[0] for column in cursor.description]
 
 
 def _show(
-    listing: Listing,
+    narrow: Sequence[str],
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     tz: str,
@@ -225,8 +209,8 @@ def _show(
 ) -> None:
     told = in_zone(columns, rows, tz, as_json=as_json)
     if sys.stdout.isatty() and not as_json:
-        places = [columns.index(name) for name in listing.narrow]
-        columns, told = listing.narrow, [[row[place] for place in places] for row in told]
+        places = [columns.index(name) for name in narrow]
+        columns, told = narrow, [[row[place] for place in places] for row in told]
     show_rows(columns, told, as_json=as_json)
     if total is not None and total > len(rows):
         complain(f"the newest {len(rows)} of {total}; --last 0 shows all")
