@@ -265,6 +265,7 @@ def a_portfolio(
         halts={},
         day=Day(MONDAY, NOON, micros(opening_equity)),
         slots=len({position.symbol for position in positions} | {lock.symbol for lock in locks}),
+        day_trades=0,
         turning={},
         opened_at={},
         entries_last_minute=0,

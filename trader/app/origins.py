@@ -25,7 +25,9 @@ class Setting(NamedTuple):
     origin: str
 
     def as_toml(self) -> str:
-        """One line of TOML, with the origin as its comment."""
+        """One line of TOML, with the origin as its comment. What is not set is a comment: TOML has no word for it."""
+        if self.value is None:
+            return f"# {self.key} is not set"
         return f"{self.key} = {_toml(self.value)}  # {self.origin}"
 
 
@@ -62,7 +64,7 @@ def _leaves(table: Mapping[str, object], above: Key = ()) -> Iterator[tuple[Key,
 def _masked(name: str, value: object) -> object:
     if isinstance(value, SecretStr) or (_SECRET.search(name) and value):
         return _MASK
-    return value if isinstance(value, bool | int | float | Mapping) else str(value)
+    return value if isinstance(value, bool | int | float | Mapping | None) else str(value)
 
 
 def _toml(value: object) -> str:

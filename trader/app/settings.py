@@ -110,6 +110,7 @@ class LimitsSection(_Section):
     minimum_notional: Dollars = 500
     open_positions: Count = 6
     openings_per_day: Count = 200
+    max_day_trades_5d: Count | None = None
     daily_notional_pct: Percent = 3000.0
     day_loss_pct: Percent = 3.0
     collar_pct: Percent = 5.0
@@ -129,6 +130,7 @@ class LimitsSection(_Section):
             minimum_notional_micros=micros(self.minimum_notional),
             open_positions=self.open_positions,
             openings_per_day=self.openings_per_day,
+            max_day_trades_5d=self.max_day_trades_5d,
             daily_notional_ppm=percent_ppm(self.daily_notional_pct),
             day_loss_ppm=percent_ppm(self.day_loss_pct),
             collar_ppm=percent_ppm(self.collar_pct),

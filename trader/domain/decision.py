@@ -36,7 +36,6 @@ class Rule(StrEnum):
     WARMING_UP = "warming_up"
     TOO_MANY = "too_many"
     STRATEGY_RAISED = "strategy_raised"
-    FAMILY_HAS_ANOTHER_STRATEGY = "family_has_another_strategy"
     CHAIN_RAISED = "chain_raised"
     # allocation
     NOT_THE_UNDERLYING = "not_the_underlying"
@@ -54,10 +53,12 @@ class Rule(StrEnum):
     HALTED = "halted"
     # sizing
     STALE_PRICE = "stale_price"
+    SYMBOL_HALTED = "symbol_halted"
     PRICE_COLLAR = "price_collar"
     DAY_LOSS = "day_loss"
     OPEN_POSITIONS = "open_positions"
     OPENINGS_PER_DAY = "openings_per_day"
+    DAY_TRADES = "day_trades"
     ORDER_RATE = "order_rate"
     POSITION_SIZE = "position_size"
     ORDER_NOTIONAL = "order_notional"

@@ -6,7 +6,7 @@ so the cost of all parts of a lot sums to the cost of the lot, to the micro.
 Rule 3: a position is non-zero if and only if it has an exit plan.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
 from trader.domain.order import Fill
+from trader.domain.session import new_york_date
 
 
 class PositionState(StrEnum):
@@ -84,6 +85,12 @@ class RoundTrip(NamedTuple):
     sold_micros: int
     pnl_micros: int
     exit_reason: str
+
+
+def day_traded_on(opened_at: datetime, closed_at: datetime) -> date | None:
+    """The exchange date of a round trip that began and ended on it; None of one that was held overnight."""
+    closed_on = new_york_date(closed_at)
+    return closed_on if new_york_date(opened_at) == closed_on else None
 
 
 class Booked(NamedTuple):

@@ -1,10 +1,16 @@
 """Market data: bars, and why a bar cannot be."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from trader.domain.corporate_action import split_fitting
 from trader.domain.money import MICROS_PER_DOLLAR, micros
+
+_NIGHT = timedelta(hours=4)
+"""So long without a bar, and a session has ended."""
+_LONGEST_WEEKEND = timedelta(days=5)
+"""Over a longer gap in the data a price may go anywhere."""
 
 
 class Bar(NamedTuple):
@@ -102,10 +108,15 @@ class Holding(Protocol):
 class Prices:
     """The last two bars of each symbol. Fed by the engine, read by decisions."""
 
-    __slots__ = ("_before", "_last", "interval")
+    __slots__ = ("_before", "_last", "_not_yet_today", "interval", "newest_at", "suspected_splits")
 
     def __init__(self) -> None:
         self.interval = timedelta(minutes=1)
+        self.newest_at = datetime.min.replace(tzinfo=UTC)
+        """When the newest bars became known."""
+        self.suspected_splits: dict[str, str] = {}
+        """Symbols whose first price after a night fits a split, and which."""
+        self._not_yet_today: set[str] = set()
         self._last: dict[str, Bar] = {}
         self._before: dict[str, Bar] = {}
 
@@ -113,11 +124,26 @@ class Prices:
         """Take in the bars of one bar time."""
         self.interval = bar_time.interval
         last, before = self._last, self._before
+        if bar_time.ends_at - self.newest_at > _NIGHT:
+            self._not_yet_today = set(last)
+            self.suspected_splits = {}
+        self.newest_at = bar_time.ends_at
+        if self._not_yet_today:
+            self._compare_with_yesterday(bar_time.bars)
         for bar in bar_time.bars:
             symbol = bar.symbol
             if symbol in last:
                 before[symbol] = last[symbol]
             last[symbol] = bar
+
+    def _compare_with_yesterday(self, bars: Iterable[Bar]) -> None:
+        for bar in bars:
+            if bar.symbol in self._not_yet_today:
+                self._not_yet_today.remove(bar.symbol)
+                before = self._last[bar.symbol]
+                split = split_fitting(before.close_micros, bar.open_micros)
+                if split and bar.timestamp - before.timestamp < _LONGEST_WEEKEND:
+                    self.suspected_splits[bar.symbol] = split
 
     def last(self, symbol: str) -> Bar | None:
         """The newest finished bar, or None."""

@@ -59,6 +59,8 @@ class Book:
     """Symbol -> the right of its working entry."""
     halts: Mapping[str, Halt]
     day: Day | None
+    day_trades: Mapping[date, int]
+    """Round trips within one session, by exchange date: of the last sessions only."""
     orders_made: int
     """How many order references this epoch has used."""
     signals_seen: int
@@ -99,6 +101,8 @@ class Portfolio:
     day: Day
     slots: int
     """Open positions and working entries, each symbol once."""
+    day_trades: int
+    """Of five sessions, those included that the slots will become when they close today."""
     turning: Mapping[str, str]
     """Family -> the instrument it is turning to: closes have been asked for, nothing of it may be held meanwhile."""
     opened_at: Mapping[str, datetime]
@@ -125,4 +129,5 @@ class Portfolio:
             openings=self.day.openings + 1, notional_micros=self.day.notional_micros + reserved
         )
         self.slots += ticket.takes_slot
+        self.day_trades += ticket.takes_slot
         self.entries_last_minute += 1

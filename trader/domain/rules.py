@@ -38,6 +38,8 @@ class Limits:
     minimum_notional_micros: int = 500 * MICROS_PER_DOLLAR
     open_positions: int = 6
     openings_per_day: int = 200
+    max_day_trades_5d: int | None = None
+    """Round trips within one session, over five sessions; what is held or working now counts as one to come."""
     daily_notional_ppm: int = 30_000_000
     day_loss_ppm: int = 30_000
     collar_ppm: int = 50_000

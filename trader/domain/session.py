@@ -123,6 +123,13 @@ class Calendar:
         """The session of the New York date that `now` falls on."""
         return self.session(new_york_date(now))
 
+    def sessions_back(self, day: date, count: int) -> date:
+        """The date of the session so many before a date's; the calendar's first date where it knows no more."""
+        while count and day > self.first:
+            day -= timedelta(days=1)
+            count -= self.session(day) is not None
+        return day
+
     def next_session(self, after: date) -> SessionDay:
         """The first session after a date."""
         day = after + timedelta(days=1)

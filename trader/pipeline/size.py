@@ -7,7 +7,7 @@ Rule 3: a limit that leaves less than the wanted size cuts it down; one that lea
 refuses, and the refusal names that limit.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from trader.domain.decision import ExitTicket, Intent, Purpose, Refusal, Rule, Stage, Ticket
@@ -76,7 +76,9 @@ def _target_micros(portfolio: Portfolio, limits: Limits) -> int:
 def _price_refusal(symbol: str, bar: Bar, prices: Prices, limits: Limits, now: datetime) -> Refusal | None:
     age_s = (now - bar.timestamp - prices.interval).total_seconds()
     if age_s > limits.stale_price_s:
-        return Refusal(Stage.SIZING, Rule.STALE_PRICE, symbol, age_s, limits.stale_price_s, "seconds")
+        others_trade = now - prices.newest_at <= timedelta(seconds=limits.stale_price_s)
+        rule = Rule.SYMBOL_HALTED if others_trade else Rule.STALE_PRICE
+        return Refusal(Stage.SIZING, rule, symbol, age_s, limits.stale_price_s, "seconds without a bar")
     jump_ppm = prices.jump_ppm(symbol)
     if jump_ppm > limits.collar_ppm:
         return Refusal(
@@ -100,6 +102,9 @@ def _count_refusal(symbol: str, portfolio: Portfolio, limits: Limits, *, opens: 
         return Refusal(Stage.SIZING, Rule.OPEN_POSITIONS, symbol, portfolio.slots, limits.open_positions)
     if day.openings >= limits.openings_per_day:
         return Refusal(Stage.SIZING, Rule.OPENINGS_PER_DAY, symbol, day.openings, limits.openings_per_day)
+    most = limits.max_day_trades_5d
+    if opens and most is not None and portfolio.day_trades >= most:
+        return Refusal(Stage.SIZING, Rule.DAY_TRADES, symbol, portfolio.day_trades, most, "in five sessions")
     if portfolio.entries_last_minute >= limits.orders_per_minute:
         return Refusal(
             Stage.SIZING, Rule.ORDER_RATE, symbol, portfolio.entries_last_minute, limits.orders_per_minute, "a minute"

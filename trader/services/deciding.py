@@ -154,6 +154,7 @@ class Deciding:
         while self._entry_times and draft.now - self._entry_times[0] >= _MINUTE:
             self._entry_times.popleft()
         day = draft.day or Day(new_york_date(draft.now), draft.now, equity)
+        slots = len(draft.positions.keys() | draft.locks.keys())
         unsettled = day.sold_micros if self._chain.rules.settled_cash_only else 0
         return Portfolio(
             account=draft.account,
@@ -168,7 +169,8 @@ class Deciding:
             unknown=frozenset(order.symbol for order in draft.orders.values() if order.state is OrderState.UNKNOWN),
             halts=draft.halts,
             day=day,
-            slots=len(draft.positions.keys() | draft.locks.keys()),
+            slots=slots,
+            day_trades=sum(draft.day_trades.values()) + slots,
             turning=self._turning,
             opened_at=self._opened_at,
             entries_last_minute=len(self._entry_times),

@@ -6,16 +6,17 @@ new truth in memory; when it has not, the draft is thrown away and memory is as 
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
-from trader.domain.ledger import Booked, Lot, Position
+from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Halt
 from trader.services.ports import Booking, Commit, Entry, Release
 
+_Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -53,14 +54,15 @@ class Draft:
         self.locks: Mapping[str, PendingLock] = book.locks
         self.halts: Mapping[str, Halt] = book.halts
         self.day: Day | None = book.day
+        self.day_trades: Mapping[date, int] = book.day_trades
         self.orders_made = book.orders_made
         self.signals_seen = book.signals_seen
         self.account = book.account
         self._copied: set[str] = set()
 
-    def _own(self, name: str) -> dict[str, _Value]:
+    def _own(self, name: str) -> dict[_Key, _Value]:
         """The draft's own copy of one of the book's mappings, made at the first write."""
-        mapping: dict[str, _Value] = getattr(self, name)
+        mapping: dict[_Key, _Value] = getattr(self, name)
         if name not in self._copied:
             mapping = dict(mapping)
             setattr(self, name, mapping)
@@ -107,9 +109,16 @@ class Draft:
         self.commit.bookings.append(booking)
         self.commit.lots.extend(booked.changed_lots)
         if booked.round_trip is not None:
-            self.commit.round_trips.append(booked.round_trip)
+            self._count_round_trip(booked.round_trip)
         if fill.side is Side.SELL and self.day is not None:
             self.day = self.day._replace(sold_micros=self.day.sold_micros + fill.quantity * fill.price_micros)
+
+    def _count_round_trip(self, trip: RoundTrip) -> None:
+        self.commit.round_trips.append(trip)
+        day = day_traded_on(trip.opened_at, trip.closed_at)
+        if day is not None:
+            day_trades: dict[date, int] = self._own("day_trades")
+            day_trades[day] = day_trades.get(day, 0) + 1
 
     def move_cash(self, amount_micros: int) -> None:
         """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
@@ -120,6 +129,11 @@ class Draft:
         """Begin a day: its opening equity is stored, its counters are counted from now on."""
         self.day = day
         self.commit.day = day
+
+    def forget_day_trades(self, before: date) -> None:
+        """Day trades of earlier dates count no longer."""
+        self.day_trades = {day: count for day, count in self.day_trades.items() if day >= before}
+        self._copied.add("day_trades")
 
     def set_lock(self, lock: PendingLock) -> None:
         """A lock that reserves less than before."""
@@ -273,6 +287,7 @@ class Draft:
             locks=self.locks,
             halts=self.halts,
             day=self.day,
+            day_trades=self.day_trades,
             orders_made=self.orders_made,
             signals_seen=self.signals_seen,
         )

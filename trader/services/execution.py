@@ -27,6 +27,7 @@ _EXIT_RETRY = timedelta(seconds=5)
 _ASKED = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
 """What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
 _CANCEL_PATIENCE = timedelta(seconds=10)
+_EXIT_PATIENCE = timedelta(seconds=120)
 
 
 class Execution:
@@ -37,6 +38,7 @@ class Execution:
         self._failed_exits: dict[str, Order] = {}
         self._cancels_asked: dict[str, datetime] = {}
         self._cancel_next: set[str] = set()
+        self._overdue: dict[str, str] = {}
 
     def report(self, step: Step, event: OrderReport) -> None:
         """Take in what the broker says. An order that memory does not hold has ended before: nothing to do."""
@@ -95,6 +97,7 @@ class Execution:
     def not_committed(self) -> None:
         """What was asked in a step that has not happened was not asked."""
         self._cancels_asked.clear()
+        self._overdue.clear()
 
     def cancel_unwanted(self, step: Step) -> None:
         """Entries that were unwanted before they had left are taken back now."""
@@ -155,6 +158,7 @@ class Execution:
         draft = step.draft
         closing = [held for held in draft.positions.values() if held.state is PositionState.CLOSING]
         for position in closing:
+            self._page_overdue(step, position.symbol)
             if self._waits_to_retry(step, position.symbol):
                 continue
             action = pursue(position, draft.exits.get(position.symbol), self._in_front(step, position.symbol))
@@ -162,6 +166,19 @@ class Execution:
                 self.exit(step, action)
             elif action is not None:
                 self.cancel(step, action.order_ref)
+
+    def _page_overdue(self, step: Step, symbol: str) -> None:
+        """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""
+        order = step.draft.exits.get(symbol)
+        if order is None or self._overdue.get(symbol) == order.ref:
+            return
+        waits = step.draft.now - order.created_at
+        if waits < _EXIT_PATIENCE:
+            return
+        self._overdue[symbol] = order.ref
+        what = f"exit {order.ref} of {order.remaining} {symbol} is {order.state} for {waits.total_seconds():.0f} s"
+        step.draft.note(JournalType.ALARM, symbol, what=what)
+        step.say(Level.ERROR, f"EXIT NOT DONE {what}; it stays working account={order.account}")
 
     def _in_front(self, step: Step, symbol: str) -> PendingLock | None:
         """The working entry that has to be cancelled before the exit; a cancel that nobody answers holds up none."""

@@ -12,6 +12,8 @@ from trader.domain.portfolio import Day
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date, new_york_day
 from trader.services.step import Level, Step
 
+_SESSIONS_OF_DAY_TRADES = 5
+
 
 class MarketDay:
     """The session that `now` belongs to."""
@@ -59,6 +61,8 @@ class MarketDay:
 
     def _change(self, step: Step, session: SessionDay | None, phase: Phase) -> None:
         before, self._phase = self._phase, phase
+        if session is not None:
+            step.draft.forget_day_trades(self._calendar.sessions_back(session.day, _SESSIONS_OF_DAY_TRADES - 1))
         day = session.day.isoformat() if session is not None else ""
         half_day = session is not None and session.half_day
         step.draft.note(JournalType.PHASE, phase=phase, before=before or "", day=day, half_day=half_day)

@@ -7,6 +7,7 @@ released with. What the broker says is held has to equal the ledger, or entries 
 
 from collections.abc import Mapping
 
+from trader.domain.corporate_action import split_fitting
 from trader.domain.events import BrokerEvent, Command, CommandName, OrderCancelled
 from trader.services.engine import Engine
 from trader.services.ports import Broker, Log
@@ -32,9 +33,16 @@ async def recover(engine: Engine, broker: Broker, log: Log) -> None:
         await engine.handle([Command(CommandName.HALT, "recovery", f"book and broker differ: {difference}")])
 
 
+def _split(symbol: str, book: Mapping[str, int], broker: Mapping[str, int]) -> str:
+    if symbol not in book or symbol not in broker:
+        return ""
+    split = split_fitting(broker[symbol], book[symbol])
+    return f" (fits a {split} split)" if split else ""
+
+
 def _difference(book: Mapping[str, int], broker: Mapping[str, int]) -> str:
     return ", ".join(
-        f"{symbol} book {book.get(symbol, 0)} broker {broker.get(symbol, 0)}"
+        f"{symbol} book {book.get(symbol, 0)} broker {broker.get(symbol, 0)}{_split(symbol, book, broker)}"
         for symbol in sorted({*book, *broker})
         if book.get(symbol, 0) != broker.get(symbol, 0)
     )

@@ -16,7 +16,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime, Prices, by_symbol
-from trader.domain.portfolio import Portfolio
+from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.exits import closing_time, watch
@@ -76,6 +76,8 @@ class Trading:
                 self._happened(step, event)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
+        if self.prices.suspected_splits:
+            self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
         self._look_at_exits(step, bar_times, session)
         self._execution.cancel_unwanted(step)
@@ -92,6 +94,19 @@ class Trading:
             self._execution.report(step, event)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
+
+    def _quarantine_splits(self, step: Step) -> None:
+        """No entry on a price that may be of other shares than the ones before, until a person has looked."""
+        draft = step.draft
+        for symbol, split in self.prices.suspected_splits.items():
+            halt = Halt("symbol", symbol, f"the first price after the night fits a {split} split", draft.now)
+            if halt.key not in draft.halts:
+                draft.halt(halt)
+                step.say(
+                    Level.ERROR,
+                    f"SPLIT? {symbol}: {halt.reason}; entries of it are stopped until `trader resume --symbol {symbol} "
+                    f"--reason ...` account={draft.account}",
+                )
 
     def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         draft = step.draft
@@ -170,6 +185,7 @@ class Trading:
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
         self._deciding.entries_barred = None
+        self.prices.suspected_splits.clear()
         self._settlement.settled(step)
 
     def not_committed(self, why: str) -> bool:

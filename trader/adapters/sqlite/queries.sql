@@ -136,6 +136,9 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 SELECT coalesce(sum(quantity * price_micros), 0) FROM book_fills
 WHERE account = ? AND side = 'SELL' AND executed_us >= ?
 
+-- name: newest_round_trips
+SELECT opened_us, closed_us FROM book_round_trips WHERE account = ? ORDER BY id DESC
+
 -- name: execution_ids_since
 SELECT execution_id FROM book_fills WHERE account = ? AND booked_us >= ?
 

@@ -1,8 +1,8 @@
 """The Store port on SQLite: an account's committed state in, commits out."""
 
 import sqlite3
-from collections import defaultdict
-from datetime import datetime
+from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,9 +22,12 @@ from trader.adapters.sqlite.transaction import journal_head, write
 from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
-from trader.domain.ledger import Lot
+from trader.domain.ledger import Lot, day_traded_on
 from trader.domain.portfolio import Book, Day
 from trader.services.ports import Commit, History, Receipt
+
+_DAY_TRADES_MATTER = timedelta(days=14)
+"""Longer than five sessions, whatever the holidays."""
 
 
 class Stamp(NamedTuple):
@@ -122,6 +125,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
         day=_day(connection, account),
+        day_trades=_day_trades(connection, account),
         orders_made=orders_made,
         signals_seen=signals_seen,
     )
@@ -143,6 +147,21 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     since = (account, row[1])
     openings = connection.execute(QUERIES["openings_since"], since).fetchone()
     return read_day(row, openings, connection.execute(QUERIES["sold_since"], since).fetchone())
+
+
+def _day_trades(connection: sqlite3.Connection, account: str) -> Counter[date]:
+    """Round trips within one session, by date, of the newest weeks: read backwards, for as long as they matter."""
+    found: Counter[date] = Counter()
+    oldest: datetime | None = None
+    for opened_us, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
+        closed_at = from_us(closed_us)
+        oldest = oldest or closed_at - _DAY_TRADES_MATTER
+        if closed_at < oldest:
+            break
+        day = day_traded_on(from_us(opened_us), closed_at)
+        if day is not None:
+            found[day] += 1
+    return found
 
 
 def _lots(connection: sqlite3.Connection, account: str) -> dict[str, tuple[Lot, ...]]:
