@@ -157,6 +157,7 @@ class Rig:
             load_calendar(),
             StrategyHost(NoStrategy(), "none", rules),
             Inbox(),
+            MINUTE,
         )
         bars = tuple(Bar.in_dollars(symbol, NOON - MINUTE, 100, 101, 99, 100, 1000) for symbol in symbols)
         await engine.handle([BarTime(NOON, MINUTE, bars)])

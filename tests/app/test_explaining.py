@@ -30,15 +30,31 @@ def story(book: ReplayedBook, id_: str) -> list[tuple[str, str, str]]:
 def test_a_round_trip_is_told_from_the_signal_to_the_result(book: ReplayedBook) -> None:
     assert story(book, "S-0005") == [
         ("signal", "S-0005", "AAPL 0.9000 from Scripted, 0.0 s old: ordered paper-1-0004"),
-        ("order", ENTRY, "created: BUY 74 AAPL at most 201.00, entry because signal"),
+        ("allocation", ENTRY, "p(up) 0.9000, at least 0.75: AAPL"),
+        ("conflict", ENTRY, "nothing against it in family AAPL"),
+        ("session", ENTRY, "open, 314 min until entries stop"),
+        (
+            "sizing",
+            ENTRY,
+            "position_size leaves 14,999.26 USD of an equity of 99,995.10: 74 shares at a last price of 200.00",
+        ),
         ("lock", ENTRY, "acquired on AAPL, family AAPL +1, 14,875.00 USD reserved"),
-        ("fill", "paper-1-0004.1", "BUY 74 AAPL at 200.02, commission 1.00, realised -1.00, 74 held after it"),
+        ("order", ENTRY, "created: BUY 74 AAPL at most 201.00, entry because signal"),
+        (
+            "fill",
+            "paper-1-0004.1",
+            "BUY 74 AAPL at 200.02, commission 1.00, realised -1.00, 74 held after it (entry: signal)",
+        ),
         ("position", "AAPL", "created, 74 shares"),
         ("exit plan", "AAPL", "stop 197.21, take profit 204.23"),
         ("lock", ENTRY, "released, filled"),
         ("position", "AAPL", "closing because stop (exit)"),
         ("order", EXIT, "created: SELL 74 AAPL at the market, exit because stop"),
-        ("fill", "paper-1-0005.1", "SELL 74 AAPL at 195.98, commission 1.00, realised -299.96, 0 held after it"),
+        (
+            "fill",
+            "paper-1-0005.1",
+            "SELL 74 AAPL at 195.98, commission 1.00, realised -299.96, 0 held after it (exit: stop)",
+        ),
         (
             "round trip",
             "AAPL",
@@ -66,9 +82,9 @@ def test_a_refusal_names_stage_rule_measure_and_limit(book: ReplayedBook) -> Non
     )
 
 
-def test_a_signal_without_a_probability_is_told_as_one(book: ReplayedBook) -> None:
+def test_a_signal_that_was_no_probability_is_told_as_it_was(book: ReplayedBook) -> None:
     [(_, _, said)] = story(book, "S-0008")
-    assert "AAPL no probability" in said
+    assert "AAPL 2.0000" in said
     assert "refused at signal by bad_probability, measured 2, limit 1 (outside [0, 1])" in said
 
 
@@ -80,10 +96,10 @@ def test_folded_signals_are_counted(book: ReplayedBook, tmp_path: Path) -> None:
 
 
 def test_an_entry_that_was_cancelled_is_told_with_every_state(book: ReplayedBook) -> None:
-    assert [(what, said) for what, _, said in story(book, "S-0004")][1:] == [
-        ("order", "created: BUY 37 MSFT at most 402.00, entry because signal"),
+    assert [(what, said) for what, _, said in story(book, "S-0004")][5:] == [
         ("lock", "acquired on MSFT, family MSFT +1, 14,875.00 USD reserved"),
-        ("order", "cancelling: asked"),
+        ("order", "created: BUY 37 MSFT at most 402.00, entry because signal"),
+        ("order", "cancelling: not done in 60 s"),
         ("order", "cancelled: cancelled as asked"),
         ("lock", "released, cancelled: cancelled as asked"),
     ]
@@ -157,7 +173,7 @@ async def test_a_lost_order_that_is_found_again_is_told(tmp_path: Path) -> None:
         await market.bar(says={"QQQ": 0.8})
         await market.handle(OrderAccepted("paper-1-0001"))
         said = [row["said"] for row in trader("why", "paper-1-0001", "--db", str(market.path)).rows()]
-    assert said[3:5] == ["unknown: no acknowledgement", "working: found at the broker"]
+    assert said[7:9] == ["unknown: no acknowledgement", "working: found at the broker"]
 
 
 def test_a_signal_from_outside_says_its_age_and_source(tmp_path: Path) -> None:
@@ -206,3 +222,13 @@ def test_the_story_in_json(book: ReplayedBook) -> None:
     told = json.loads(book.trader("why", "3", "--json").out)
     assert (told["id"], told["kind"]) == ("3", "execution")
     assert told["story"][0]["id"] == "S-0005"
+
+
+async def test_the_story_of_a_signal_tells_of_its_repeats(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.submit("QQQ", 0.5, "x1")
+        await market.submit("QQQ", 0.8, "x1")
+        await market.bar({"QQQ": 0.8})
+        said = [row["said"] for row in trader("why", "x1", "--db", str(market.path)).rows()]
+        assert len(said) == 2
+        assert sum("refused at signal by repeated" in line for line in said) == 1

@@ -276,8 +276,8 @@ def test_status_with_a_daemon_is_what_it_says(own: ReplayedBook) -> None:
     assert facts["state"] == "TRADING"
     assert facts["session"] == "flatten", "bars of half an hour end the day earlier"
     assert facts["next"].startswith("flatten 15:50")
-    assert facts["equity"] == "99,900.00"
-    assert facts["P&L in total"] == "-100.00"
+    assert facts["equity"] == "99,691.29"
+    assert facts["P&L in total"] == "-308.71"
     assert facts["code on disk"].endswith("the same as runs")
 
 

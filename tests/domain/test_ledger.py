@@ -22,7 +22,7 @@ class Ledger:
         self.cash_micros = 0
 
     def book(self, fill: Fill, plan: ExitPlan = PLAN) -> Booked:
-        booked = book_fill(self.position, self.lots, fill, FAMILIES.instrument(fill.symbol), plan)
+        booked = book_fill(self.position, self.lots, fill, FAMILIES.instrument(fill.symbol), plan, "exit")
         self.position, self.lots = booked.position, booked.lots
         self.cash_micros += fill.cash_effect_micros
         return booked

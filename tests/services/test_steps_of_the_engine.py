@@ -12,7 +12,7 @@ from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.adapters.sqlite.rows import to_us
 from trader.app.settings import load_settings
 from trader.app.wiring import open_book
-from trader.domain.events import OrderAccepted, Tick
+from trader.domain.events import JournalType, OrderAccepted, Tick
 
 
 async def test_a_signal_is_kept_under_its_own_symbol(tmp_path: Path) -> None:
@@ -60,15 +60,29 @@ async def test_between_two_steps_of_a_burst_the_loop_has_its_turn(tmp_path: Path
         assert max(steps) <= 512
 
 
-async def test_a_quiet_position_is_valued_anew_every_quarter_of_an_hour(tmp_path: Path) -> None:
+async def test_a_quiet_position_is_valued_anew_every_minute(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         await market.bar({"QQQ": 0.8})
         await market.bar()
-        bought_at = market.now
-        await market.bars(20)
+        for close in (500.5, 501.0, 500.25):
+            await market.bar(closes={"QQQ": close})
+            assert market.sql("SELECT price_micros, at_us FROM book_marks WHERE symbol = 'QQQ'") == [
+                (round(close * 1e6), to_us(market.now))
+            ]
+            equity = market.engine.book.equity_micros(market.engine.trading.prices)
+            assert market.one("SELECT equity FROM account") == round(equity / 1e6, 2)
         assert market.one("SELECT count(*) FROM book_fills") == 1
-        marked_us = market.one("SELECT at_us FROM book_marks WHERE symbol = 'QQQ'")
-        assert marked_us - to_us(bought_at) >= 15 * 60 * 1_000_000
+
+
+async def test_at_the_end_of_a_run_everything_held_is_valued(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"QQQ": 0.8, "AAPL": 0.8})
+        market.engine._marks_every = timedelta(days=1)
+        await market.bar(closes={"QQQ": 500.5, "AAPL": 200.5})
+        await market.bar(closes={"QQQ": 501.0, "AAPL": 201.0})
+        await market.engine.mark(JournalType.RUN_STOPPED, reason="a test")
+        marks = dict(market.sql("SELECT symbol, price_micros FROM book_marks"))
+        assert marks == {"QQQ": 501_000_000, "AAPL": 201_000_000}
 
 
 async def test_nonsense_of_a_strategy_is_said_at_the_first_tenth_and_hundredth_time(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Daemon:
         self._log = LoguruLog(feed)
         self._stopping = Stopping(asyncio.Event())
         self._schedule = Schedule(self._log)
-        requests = Requests(machine.engine, feed, holder, self._stopping.ask)
+        requests = Requests(machine.engine, feed, holder, settings.book.halt_file.absolute(), self._stopping.ask)
         self._control = ControlServer(socket_path(settings.book.db, settings.account.name), requests.answer)
 
     @classmethod
@@ -130,6 +130,11 @@ class Daemon:
             f"book={settings.book.db} epoch={self._book.stamp.epoch} seed={self._book.stamp.seed} "
             f"cash={usd(engine.book.cash_micros)} positions={len(engine.book.positions)} account={account}"
         )
+        if settings.feed.seed != self._book.stamp.seed:
+            self._log.warning(
+                f"SEED {settings.feed.seed} is not used: this book was begun with {self._book.stamp.seed} and keeps "
+                "its market; another one needs another book (--db)"
+            )
         if self._book.journal_is_empty:
             await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
         await engine.mark(

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from trader.pipeline.intake import decided_before
+
 _NEAREST = 5
 
 
@@ -116,7 +118,10 @@ def _signal(rows: AccountRows, id_: str) -> Links | None:
         return None
     ordered = rows.all("SELECT order_ref FROM book_orders WHERE account = ? AND signal_id = ?", id_)
     orders = {signal["order_ref"], *(row["order_ref"] for row in ordered)} - {""}
-    return Links("signal", signals={id_}, orders=orders)
+    repeats = rows.all(
+        "SELECT id FROM book_signals WHERE account = ? AND rule = 'repeated' AND detail = ?", decided_before(id_)
+    )
+    return Links("signal", signals={id_, *(row["id"] for row in repeats)}, orders=orders)
 
 
 def _order(rows: AccountRows, id_: str) -> Links | None:

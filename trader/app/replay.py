@@ -22,6 +22,8 @@ Progress = Callable[[int], None]
 """Told how many bars were played since it was last told."""
 
 _KIND = "replay"
+_NOBODY_READS = timedelta(days=1)
+"""A replay's book is valued at fills and at its end; marks in between would only cost commits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
     clock = SteppedClock(tape.starts_at)
     book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, clock.now())
     try:
-        machine = await make_machine(parts, book, clock, log, NoInputs(), reported.append)
+        machine = await make_machine(parts, book, clock, log, NoInputs(), reported.append, marks_every=_NOBODY_READS)
         engine, broker = machine.engine, machine.broker
         parts.strategies.start(parts.families.drivers(tape.symbols))
         await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)

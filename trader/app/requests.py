@@ -1,6 +1,7 @@
 """What may be asked of a running daemon by its socket: its state, a signal, an operator's command, to stop."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
@@ -23,10 +24,13 @@ class BadRequest(TraderError):
 class Requests:
     """Answers requests."""
 
-    def __init__(self, engine: Engine, clock: Clock, holder: Holder, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, clock: Clock, holder: Holder, halt_file: Path, stop: Callable[[str], None]
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._holder = holder
+        self._halt_file = halt_file
         self._stop = stop
 
     async def answer(self, request: Request) -> Answer:
@@ -40,9 +44,15 @@ class Requests:
             self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
             return {"message": "stopping; positions stay as they are"}
         if what in ("halt", "resume", "flatten", "adjust"):
-            message = await self._engine.command(_command(CommandName(what), request, self._clock))
-            return {"message": message, "refused": message.startswith("refused")}
+            return await self._command(CommandName(what), request)
         raise BadRequest(f"the daemon does not know how to {what!r}")
+
+    async def _command(self, name: CommandName, request: Request) -> Answer:
+        command = _command(name, request, self._clock)
+        if name is CommandName.RESUME and command.scope == "all" and self._halt_file.exists():
+            return {"message": f"refused: the file {self._halt_file} keeps entries halted; remove it", "refused": True}
+        message = await self._engine.command(command)
+        return {"message": message, "refused": message.startswith("refused")}
 
     def _status(self) -> Answer:
         book = self._engine.book
@@ -57,7 +67,6 @@ class Requests:
             "code": self._holder.fingerprint,
             "started_at": self._holder.started_at,
             "cash": book.cash_micros / MICROS_PER_DOLLAR,
-            "equity": book.equity_micros(self._engine.trading.prices) / MICROS_PER_DOLLAR,
             "positions": len(book.positions),
             "orders": len(book.orders),
             "signals": self._engine.trading.signals,
@@ -69,10 +78,14 @@ class Requests:
             raise BadRequest("probability has to be a number")
         signal = Signal(_text(request, "symbol"), float(probability), id=str(request.get("id") or ""))
         decision = await self._engine.submit(signal)
-        refusal = decision.refusal
+        refusal, ticket = decision.refusal, decision.ticket
+        lock = self._engine.book.locks.get(ticket.symbol) if ticket is not None else None
         return {
             "id": decision.signal.id,
             "outcome": decision.outcome.value,
+            "order_ref": lock.order_ref if lock is not None else None,
+            "symbol": ticket.symbol if ticket is not None else None,
+            "quantity": ticket.quantity if ticket is not None else None,
             "stage": refusal.stage.value if refusal else None,
             "rule": refusal.rule.value if refusal else None,
             "measured": refusal.measured if refusal else None,

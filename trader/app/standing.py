@@ -25,6 +25,7 @@ _OF_A_POSITION = (
     "take_profit",
     "state",
     "last",
+    "last_at",
     "unrealized_pnl",
 )
 
@@ -100,7 +101,7 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
     account = settings.account.name
     money = book.execute("SELECT * FROM account WHERE account = ?", (account,)).fetchone()
     market = _market(book, settings, daemon)
-    equity = float(daemon.text("equity") or money["equity"])
+    equity = float(money["equity"])
     standing = Standing(
         daemon=daemon,
         book=_stamp(book, settings),

@@ -95,11 +95,32 @@ def _order_created(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     limit = facts.number_or_none("limit_micros")
     terms = f"at most {price(limit)}" if limit is not None else "at the market"
     wish = f"{facts.text('side')} {facts.number('quantity')} {row['symbol']} {terms}"
-    yield Happening(at, seq, "order", ref, f"created: {wish}, {facts.text('purpose')} because {facts.text('reason')}")
+    if "sized_by" in facts:
+        yield from _grounds(row, facts, ref)
     if "reserved_micros" in facts:
         family = f"family {facts.text('family')} {facts.number('direction'):+d}"
         reserved = f"{usd(facts.number('reserved_micros'))} USD reserved"
         yield Happening(at, seq, "lock", ref, f"acquired on {row['symbol']}, {family}, {reserved}")
+    yield Happening(at, seq, "order", ref, f"created: {wish}, {facts.text('purpose')} because {facts.text('reason')}")
+
+
+def _grounds(row: sqlite3.Row, facts: Facts, ref: str) -> Iterator[Happening]:
+    """Every stage that the entry has passed: what was measured, and what it was compared with."""
+    symbol, family = row["symbol"], facts.text("family")
+    p = facts.fraction("probability") if facts.number("direction") > 0 else 1 - facts.fraction("probability")
+    side = "up" if facts.number("direction") > 0 else "down"
+    passed = {
+        "allocation": f"p({side}) {p:.4f}, at least {facts.fraction('threshold'):g}: {symbol}",
+        "conflict": f"nothing against it in family {family}",
+        "session": f"open, {facts.number('seconds_to_cutoff') / 60:.0f} min until entries stop",
+        "sizing": (
+            f"{facts.text('sized_by')} leaves {usd(facts.number('room_micros'))} USD of an equity of "
+            f"{usd(facts.number('equity_micros'))}: {facts.number('quantity')} shares at a last price of "
+            f"{price(facts.number('price_micros'))}"
+        ),
+    }
+    for stage, said in passed.items():
+        yield Happening(from_us(row["at_us"]), row["seq"], stage, ref, said)
 
 
 def _order_state(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
@@ -117,7 +138,7 @@ def _fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     said = (
         f"{facts.text('side')} {facts.number('quantity')} {row['symbol']} at {price(facts.number('price_micros'))}, "
         f"commission {usd(facts.number('commission_micros'))}, realised {usd(facts.number('realized_micros'))}, "
-        f"{facts.number('held')} held after it"
+        f"{facts.number('held')} held after it ({facts.text('purpose')}: {facts.text('reason')})"
     )
     yield Happening(from_us(facts.number("executed_us")), seq, "fill", execution, said)
     stop, target = facts.number_or_none("stop_micros"), facts.number_or_none("take_profit_micros")

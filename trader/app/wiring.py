@@ -89,6 +89,7 @@ async def make_machine(
     recorder: Recorder,
     emit: Callable[[BrokerEvent], None] | None = None,
     script: Script = lambda _: Treatment(),
+    marks_every: timedelta = timedelta(minutes=1),
 ) -> Machine:
     """Read the book and put an engine on it; broker events go to `emit`, else to the engine's inbox."""
     account = parts.settings.account.name
@@ -102,5 +103,5 @@ async def make_machine(
         script,
     )
     ports = Ports(store=book.store, broker=broker, clock=clock, log=log, recorder=recorder)
-    engine = Engine(state, history, ports, parts.chain, parts.calendar, parts.strategies, inbox)
+    engine = Engine(state, history, ports, parts.chain, parts.calendar, parts.strategies, inbox, marks_every)
     return Machine(engine=engine, broker=broker, history=history)

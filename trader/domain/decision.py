@@ -142,6 +142,9 @@ class Ticket:
     reference_micros: int
     """The last price, at which the size was computed."""
     takes_slot: bool
+    sized_by: Rule = Rule.POSITION_SIZE
+    """The limit that left the least room."""
+    room_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

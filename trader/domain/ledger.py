@@ -106,16 +106,23 @@ class Booked(NamedTuple):
 
 
 def book_fill(
-    position: Position | None, lots: tuple[Lot, ...], fill: Fill, instrument: Instrument, plan: ExitPlan
+    position: Position | None,
+    lots: tuple[Lot, ...],
+    fill: Fill,
+    instrument: Instrument,
+    plan: ExitPlan,
+    purpose: str,
 ) -> Booked:
     """Apply one execution. `plan` arms a position that the fill makes non-zero and is ignored otherwise.
+
+    `purpose` is the reason of a round trip that ends without having been on its way out, as by a correction.
 
     Realised P&L of a fill is its proceeds less the cost of the lots it used, less its own commission; a buy realises
     its commission. Raises Oversold when a sell exceeds what is held.
     """
     if fill.side is Side.BUY:
         return _book_buy(position, lots, fill, instrument, plan)
-    return _book_sell(position, lots, fill)
+    return _book_sell(position, lots, fill, purpose)
 
 
 def _book_buy(
@@ -156,7 +163,7 @@ def _book_buy(
     return Booked(after, (*lots, lot), (lot,), -fill.commission_micros, None, created)
 
 
-def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill) -> Booked:
+def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, purpose: str) -> Booked:
     held = position.quantity if position is not None else 0
     if position is None or fill.quantity > held:
         raise Oversold(f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held")
@@ -181,7 +188,7 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill) -> 
         bought_micros=after.bought_micros,
         sold_micros=after.sold_micros,
         pnl_micros=after.realized_micros,
-        exit_reason=after.closing_reason,
+        exit_reason=after.closing_reason or purpose,
     )
     flat = after._replace(
         exit_plan=None, state=PositionState.FLAT, closing_purpose=None, closing_reason="", cost_micros=0

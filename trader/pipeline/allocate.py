@@ -46,6 +46,15 @@ def wanted_leverage(probability: float, held: int, thresholds: Thresholds) -> in
     return 0
 
 
+def threshold_passed(probability: float, leverage: int, thresholds: Thresholds) -> float:
+    """The threshold by which a member of this leverage is held: to enter, else to leave."""
+    p = probability if leverage > 0 else 1 - probability
+    enter, leave = (
+        (thresholds.enter_1x, thresholds.leave_1x) if abs(leverage) == 1 else (thresholds.enter_3x, thresholds.leave_3x)
+    )
+    return enter if p >= enter else leave
+
+
 def _held_leverage(family: Family, portfolio: Portfolio) -> int:
     """Leverage of what is held, being bought or turned to; 0 for nothing. The largest, should there be two.
 

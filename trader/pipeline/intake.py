@@ -1,5 +1,6 @@
 """What came in -> Signal: nothing is believed of a strategy or a file before it has passed here."""
 
+import math
 import re
 from datetime import datetime, timedelta
 
@@ -8,19 +9,23 @@ from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
 """US stocks and ETFs, with a class suffix: BRK.B."""
 
+NO_BAR_SEEN = "no bar of this symbol has been seen"
+
 _CLOCK_SKEW = timedelta(seconds=2)
-_UNPRINTABLE_SYMBOL = "?"
+UNPRINTABLE_SYMBOL = "?"
 _ID = re.compile(r"[ -~]{0,64}")
 _ABSURD = 1e9
+_OF_ITS_TIME = frozenset({Rule.EXPIRED, Rule.FROM_THE_FUTURE})
+"""Said of signals whose time is one."""
 
 
 def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     """Check shape, symbol, probability and age, in that order; stamp the time where it was left out."""
     if not isinstance(raw, Signal):
-        return _no(Rule.NOT_A_SIGNAL, _UNPRINTABLE_SYMBOL, detail=f"got {type(raw).__name__}")
+        return _no(Rule.NOT_A_SIGNAL, UNPRINTABLE_SYMBOL, detail=f"got {type(raw).__name__}")
     symbol: object = raw.symbol
     if not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
-        return _no(Rule.BAD_SYMBOL, _UNPRINTABLE_SYMBOL, detail=_shown(symbol))
+        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, detail=_shown(symbol))
     probability: object = raw.probability
     if isinstance(probability, bool) or not isinstance(probability, int | float):
         return _no(Rule.BAD_PROBABILITY, raw.symbol, detail=f"not a number: {_shown(probability)}")
@@ -31,6 +36,30 @@ def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Sig
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
         return _no(Rule.NOT_A_SIGNAL, raw.symbol, detail=f"id is not a short printable text: {_shown(identity)}")
     return _dated(raw, now, source, max_age_s)
+
+
+def decided_before(identity: str) -> str:
+    """What is said of a repeated signal; the story of the first one is found by it."""
+    return f"id {identity} was decided before"
+
+
+def what_remains(raw: object, refusal: Refusal, now: datetime, source: str) -> Signal:
+    """What can be kept of a refused signal: its id, probability and time, each as far as it is one."""
+    if not isinstance(raw, Signal):
+        return Signal(refusal.symbol, math.nan, now, source=source)
+    probability: object = raw.probability
+    is_number = (
+        isinstance(probability, int | float) and not isinstance(probability, bool) and abs(probability) < _ABSURD
+    )
+    identity: object = raw.id
+    is_identity = isinstance(identity, str) and _ID.fullmatch(identity)
+    return Signal(
+        refusal.symbol,
+        float(raw.probability) if is_number else math.nan,
+        raw.timestamp if refusal.rule in _OF_ITS_TIME else now,
+        str.__str__(raw.id) if is_identity else "",
+        source,
+    )
 
 
 def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:

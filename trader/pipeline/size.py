@@ -133,6 +133,8 @@ def _ticket(
         reserved_micros=quantity * limit_price + costs.commission_micros(quantity, limit_price),
         reference_micros=price,
         takes_slot=held is None,
+        sized_by=tightest.rule,
+        room_micros=tightest.room_micros,
     )
 
 

@@ -3,7 +3,9 @@
 from trader.domain.decision import Close, Purpose
 from trader.domain.events import Command, CommandName, JournalType
 from trader.domain.exit_plan import ExitReason
+from trader.domain.family import Families
 from trader.domain.ledger import Oversold, Position
+from trader.domain.market import Prices
 from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.portfolio import Halt
 from trader.services.draft import Draft
@@ -17,9 +19,11 @@ _MOST_CASH_MICROS = 10**12 * MICROS_PER_DOLLAR
 class Commands:
     """Turns commands into facts of the draft."""
 
-    def __init__(self, execution: Execution, settlement: Settlement) -> None:
+    def __init__(self, execution: Execution, settlement: Settlement, families: Families, prices: Prices) -> None:
         self._execution = execution
         self._settlement = settlement
+        self._families = families
+        self._prices = prices
 
     def obey(self, step: Step, command: Command) -> str:
         """Do what is asked; give the acknowledgement. One that begins with `refused` changed nothing."""
@@ -41,7 +45,20 @@ class Commands:
         step.say(Level.WARNING, f"COMMAND {command.name} by {command.operator} ({command.reason}): {acknowledgement}")
         return acknowledgement
 
+    def _unknown_target(self, draft: Draft, command: Command) -> str:
+        """Why a halt of this target would bar nothing, or nothing where it would."""
+        target, family = command.target, self._families.instrument(command.target).family
+        known = target in draft.positions or self._prices.last(target) is not None or family in self._families.families
+        if not target or (known and (command.scope == "symbol" or family == target)):
+            return ""
+        if known:
+            return f"refused: {target} is no family; it belongs to the family {family}"
+        return f"refused: {target} is in no family, is not held, and no bar of it has been seen"
+
     def _halt(self, step: Step, command: Command) -> str:
+        unknown = self._unknown_target(step.draft, command)
+        if unknown:
+            return unknown
         halt = Halt(command.scope, command.target, command.reason, step.draft.now)
         if halt.key in step.draft.halts:
             return f"{halt.key} was halted already: {step.draft.halts[halt.key].reason}"
@@ -57,6 +74,9 @@ class Commands:
 
     def _flatten(self, step: Step, command: Command) -> str:
         draft = step.draft
+        unknown = self._unknown_target(draft, command)
+        if unknown:
+            return unknown
         if command.scope == "all" or command.target:
             draft.halt(Halt(command.scope, command.target, f"flatten: {command.reason}", draft.now))
         chosen = [position for position in draft.positions.values() if _in_scope(position, command)]
@@ -64,7 +84,7 @@ class Commands:
             self._execution.close(step, Close(position.symbol, Purpose.MANUAL, ExitReason.MANUAL))
         for lock in list(draft.locks.values()):
             if command.scope == "all" or command.target in (lock.symbol, lock.family):
-                self._execution.cancel(step, lock.order_ref)
+                self._execution.cancel(step, lock.order_ref, f"flatten: {command.reason}")
         return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
 
     def _adjust(self, step: Step, command: Command) -> str:

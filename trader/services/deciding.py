@@ -8,13 +8,16 @@ from collections import defaultdict, deque
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
+from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage, Ticket
+from trader.domain.events import JsonValue
 from trader.domain.market import Prices
 from trader.domain.order import OrderState
 from trader.domain.portfolio import Day, Portfolio
 from trader.domain.session import SessionDay, new_york_date
+from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
 from trader.pipeline.decide import Chain
+from trader.pipeline.intake import decided_before
 from trader.services.draft import Draft, base32
 from trader.services.execution import Execution
 from trader.services.step import Level, Step
@@ -43,7 +46,7 @@ class Deciding:
         """Decide one checked signal."""
         own_id = signal.id
         if own_id and own_id in self._seen_ids:
-            refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=f"id {own_id} was decided before")
+            refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=decided_before(own_id))
             return self._refused(step, self._with_id(signal, step.draft), refusal)
         if not own_id:
             signal = self._with_id(signal, step.draft)
@@ -53,10 +56,13 @@ class Deciding:
         return self._push(step, portfolio, signal, prices, session, fold=not own_id)
 
     def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
-        """Keep a signal that was refused before the chain."""
-        if not signal.id or signal.id in self._seen_ids:
-            signal = self._with_id(signal, step.draft)
-        return self._refused(step, signal, refusal)
+        """Keep a signal that was refused before the chain, under its own id where it has one: that is used up, too."""
+        own_id = signal.id
+        if not own_id or own_id in self._seen_ids:
+            return self._refused(step, self._with_id(signal, step.draft), refusal)
+        self._seen_ids.add(own_id)
+        step.keep(signal, Outcome.REFUSED, refusal, "", fold=False)
+        return Decision(signal, Outcome.REFUSED, refusal=refusal)
 
     @property
     def is_turning(self) -> bool:
@@ -94,18 +100,20 @@ class Deciding:
         if decision.ticket is not None and self.entries_barred is not None:
             barred = replace(self.entries_barred, symbol=decision.ticket.symbol)
             decision = Decision(signal, Outcome.REFUSED, refusal=barred)
-        return self._apply(step, portfolio, decision, fold=fold)
+        return self._apply(step, portfolio, decision, session, fold=fold)
 
-    def _apply(self, step: Step, portfolio: Portfolio, decision: Decision, *, fold: bool) -> Decision:
+    def _apply(
+        self, step: Step, portfolio: Portfolio, decision: Decision, session: SessionDay | None, *, fold: bool
+    ) -> Decision:
         signal, order_ref = decision.signal, ""
         for close in decision.closes:
             self._execution.close(step, close)
         for ref in decision.cancels:
-            self._execution.cancel(step, ref)
+            self._execution.cancel(step, ref, f"signal {signal.id}, probability {signal.probability:.4g}")
         if decision.reduction is not None:
             self._execution.exit(step, decision.reduction)
         if decision.ticket is not None:
-            lock = step.draft.open(decision.ticket)
+            lock = step.draft.open(decision.ticket, self._grounds(step, portfolio, decision.ticket, session))
             order_ref = lock.order_ref
             step.decided[order_ref] = decision
             self._opened_at[decision.ticket.family] = step.draft.now
@@ -119,6 +127,22 @@ class Deciding:
             self._turning.pop(family, None)
         step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
         return decision
+
+    def _grounds(
+        self, step: Step, portfolio: Portfolio, ticket: Ticket, session: SessionDay | None
+    ) -> dict[str, JsonValue]:
+        """What every stage measured and compared it with, for the journal: `why` tells it."""
+        leverage = self._chain.families.instrument(ticket.symbol).leverage
+        left = session.entries_stop_at - step.draft.now if session is not None else timedelta()
+        return {
+            "probability": ticket.signal.probability,
+            "threshold": threshold_passed(ticket.signal.probability, leverage, self._chain.rules.thresholds),
+            "seconds_to_cutoff": int(left.total_seconds()),
+            "price_micros": ticket.reference_micros,
+            "equity_micros": portfolio.equity_micros,
+            "sized_by": ticket.sized_by,
+            "room_micros": ticket.room_micros,
+        }
 
     def _refused(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
         step.keep(signal, Outcome.REFUSED, refusal, "", fold=True)

@@ -7,6 +7,7 @@ new truth in memory; when it has not, the draft is thrown away and memory is as 
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import TypeVar
 
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
@@ -171,8 +172,8 @@ class Draft:
         self.orders_made += 1
         return order_ref(self.account, self._before.epoch, self.orders_made)
 
-    def open(self, ticket: Ticket) -> PendingLock:
-        """Draft the lock and the order of a ticket. Nothing is sent before the commit."""
+    def open(self, ticket: Ticket, grounds: Mapping[str, JsonValue] = MappingProxyType({})) -> PendingLock:
+        """Draft the lock and the order of a ticket, journaled on these grounds. Nothing is sent before the commit."""
         ref = self.next_ref()
         lock = PendingLock(
             ref,
@@ -205,6 +206,7 @@ class Draft:
             "direction": lock.direction,
             "reserved_micros": lock.reserved_micros,
             "takes_slot": lock.takes_slot,
+            **grounds,
         }
         journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, data)
         self.commit.entries.append(Entry(lock, order, journal))

@@ -47,8 +47,6 @@ from trader.services.trading import Trading
 _EVENTS_PER_STEP = 256
 """Keeps a step short: a burst is committed in a few transactions and the loop breathes in between."""
 
-_MARKS_EVERY = timedelta(minutes=15)
-
 _ROWS_RIDING = 500
 """So many signals without consequence may wait for a commit."""
 
@@ -76,6 +74,7 @@ class Engine:
         calendar: Calendar,
         strategies: StrategyHost,
         inbox: Inbox,
+        marks_every: timedelta,
     ) -> None:
         self.book = book
         self.inbox = inbox
@@ -86,6 +85,7 @@ class Engine:
         self._answers: dict[int, asyncio.Future[Decision | str]] = {}
         self._riding: list[Event] = []
         self._signals_riding: list[SignalRow] = []
+        self._marks_every = marks_every
         self._marks_due_at = UNSTAMPED
         self._busy = False
 
@@ -140,6 +140,7 @@ class Engine:
         step = Step(Draft(self.book, self._ports.clock.now()))
         step.draft.commit.signals, self._signals_riding = self._signals_riding, []
         step.draft.note(type_, "", **data)
+        self._put_marks(step.draft, step.draft.positions)
         await self._locks.commit(step.draft)
         self.book = step.draft.book()
 
@@ -201,12 +202,16 @@ class Engine:
         return bool(draft.positions) and draft.now >= self._marks_due_at
 
     def _mark_prices(self, step: Step) -> None:
-        """Last prices of what is held go into the book, so that readers can value it: now and then, and at a fill."""
-        draft, prices = step.draft, self.trading.prices
-        symbols: Iterable[str] = [booking.fill.symbol for booking in draft.commit.bookings if booking.held]
+        """Last prices of what is held go into the book, so that readers can value it: when due, and at a fill."""
+        draft = step.draft
         if self._marks_are_due(draft):
-            self._marks_due_at = draft.now + _MARKS_EVERY
-            symbols = draft.positions
+            self._marks_due_at = draft.now + self._marks_every
+            self._put_marks(draft, draft.positions)
+        else:
+            self._put_marks(draft, (booking.fill.symbol for booking in draft.commit.bookings if booking.held))
+
+    def _put_marks(self, draft: Draft, symbols: Iterable[str]) -> None:
+        prices = self.trading.prices
         for symbol in symbols:
             bar = prices.last(symbol)
             if bar is not None:

@@ -37,7 +37,7 @@ class Execution:
         self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
         self._failed_exits: dict[str, Order] = {}
         self._cancels_asked: dict[str, datetime] = {}
-        self._cancel_next: set[str] = set()
+        self._cancel_next: dict[str, str] = {}
         self._overdue: dict[str, str] = {}
 
     def report(self, step: Step, event: OrderReport) -> None:
@@ -78,20 +78,20 @@ class Execution:
         if order.limit_micros is None:
             self._failed_exits[order.symbol] = order
 
-    def cancel(self, step: Step, order_ref: str) -> None:
+    def cancel(self, step: Step, order_ref: str, why: str) -> None:
         """Ask once for a working entry to be cancelled, and once more after a restart: the first may not have left."""
         order = step.draft.orders.get(order_ref)
         if order is None or order_ref in step.cancel:
             return
         if order_ref in step.decided:
-            self._cancel_next.add(order_ref)  # not sent yet: there is nothing the broker could cancel
+            self._cancel_next[order_ref] = why  # not sent yet: there is nothing the broker could cancel
             return
         if order.state in _ASKED and order_ref in self._cancels_asked:
             return
         self._cancels_asked.setdefault(order_ref, step.draft.now)
         after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
         step.draft.set_order(after)
-        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason="asked")
+        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason=why)
         step.cancel.append(order_ref)
 
     def not_committed(self) -> None:
@@ -101,9 +101,9 @@ class Execution:
 
     def cancel_unwanted(self, step: Step) -> None:
         """Entries that were unwanted before they had left are taken back now."""
-        unwanted, self._cancel_next = self._cancel_next, set()
-        for order_ref in sorted(unwanted):
-            self.cancel(step, order_ref)
+        unwanted, self._cancel_next = self._cancel_next, {}
+        for order_ref, why in sorted(unwanted.items()):
+            self.cancel(step, order_ref, why)
 
     def cancel_late_entries(self, step: Step) -> None:
         """An entry that is not done in time is taken back; what was filled stays.
@@ -113,12 +113,12 @@ class Execution:
         deadline = step.draft.now - self._entry_timeout
         for lock in list(step.draft.locks.values()):
             if lock.acquired_at <= deadline:
-                self.cancel(step, lock.order_ref)
+                self.cancel(step, lock.order_ref, f"not done in {self._entry_timeout.total_seconds():.0f} s")
 
-    def cancel_entries(self, step: Step) -> None:
+    def cancel_entries(self, step: Step, why: str) -> None:
         """Ask for every working entry to be cancelled."""
         for lock in list(step.draft.locks.values()):
-            self.cancel(step, lock.order_ref)
+            self.cancel(step, lock.order_ref, why)
 
     def close(self, step: Step, close: Close) -> None:
         """Mark a position as on its way out; `pursue_exits` does the rest until it is flat."""
@@ -165,7 +165,7 @@ class Execution:
             if isinstance(action, ExitTicket):
                 self.exit(step, action)
             elif action is not None:
-                self.cancel(step, action.order_ref)
+                self.cancel(step, action.order_ref, f"its position closes: {position.closing_reason}")
 
     def _page_overdue(self, step: Step, symbol: str) -> None:
         """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""

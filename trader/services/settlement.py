@@ -79,7 +79,8 @@ class Settlement:
         draft = step.draft
         instrument = self._families.instrument(fill.symbol)
         plan = self._rules.exit_rule(fill.symbol).plan(fill.price_micros, instrument.leverage)
-        booked = book_fill(draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ()), fill, instrument, plan)
+        position, lots = draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ())
+        booked = book_fill(position, lots, fill, instrument, plan, purpose)
         draft.book_fill(booked, fill, purpose, reason)
         return booked
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from trader.domain.decision import Refusal, Rule, Signal, Stage
 from trader.domain.errors import ConfigurationError
 from trader.domain.market import Bar, BarTime
 from trader.domain.rules import Rules
-from trader.pipeline.intake import check_signal
+from trader.pipeline.intake import NO_BAR_SEEN, UNPRINTABLE_SYMBOL, check_signal, what_remains
 from trader.services.ports import Strategy
 
 
@@ -96,11 +97,19 @@ class StrategyHost:
             )
         try:
             checked = check_signal(raw, now, self.name, self._rules.signal_max_age_s)
+            if isinstance(checked, Refusal):
+                remains = what_remains(raw, checked, now, self.name)
+                if checked.symbol == UNPRINTABLE_SYMBOL:  # at least it is known on whose bar it was said
+                    remains = replace(remains, symbol=bar.symbol)
         except Exception as error:  # noqa: BLE001  (its own types may raise when they are only looked at)
             checked = Refusal(Stage.SIGNAL, Rule.NOT_A_SIGNAL, bar.symbol, detail=type(error).__name__)
+            remains = self._nonsense(bar, now)
         if isinstance(checked, Refusal):
-            return self._nonsense(bar, now), checked
-        seen = self._seen[checked.symbol]
+            return remains, checked
+        seen = self._seen.get(checked.symbol, 0)
+        if not seen:
+            unknown = Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail=NO_BAR_SEEN)
+            return checked, unknown
         if seen <= self._warmup_bars:
             return checked, Refusal(
                 Stage.SIGNAL, Rule.WARMING_UP, checked.symbol, seen, self._warmup_bars, detail="bars seen"

@@ -20,7 +20,7 @@ from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.exits import closing_time, watch
-from trader.pipeline.intake import check_signal
+from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.commands import Commands
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
@@ -48,7 +48,7 @@ class Trading:
         self._execution = Execution(chain.rules)
         self._deciding = Deciding(chain, self._execution, history.signal_ids)
         self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
-        self._commands = Commands(self._execution, self._settlement)
+        self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime]) -> None:
         """Show past bars to the strategy and to the prices; nothing is decided on them."""
@@ -118,7 +118,7 @@ class Trading:
             for close in list(closing_time(draft.positions.values(), session, draft.now)):
                 self._execution.close(step, close)
         if draft.locks and session is not None and draft.now >= session.flatten_at:
-            self._execution.cancel_entries(step)
+            self._execution.cancel_entries(step, "the session closes")
 
     def _decide_signals(
         self,
@@ -157,8 +157,8 @@ class Trading:
             return
         checked = self._known(check_signal(item.signal, step.draft.now, item.source, self._rules.signal_max_age_s))
         if isinstance(checked, Refusal):
-            placeholder = Signal(checked.symbol, float("nan"), step.draft.now, source=item.source)
-            decision = self._deciding.refuse(step, placeholder, checked)
+            remains = what_remains(item.signal, checked, step.draft.now, item.source)
+            decision = self._deciding.refuse(step, remains, checked)
         else:
             decision = self._deciding.decide(step, portfolio, checked, self.prices, session)
         step.results[id(item)] = decision
@@ -168,7 +168,7 @@ class Trading:
             return checked
         if self.families.instrument(checked.symbol).symbol in self.families.families:
             return checked
-        return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail="no bar of this symbol has been seen")
+        return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail=NO_BAR_SEEN)
 
     def _complain(self, step: Step, signal: Signal, refusal: Refusal) -> None:
         """A strategy that talks nonsense is said the first time, the tenth, the hundredth, ..."""

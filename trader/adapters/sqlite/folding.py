@@ -167,8 +167,8 @@ def _fill(folded: Folded, event: Event) -> None:
         raise ValueError(f"execution {fill.execution_id} was booked before")
     instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
     lots = folded.open_lots.get(fill.symbol, ())
-    booked = book_fill(folded.positions.get(fill.symbol), lots, fill, instrument, _plan(facts))
     purpose, reason = facts.text("purpose"), facts.text("reason")
+    booked = book_fill(folded.positions.get(fill.symbol), lots, fill, instrument, _plan(facts), purpose)
     booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
     folded.fills[fill.execution_id] = FillRow(booking, event.at)
     folded.positions[fill.symbol] = booked.position

@@ -57,6 +57,13 @@ class Facts:
             raise ValueError(f"{key} is not a whole number")
         return value
 
+    def fraction(self, key: str) -> float:
+        """A number that need not be whole."""
+        value = self._value(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{key} is not a number")
+        return float(value)
+
     def flag(self, key: str) -> bool:
         """True or false."""
         value = self._value(key)
