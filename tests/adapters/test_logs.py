@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders import NOON
+from loguru import logger
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.logs import LoguruLog, close_log, open_log
@@ -36,11 +37,48 @@ def test_each_sentence_of_a_record_is_a_line_with_its_own_head(path: Path) -> No
 
 
 def test_a_sentence_cannot_forge_a_line(path: Path) -> None:
-    LoguruLog(SteppedClock(NOON)).info("reason=x\n2026-01-01T00:00:00.000+00:00 INFO [-] FILL", "{braces} {0} <red>")
+    LoguruLog(SteppedClock(NOON)).info(
+        "reason=x\n2026-01-01T00:00:00.000+00:00 INFO [-] FILL", "{braces} {0} <red>", "\r\x1b[2K\x7f\t\0"
+    )
     assert [sentence for _, _, sentence in written(path)] == [
         "reason=x\\x0a2026-01-01T00:00:00.000+00:00 INFO [-] FILL",
         "{braces} {0} <red>",
+        "\\x0d\\x1b[2K\\x7f\\x09\\x00",
     ]
+
+
+def test_what_a_library_says_is_a_line_too(path: Path) -> None:
+    logger.warning("from afar")
+    assert written(path) == [("WARNING", "-", "from afar")]
+
+
+def test_the_log_is_its_owners_alone(path: Path) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_each_level_has_its_own_word(path: Path) -> None:
+    log = LoguruLog(SteppedClock(NOON))
+    log.info("one")
+    log.warning("two")
+    log.error("three")
+    assert [(level, said) for level, _, said in written(path)] == [
+        ("INFO", "one"),
+        ("WARNING", "two"),
+        ("ERROR", "three"),
+    ]
+
+
+def test_what_is_below_the_level_is_not_written_and_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
+    path = tmp_path / "small.log"
+    open_log(path, "WARNING", "1 KB", "1 day", on_terminal=False)
+    log = LoguruLog(SteppedClock(NOON))
+    for _ in range(20):
+        log.warning("x" * 100)
+        log.info("not this")
+    close_log()
+    files = sorted(tmp_path.glob("small*.log"))
+    assert len(files) > 1
+    assert sum(len(file.read_text().splitlines()) for file in files) == 20
 
 
 def test_a_log_that_was_removed_is_made_again(path: Path) -> None:

@@ -30,6 +30,12 @@ def test_levels_bracket_the_entry_on_the_tick_grid_away_from_it(entry_micros: in
     assert plan.take_profit_micros % tick_micros(plan.take_profit_micros) == 0
 
 
+@pytest.mark.parametrize("entry_micros", [100, 999_999, micros(1.0), micros(100.0)])
+def test_levels_keep_off_the_entry_however_small_the_distances(entry_micros: int) -> None:
+    plan = ExitRule(stop_ppm=0, take_profit_ppm=0).plan(entry_micros, 1)
+    assert 0 < plan.stop_micros < entry_micros < plan.take_profit_micros
+
+
 @pytest.mark.parametrize(
     ("low", "high", "due"),
     [

@@ -1,10 +1,11 @@
 """The order's table, row by row: every state with every event."""
 
 import pytest
-from builders import MINUTE, NOON, a_fill, an_order
+from builders import MINUTE, NOON, a_fill, a_lock, an_order
 
 from trader.domain.decision import Side
 from trader.domain.errors import IllegalTransition
+from trader.domain.money import micros
 from trader.domain.order import DONE, LIVE, OrderEvent, OrderState
 
 EVENTS = ["accepted", "partly_filled", "filled", "cancel_asked", "cancelled", "rejected", "lost"]
@@ -71,3 +72,12 @@ def test_an_order_knows_what_is_left_of_it() -> None:
 def test_a_fill_takes_its_commission_from_cash_on_either_side() -> None:
     assert a_fill(quantity=10, price=100.0, commission=1.5).cash_effect_micros == -1_001_500_000
     assert a_fill(quantity=10, price=100.0, commission=1.5, side=Side.SELL).cash_effect_micros == 998_500_000
+
+
+@pytest.mark.parametrize(("reserved", "commission", "left"), [(1010.0, 1.0, 609.0), (1000.0, 5.0, 600.0)])
+def test_a_lock_keeps_the_rest_at_its_limit_and_what_commission_leaves_over(
+    reserved: float, commission: float, left: float
+) -> None:
+    fill = a_fill(quantity=4, price=99.0, commission=commission)
+    after = a_lock(reserved=reserved).after(fill, an_order(quantity=10, filled=4, limit=100.0))
+    assert after.reserved_micros == micros(left)

@@ -239,6 +239,30 @@ async def test_a_conflict_made_by_an_unexpected_execution_is_repaired_at_once(tm
         market.check()
 
 
+async def test_a_conflict_is_repaired_against_the_newest_signal(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.8})
+        await market.bar()
+        await market.report(a_fill("PSQ", 1000, 40.0, order_ref="by-hand", at=market.now))
+        market.broker._positions["PSQ"] = 1000
+        await market.bars(2)
+        assert market.held() == {"QQQ": 29}
+
+
+@pytest.mark.parametrize("neutral", [False, True])
+async def test_where_no_signal_takes_a_side_the_smaller_leveraged_exposure_is_closed(
+    tmp_path: Path, neutral: bool
+) -> None:
+    async with a_machine(tmp_path) as market:
+        if neutral:
+            await market.submit("QQQ", 0.5)
+        await market.report(a_fill("TQQQ", 10, 80.0, order_ref="by-hand", at=market.now))
+        await market.report(a_fill("PSQ", 50, 40.0, order_ref="by-hand", at=market.now))
+        market.broker._positions.update(TQQQ=10, PSQ=50)
+        await market.bars(2)
+        assert market.held() == {"TQQQ": 10}
+
+
 # -- flat at every close --------------------------------------------------------------------------------------------
 
 
@@ -548,12 +572,11 @@ async def test_a_close_does_not_wait_for_ever_for_the_cancel_of_an_entry(tmp_pat
 
 async def test_a_close_does_not_wait_for_a_cancel_that_died_with_the_process(tmp_path: Path) -> None:
     """The cancel was committed and never said, or said and never answered: the next process asks again."""
-    async with a_machine(
-        tmp_path, clock="15:40", script=only(Side.BUY, Treatment(parts=(5,), ignore_cancel=True))
-    ) as market:
+    script = only(Side.BUY, Treatment(parts=(5,), ignore_cancel=True))
+    async with a_machine(tmp_path, clock="15:40", script=script, signals={"entry_timeout_s": 3600}) as market:
         await market.bar({"QQQ": 0.8})
-        await market.bars_until("15:51")
-        assert market.one("SELECT state FROM orders WHERE side = 'BUY'") == "cancelling"
+        await market.bars_until("15:50")
+        assert market.sql("SELECT side, state FROM orders") == [("BUY", "cancelling")]
         await market.restart(keep_broker=True)
         await market.bars_until("16:00")
         assert market.held() == {}

@@ -23,7 +23,7 @@ from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Decision, ExitTicket, Outcome, Purpose, Rule, Side, Signal, Ticket
-from trader.domain.errors import BookBroken, BookUnwritable
+from trader.domain.errors import BookBroken
 from trader.domain.events import CommandName, FillReported, JournalType, OrderCancelled
 from trader.domain.order import Order, PendingLock
 from trader.domain.portfolio import Portfolio
@@ -547,6 +547,20 @@ async def test_an_execution_reported_again_after_a_restart_counts_once(tmp_path:
         assert_bought_once(market)
 
 
+async def test_an_execution_reported_again_at_any_time_is_passed_over_in_silence(tmp_path: Path) -> None:
+    """It must not come as far as the database, whose refusal would stop the whole step, and every step after it."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"JD": 0.9})
+        await market.bar()
+        execution = market.one("SELECT execution_id FROM trades")
+        fill = a_fill("JD", SHARES, 30.01, commission=2.485, order_ref="paper-1-0001", execution_id=execution)
+        await market.report(fill)
+        await market.restart()
+        await market.report(fill)
+        assert_bought_once(market)
+        assert market.log.errors == []
+
+
 async def test_with_its_memory_taken_out_the_database_counts_it_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -558,7 +572,8 @@ async def test_with_its_memory_taken_out_the_database_counts_it_once(
         await market.report(a_fill("JD", SHARES, 30.01, order_ref="paper-1-0001", execution_id=execution))
         assert_bought_once(market)
         assert "an_execution_counts_once" in market.one("SELECT sql FROM sqlite_master WHERE name = 'book_fills'")
-        assert market.log.said("BOOK UNWRITABLE")
+        assert not market.log.errors
+        assert (await market.submit("QQQ", 0.8)).ticket is not None, "the account goes on"
 
 
 async def test_an_execution_that_overtakes_the_end_of_its_order_belongs_to_it(tmp_path: Path) -> None:
@@ -629,9 +644,9 @@ async def test_a_sale_of_more_than_is_held_makes_no_short(tmp_path: Path, more: 
         await market.bar()
         cash = market.one("SELECT cash FROM account")
         await market.report(a_fill("JD", SHARES + more, 31.0, side=Side.SELL, order_ref="by-hand", at=market.now), 3)
-        assert market.held() == {"JD": SHARES}
-        assert market.one("SELECT cash FROM account") == cash
-        assert market.journaled(JournalType.UNEXPECTED_FILL) == 1
+        assert market.held() == {}, "what was held has been sold"
+        assert market.one("SELECT cash FROM account") == round(cash + SHARES * 31.0 - 1.0, 2)
+        assert market.journaled(JournalType.UNEXPECTED_FILL) == 1, "and the rest is a short that no book here can hold"
         assert market.one("SELECT count(*) FROM events WHERE type = 'halted'") == 1
         assert (await market.submit("QQQ", 0.8)).refusal is not None
         market.check()
@@ -652,8 +667,9 @@ async def test_the_database_refuses_an_exit_of_more_than_is_held(tmp_path: Path)
         await market.bar({"JD": 0.9})
         await market.bar()
         for quantity in (SHARES + 1, 10**6):
-            with pytest.raises(BookUnwritable, match="exit_within_what_is_held"):
-                await market.book.store.commit(exit_of(market, quantity).sealed())
+            draft = exit_of(market, quantity)
+            receipt = await market.book.store.commit(draft.sealed())
+            assert list(receipt.refused.values()) == [Rule.DATABASE_REFUSED]
         assert market.working() == []
         await market.without("exit_within_what_is_held")
         await market.book.store.commit(exit_of(market, SHARES + 1).sealed())
@@ -667,8 +683,9 @@ async def test_the_database_refuses_a_second_live_exit(tmp_path: Path) -> None:
         await market.command(CommandName.FLATTEN)
         assert market.working() == [("SELL", "JD")]
         market.engine.book = replace(market.engine.book, exits={}, orders={})
-        with pytest.raises(BookUnwritable, match="UNIQUE"):
-            await market.book.store.commit(exit_of(market, 1).sealed())
+        receipt = await market.book.store.commit(exit_of(market, 1).sealed())
+        assert list(receipt.refused.values()) == [Rule.DATABASE_REFUSED]
+        assert market.working() == [("SELL", "JD")]
 
 
 async def test_every_reason_to_close_at_once_makes_one_exit(tmp_path: Path) -> None:
@@ -685,6 +702,7 @@ async def test_every_reason_to_close_at_once_makes_one_exit(tmp_path: Path) -> N
         await market.bars_until("16:00")
         assert market.held() == {}
         assert market.one("SELECT count(*) FROM orders WHERE side = 'SELL'") == 1
+        assert market.journaled(JournalType.POSITION_CLOSING) == 1
         market.check()
 
 

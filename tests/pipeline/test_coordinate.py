@@ -123,3 +123,9 @@ def test_long_and_inverse_at_once_is_a_conflict_and_one_side_twice_is_none(
     held: tuple[str, ...], conflict: bool
 ) -> None:
     assert conflicting(FAMILIES.family("QQQ"), a_portfolio(*map(a_position, held)).positions) == conflict
+
+
+def test_a_conflict_with_one_side_on_its_way_out_is_none() -> None:
+    """It is being repaired; a second look must not close the other side too."""
+    held = a_portfolio(a_position("QQQ"), a_position("PSQ", state=PositionState.CLOSING))
+    assert not conflicting(FAMILIES.family("QQQ"), held.positions)

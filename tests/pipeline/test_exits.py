@@ -44,7 +44,9 @@ def test_a_touched_level_closes() -> None:
 
 
 def test_what_is_on_its_way_out_is_not_triggered_again() -> None:
-    assert due(HELD.closing(Purpose.EXIT, "signal", NOON), a_bar(close=90.0)) == []
+    through_the_stop = a_bar(close=97.0)
+    assert due(HELD, through_the_stop) == [ExitReason.STOP]
+    assert due(HELD.closing(Purpose.EXIT, "signal", NOON), through_the_stop) == []
 
 
 def test_another_symbols_bar_triggers_nothing() -> None:

@@ -181,3 +181,18 @@ def test_whatever_is_in_a_signal_nothing_raises(symbol: Any, probability: Any, t
         assert 0 <= result.probability <= 1
         assert result.timestamp.utcoffset() is not None
         assert isinstance(result.id, str)
+
+
+def test_what_passes_is_plain_text_and_a_plain_number() -> None:
+    """A library's own kinds of them could be compared, kept or shown otherwise."""
+
+    class Text(str):
+        __slots__ = ()
+
+    class Number(float):
+        pass
+
+    passed = checked(Signal(Text("QQQ"), Number(0.9)))
+    assert isinstance(passed, Signal)
+    assert type(passed.symbol) is str
+    assert type(passed.probability) is float

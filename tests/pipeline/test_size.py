@@ -261,6 +261,18 @@ def test_too_much_is_reduced_to_the_target() -> None:
     assert (result.quantity, result.reason) == (50, ExitReason.RESIZE)
 
 
+def test_an_excess_of_less_than_a_share_is_reduced_by_a_share() -> None:
+    """An order for no share at all would be refused by the database, and the whole step with it."""
+    portfolio = a_portfolio(a_position("AAPL", 2, 10_000.0), cash=80_000)
+    result = resize(intent_for(), portfolio, some_prices(AAPL=10_000.0), Limits())
+    assert isinstance(result, ExitTicket)
+    assert result.quantity == 1
+
+
+def test_what_is_held_without_a_price_is_not_reduced() -> None:
+    assert resize(intent_for(), a_portfolio(a_position("AAPL", 200, 100.0)), Prices(), Limits()) is None
+
+
 @given(st.integers(10**6, 10**9), st.integers(10**10, 10**13))
 def test_what_was_just_bought_is_not_resized(price: int, equity: int) -> None:
     limits, prices = Limits(), Prices()

@@ -1,5 +1,6 @@
 """What strategies and operators may do wrong costs them their own request, and never the daemon."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,6 +25,13 @@ class Mute(Exception):
 
     def __str__(self) -> str:
         raise RuntimeError("no text")
+
+
+class Panic(BaseException):
+    """What an extension module may raise, and its text is no better."""
+
+    def __str__(self) -> str:
+        raise Panic
 
 
 class OddFloat(float):
@@ -55,6 +63,8 @@ class Raising:
         (Mute(), Rule.STRATEGY_RAISED),
         (SystemExit(3), Rule.STRATEGY_RAISED),
         (GeneratorExit(), Rule.STRATEGY_RAISED),
+        (asyncio.CancelledError(), Rule.STRATEGY_RAISED),
+        (Panic(), Rule.STRATEGY_RAISED),
         (None, Rule.NOT_A_SIGNAL),
         (Signal("QQQ", OddFloat(0.8)), Rule.NOT_A_SIGNAL),
         (Signal("QQQ", float("nan")), Rule.BAD_PROBABILITY),
@@ -111,6 +121,47 @@ async def test_a_reason_that_cannot_be_kept_is_refused(tmp_path: Path, reason: s
         requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), tmp_path / "HALT", lambda _: None)
         with pytest.raises(BadRequest, match="reason has to be a printable text"):
             await requests.answer({"ask": "halt", "operator": "me", "reason": reason})
+
+
+CORRECTION = {
+    "execution_id": "reversal",
+    "order_ref": "paper-1-0001",
+    "account": "paper",
+    "symbol": "QQQ",
+    "side": "SELL",
+    "quantity": 1,
+    "price_micros": 1,
+    "commission_micros": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        ({"ask": "buy"}, "does not know how to"),
+        ({"ask": 7}, "ask has to be"),
+        ({"ask": "halt", "scope": "sector", "target": "XLK"}, "name a family or a symbol"),
+        ({"ask": "halt", "scope": "symbol"}, "name a family or a symbol"),
+        ({"ask": "halt", "scope": "all", "target": "QQQ"}, "name a family or a symbol"),
+        ({"ask": "halt", "scope": "symbol", "target": "qqq"}, "is not a symbol"),
+        ({"ask": "halt", "operator": ""}, "operator has to be"),
+        ({"ask": "signal", "symbol": "QQQ", "probability": "0.8"}, "probability has to be a number"),
+        ({"ask": "signal", "symbol": "QQQ", "probability": True}, "probability has to be a number"),
+        ({"ask": "signal", "probability": 0.8}, "symbol has to be"),
+        ({"ask": "adjust", "fill": {**CORRECTION, "quantity": 1.5}}, "quantity is not a whole number"),
+        ({"ask": "adjust", "fill": {**CORRECTION, "price_micros": "1"}}, "price_micros is not a whole number"),
+        ({"ask": "adjust", "fill": {**CORRECTION, "execution_id": ""}}, "execution_id has to be"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_a_request_that_is_not_understood_does_nothing(
+    tmp_path: Path, request_: dict[str, object], why: str
+) -> None:
+    async with a_machine(tmp_path) as market:
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), tmp_path / "HALT", lambda _: None)
+        with pytest.raises(BadRequest, match=why):
+            await asyncio.wait_for(requests.answer({"operator": "me", "reason": "a test", **request_}), timeout=1)
+        assert len(market.engine.inbox) == 0
 
 
 def test_a_book_with_two_names_is_refused(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from trader.adapters.run_lock import Holder
 from trader.domain.decision import Side, Signal
 from trader.domain.errors import TraderError
 from trader.domain.events import Command, CommandName
+from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
-from trader.pipeline.intake import SYMBOL
 from trader.services.engine import Engine
 from trader.services.ports import Clock
 
@@ -55,10 +55,11 @@ class Requests:
         return {"message": message, "refused": message.startswith("refused")}
 
     def _status(self) -> Answer:
-        book = self._engine.book
+        book, barred = self._engine.book, self._engine.trading.entries_barred
         return {
             "account": book.account,
-            "state": "HALTED" if "all" in book.halts else "TRADING",
+            "state": "HALTED" if "all" in book.halts else "BARRED" if barred else "TRADING",
+            "barred": barred,
             "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
             "market_time": self._clock.now().isoformat(timespec="seconds"),

@@ -4,14 +4,17 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from pathlib import Path
 from typing import NamedTuple
 
 from trader.adapters.calendar import load_calendar
 from trader.adapters.control import Answer, DaemonDown, NoAnswer, ask, socket_path
 from trader.adapters.fingerprint import code_fingerprint
+from trader.adapters.run_lock import lock_path, running_daemon
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_halt
 from trader.app.settings import Settings
+from trader.domain.errors import BookUnwritable
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.portfolio import Halt
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date
@@ -75,7 +78,9 @@ class Standing:
         """Whether entries are allowed, as far as halts of everything go; without a daemon nothing is."""
         if self.daemon.answer is None:
             return "STOPPED" if self.daemon.down else "SILENT"
-        return "HALTED" if any(halt.scope == "all" for halt in self.halts) else "TRADING"
+        if any(halt.scope == "all" for halt in self.halts):
+            return "HALTED"
+        return "BARRED" if self.daemon.text("barred") else "TRADING"
 
     @property
     def code_differs(self) -> bool:
@@ -85,15 +90,30 @@ class Standing:
 
 
 def ask_daemon(settings: Settings) -> DaemonSays:
-    """What the daemon of this book and account says of itself."""
-    path = socket_path(settings.book.db, settings.account.name)
+    """What the daemon of this book and account says of itself. One that holds the run lock is not down."""
+    db, account = settings.book.db, settings.account.name
     try:
-        answer = ask(path, {"ask": "status"}, _ANSWER_S)
+        answer = ask(socket_path(db, account), {"ask": "status"}, _ANSWER_S)
     except DaemonDown as error:
-        return DaemonSays(None, down=True, why=str(error))
+        silent = _runs_silently(db, account)
+        return DaemonSays(None, down=not silent, why=silent or str(error))
     except NoAnswer as error:
         return DaemonSays(None, down=False, why=str(error))
     return DaemonSays(answer, down=False)
+
+
+def _runs_silently(db: Path, account: str) -> str:
+    """In words, when somebody holds the run lock although nobody answers; else nothing."""
+    try:
+        holder = running_daemon(lock_path(db, account))
+    except BookUnwritable as error:
+        return f"whether a trader runs cannot be seen: {error}"
+    if holder is None:
+        return ""
+    return (
+        f"process {holder.pid} runs (version {holder.version}, since {holder.started_at}) and does not answer: it "
+        f"starts or stops, or its socket was removed, and it makes that anew; `kill {holder.pid}` stops it in order"
+    )
 
 
 def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) -> Standing:
@@ -215,6 +235,8 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
     if standing.daemon.down and standing.positions and standing.book["kind"] != "replay":
         held = ", ".join(str(position["symbol"]) for position in standing.positions)
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
+    if standing.daemon.text("barred"):
+        warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
     warnings += [
         f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
         for order in standing.orders

@@ -151,7 +151,7 @@ def _fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
 
 
 def _unexpected_fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
-    said = f"NOT BOOKED: {facts.text('side')} {facts.number('quantity')} at {price(facts.number('price_micros'))}"
+    said = f"NOT BOOKED: {facts.text('reported')}"
     yield Happening(from_us(row["at_us"]), row["seq"], "fill", facts.text("execution_id"), said)
 
 

@@ -5,6 +5,7 @@ TraderError
 ├── DataError            the user's: a data file cannot be used; says file and line
 ├── BookError            the book cannot be used: refuse to trade
 │   ├── BookUnwritable     a write failed: entries stop, exits go on
+│   ├── BookRefused        the database's own rules refused the facts: what they came from is left out, loudly
 │   └── BookBroken         it contradicts itself or its schema is not ours
 ├── AlreadyRunning       another daemon has this book
 ├── BrokerUnreachable    nobody's fault: try again
@@ -30,6 +31,10 @@ class BookError(TraderError):
 
 class BookUnwritable(BookError):
     """A write to the book failed; nothing of that transaction is in it."""
+
+
+class BookRefused(BookError):
+    """What was to be written contradicts the book's own rules; nothing of that transaction is in it."""
 
 
 class BookBroken(BookError):

@@ -1,5 +1,6 @@
 """Market data: bars, and why a bar cannot be."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -7,10 +8,18 @@ from typing import NamedTuple, Protocol
 from trader.domain.corporate_action import split_fitting
 from trader.domain.money import MICROS_PER_DOLLAR, micros
 
+SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
+"""US stocks and ETFs, with a class suffix: BRK.B."""
+
 _NIGHT = timedelta(hours=4)
 """So long without a bar, and a session has ended."""
 _LONGEST_WEEKEND = timedelta(days=5)
 """Over a longer gap in the data a price may go anywhere."""
+
+
+def plain_symbol(symbol: str) -> str:
+    """The symbol, or a question mark for what is none and must not reach the book or the log as it is."""
+    return symbol if SYMBOL.fullmatch(symbol) else "?"
 
 
 class Bar(NamedTuple):
@@ -148,6 +157,10 @@ class Prices:
     def last(self, symbol: str) -> Bar | None:
         """The newest finished bar, or None."""
         return self._last.get(symbol)
+
+    def before(self, symbol: str) -> Bar | None:
+        """The bar before the newest, or None."""
+        return self._before.get(symbol)
 
     def known_at(self, symbol: str) -> datetime | None:
         """When the newest price became known: the end of its bar."""

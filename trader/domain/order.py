@@ -6,6 +6,11 @@ from typing import NamedTuple
 
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import IllegalTransition
+from trader.domain.market import SYMBOL
+from trader.domain.money import MICROS_PER_DOLLAR
+
+_MOST_SHARES = 1_000_000_000
+_DEAREST_MICROS = 10_000_000 * MICROS_PER_DOLLAR
 
 
 class OrderState(StrEnum):
@@ -152,6 +157,19 @@ class Fill(NamedTuple):
     price_micros: int
     commission_micros: int
     executed_at: datetime
+
+    @property
+    def fault(self) -> str:
+        """Why this cannot be an execution, or nothing: a broker's word is checked as a file's is."""
+        if not 0 < self.quantity <= _MOST_SHARES:
+            return f"{self.quantity} shares"
+        if not 0 < self.price_micros <= _DEAREST_MICROS:
+            return f"a price of {self.price_micros} micros"
+        if abs(self.commission_micros) > _DEAREST_MICROS:
+            return f"a commission of {self.commission_micros} micros"
+        if not SYMBOL.fullmatch(self.symbol):
+            return f"the symbol {ascii(self.symbol)[:40]}"
+        return ""
 
     @property
     def cash_effect_micros(self) -> int:

@@ -21,15 +21,19 @@ from trader.pipeline.session_window import MUST_BE_FLAT
 def watch(positions: Iterable[Position], bars: dict[str, Bar], prices: Prices, jump_ppm: int) -> Iterator[Close]:
     """Compare finished bars with the exit plans of open positions.
 
-    A price that jumped by more than `jump_ppm` triggers nothing until a second print confirms it: the jump is then
-    measured from the first.
+    A price that jumped by more than `jump_ppm` triggers nothing until a second print confirms it: the next bar that
+    touches the plan, however far it has moved in its turn.
     """
     for position in positions:
         bar = bars.get(position.symbol)
         if bar is None or position.exit_plan is None or position.state is PositionState.CLOSING:
             continue
         reason = exit_due(position.exit_plan, bar)
-        if reason is not None and prices.jump_ppm(position.symbol) <= jump_ppm:
+        if reason is None:
+            continue
+        before = prices.before(position.symbol)
+        confirmed = before is not None and exit_due(position.exit_plan, before) is not None
+        if confirmed or prices.jump_ppm(position.symbol) <= jump_ppm:
             yield Close(position.symbol, Purpose.EXIT, reason)
 
 

@@ -5,15 +5,14 @@ import re
 from datetime import datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
-
-SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
-"""US stocks and ETFs, with a class suffix: BRK.B."""
+from trader.domain.market import SYMBOL
 
 NO_BAR_SEEN = "no bar of this symbol has been seen"
 
 _CLOCK_SKEW = timedelta(seconds=2)
 UNPRINTABLE_SYMBOL = "?"
-_ID = re.compile(r"[ -~]{0,64}")
+_ID = re.compile(r"(?!S-)[ -~]{0,64}")
+"""Ids that begin with S- are given here."""
 _ABSURD = 1e9
 _OF_ITS_TIME = frozenset({Rule.EXPIRED, Rule.FROM_THE_FUTURE})
 """Said of signals whose time is one."""
@@ -34,7 +33,11 @@ def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Sig
         return _no(Rule.BAD_PROBABILITY, raw.symbol, measured, 1.0, "outside [0, 1]")
     identity: object = raw.id
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
-        return _no(Rule.NOT_A_SIGNAL, raw.symbol, detail=f"id is not a short printable text: {_shown(identity)}")
+        return _no(
+            Rule.NOT_A_SIGNAL,
+            raw.symbol,
+            detail=f"id is no short text of its own, or begins with S-: {_shown(identity)}",
+        )
     return _dated(raw, now, source, max_age_s)
 
 

@@ -49,7 +49,7 @@ def resize(intent: Intent, portfolio: Portfolio, prices: Prices, limits: Limits)
         return Unchanged(intent.symbol)
     if excess_micros < 0:
         return None
-    excess = max(excess_micros // bar.close_micros, 1)
+    excess = min(max(excess_micros // bar.close_micros, 1), held.quantity)
     return ExitTicket(intent.symbol, excess, Purpose.EXIT, ExitReason.RESIZE, intent.signal.id)
 
 

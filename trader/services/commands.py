@@ -1,12 +1,13 @@
 """What an operator may ask of the running daemon. Each command is journaled with its reason and then acknowledged."""
 
-from trader.domain.decision import Close, Purpose
+from trader.domain.decision import Close, Purpose, Side
 from trader.domain.events import Command, CommandName, JournalType
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
 from trader.domain.ledger import Oversold, Position
 from trader.domain.market import Prices
 from trader.domain.money import MICROS_PER_DOLLAR, usd
+from trader.domain.order import Fill, PendingLock
 from trader.domain.portfolio import Halt
 from trader.services.draft import Draft
 from trader.services.execution import Execution
@@ -83,7 +84,7 @@ class Commands:
         for position in chosen:
             self._execution.close(step, Close(position.symbol, Purpose.MANUAL, ExitReason.MANUAL))
         for lock in list(draft.locks.values()):
-            if command.scope == "all" or command.target in (lock.symbol, lock.family):
+            if _in_scope(lock, command):
                 self._execution.cancel(step, lock.order_ref, f"flatten: {command.reason}")
         return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
 
@@ -95,11 +96,27 @@ class Commands:
             return f"refused: {fill.execution_id} is booked already"
         if fill.symbol in step.draft.exits or fill.symbol in step.draft.locks:
             return f"refused: {fill.symbol} has a working order; wait for its end, or cancel it"
+        impossible = self._impossible(step.draft, fill)
+        if impossible:
+            return f"refused: {impossible}"
         try:
             self._settlement.adjust(step, fill, command.reason)
         except Oversold as error:
             return f"refused: {error}"
         return f"booked {fill.execution_id}: {fill.side} {fill.quantity} {fill.symbol} at {usd(fill.price_micros)}"
+
+    def _impossible(self, draft: Draft, fill: Fill) -> str:
+        """Why a correction would make a book that must not be, or nothing."""
+        if fill.fault or fill.account != draft.account:
+            return f"a correction with {fill.fault or 'another account'}"
+        after_micros = draft.cash_micros + fill.cash_effect_micros
+        if after_micros < 0:
+            return f"cash would be {usd(after_micros)}; book what is missing with `trader adjust --cash` first"
+        own = self._families.instrument(fill.symbol)
+        for position in draft.positions.values():
+            if fill.side is Side.BUY and position.family == own.family and position.direction != own.direction:
+                return f"{position.symbol} is held, which is the other side of the family {own.family}"
+        return ""
 
     def _move_cash(self, draft: Draft, command: Command) -> str:
         after_micros = draft.cash_micros + command.amount_micros
@@ -112,5 +129,7 @@ class Commands:
         return f"booked {usd(command.amount_micros)} USD; cash is now {usd(draft.cash_micros)}"
 
 
-def _in_scope(position: Position, command: Command) -> bool:
-    return command.scope == "all" or command.target in (position.symbol, position.family)
+def _in_scope(held: Position | PendingLock, command: Command) -> bool:
+    if command.scope == "all":
+        return True
+    return command.target == (held.symbol if command.scope == "symbol" else held.family)

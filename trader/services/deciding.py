@@ -5,7 +5,7 @@ decision.
 """
 
 from collections import defaultdict, deque
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage, Ticket
@@ -25,6 +25,17 @@ from trader.services.step import Level, Step
 _MINUTE = timedelta(minutes=1)
 
 
+@dataclass(slots=True)
+class _Memory:
+    """What was remembered before a step, and what the step has added."""
+
+    opened_at: dict[str, datetime] = field(default_factory=dict)
+    newest: dict[str, Signal] = field(default_factory=dict)
+    turning: dict[str, str] = field(default_factory=dict)
+    ids: list[str] = field(default_factory=list)
+    entries: int = 0
+
+
 class Deciding:
     """Pushes signals through the chain and remembers what a later decision needs."""
 
@@ -36,9 +47,39 @@ class Deciding:
         self._entry_times: deque[datetime] = deque()
         self._newest: dict[str, Signal] = {}
         self._turning: dict[str, str] = {}
+        self._before: _Memory | None = None
         self._max_age = timedelta(seconds=chain.rules.signal_max_age_s)
         self.entries_barred: Refusal | None = None
         """Set while the book cannot be written or the gate is closed; closes go on."""
+
+    def begin(self) -> None:
+        """A step begins: what it remembers may have to be forgotten."""
+        self._before = _Memory(dict(self._opened_at), dict(self._newest), dict(self._turning))
+
+    def committed(self) -> None:
+        """The step is in the book: entries are allowed again, and what it decided is remembered."""
+        self.entries_barred = None
+        self._before = None
+
+    def not_committed(self) -> None:
+        """The step has not happened."""
+        before, self._before = self._before, None
+        if before is None:
+            return
+        self._seen_ids.difference_update(before.ids)
+        for _ in range(min(before.entries, len(self._entry_times))):
+            self._entry_times.pop()
+        self._opened_at, self._newest, self._turning = before.opened_at, before.newest, before.turning
+
+    def _remember(self, signal_id: str) -> None:
+        self._seen_ids.add(signal_id)
+        if self._before is not None:
+            self._before.ids.append(signal_id)
+
+    def _remember_entry(self, at: datetime) -> None:
+        self._entry_times.append(at)
+        if self._before is not None:
+            self._before.entries += 1
 
     def decide(
         self, step: Step, portfolio: Portfolio, signal: Signal, prices: Prices, session: SessionDay | None
@@ -50,7 +91,7 @@ class Deciding:
             return self._refused(step, self._with_id(signal, step.draft), refusal)
         if not own_id:
             signal = self._with_id(signal, step.draft)
-        self._seen_ids.add(signal.id)
+        self._remember(signal.id)
         family = self._chain.families.instrument(signal.symbol).family
         self._newest[family] = signal
         return self._push(step, portfolio, signal, prices, session, fold=not own_id)
@@ -60,7 +101,7 @@ class Deciding:
         own_id = signal.id
         if not own_id or own_id in self._seen_ids:
             return self._refused(step, self._with_id(signal, step.draft), refusal)
-        self._seen_ids.add(own_id)
+        self._remember(own_id)
         step.keep(signal, Outcome.REFUSED, refusal, "", fold=False)
         return Decision(signal, Outcome.REFUSED, refusal=refusal)
 
@@ -117,7 +158,7 @@ class Deciding:
             order_ref = lock.order_ref
             step.decided[order_ref] = decision
             self._opened_at[decision.ticket.family] = step.draft.now
-            self._entry_times.append(step.draft.now)
+            self._remember_entry(step.draft.now)
             portfolio.take(decision.ticket, step.draft.locks)
         refusal = decision.refusal
         family = self._chain.families.instrument(signal.symbol).family

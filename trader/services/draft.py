@@ -15,7 +15,7 @@ from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Halt
-from trader.services.ports import Booking, Commit, Entry, Release
+from trader.services.ports import Booking, Clearance, Commit, Entry, Exit, Release
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -163,7 +163,7 @@ class Draft:
         halts: dict[str, Halt] = self._own("halts")
         if halts.pop(key, None) is None:
             return False
-        self.commit.resumed.append((key, self.now, reason))
+        self.commit.halts.append(Clearance(key, self.now, reason))
         self.note(JournalType.RESUMED, key=key, reason=reason)
         return True
 
@@ -245,12 +245,18 @@ class Draft:
         orders[order.ref] = order
         exits: dict[str, Order] = self._own("exits")
         exits[order.symbol] = order
-        self.commit.exits.append(order)
-        self.note(JournalType.ORDER_CREATED, order.symbol, **_order_data(order))
+        journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order))
+        self.commit.exits.append(Exit(order, journal))
         return order
 
     def without(self, refused: Mapping[str, object]) -> None:
-        """Forget the entries that the database refused."""
+        """Forget the orders that the database refused."""
+        for exit_ in [exit_ for exit_ in self.commit.exits if exit_.order.ref in refused]:
+            working: dict[str, Order] = self._own("orders")
+            slots: dict[str, Order] = self._own("exits")
+            working.pop(exit_.order.ref, None)
+            slots.pop(exit_.order.symbol, None)
+            self.commit.exits.remove(exit_)
         for entry in [entry for entry in self.commit.entries if entry.order.ref in refused]:
             locks: dict[str, PendingLock] = self._own("locks")
             orders: dict[str, Order] = self._own("orders")

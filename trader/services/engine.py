@@ -12,20 +12,20 @@ Rule 3: `handle` is called by one task. Signals may be submitted from any.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from trader.domain.decision import UNSTAMPED, Decision, Outcome, Refusal, Rule, Signal, Stage
-from trader.domain.errors import BookUnwritable
+from trader.domain.decision import Decision, Signal
+from trader.domain.errors import BookRefused, BookUnwritable
 from trader.domain.events import (
-    BadLine,
     Command,
     CommandName,
     Event,
+    FillReported,
     JournalType,
     JsonValue,
     OrderAccepted,
@@ -33,12 +33,14 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime
-from trader.domain.portfolio import Book
+from trader.domain.portfolio import Book, Halt
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
+from trader.services.answers import Answer, Answers
 from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
+from trader.services.marks import Marks
 from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Store
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
@@ -82,12 +84,12 @@ class Engine:
         self._ports = ports
         self._locks = PendingLocks(ports.store, book.locks)
         self._stopping = False
-        self._answers: dict[int, asyncio.Future[Decision | str]] = {}
+        self._answers = Answers()
         self._riding: list[Event] = []
         self._signals_riding: list[SignalRow] = []
-        self._marks_every = marks_every
-        self._marks_due_at = UNSTAMPED
+        self._marks = Marks(self.trading.prices, marks_every)
         self._busy = False
+        self._halt_file_told = False
 
     async def run(self) -> None:
         """Take events until `stop`. Between two steps everything else on the loop has its turn."""
@@ -102,7 +104,7 @@ class Engine:
 
     async def submit(self, signal: Signal) -> Decision:
         """Hand in a signal from outside, from any task; wait for what became of it."""
-        decision = await self._ask(SignalReceived(signal))
+        decision = await self._hand_in(SignalReceived(signal))
         assert isinstance(decision, Decision)  # noqa: S101  (told to the type checker)
         return decision
 
@@ -111,7 +113,7 @@ class Engine:
 
         Raises BookUnwritable when it could not be journaled.
         """
-        return str(await self._ask(command))
+        return str(await self._hand_in(command))
 
     async def drain(self) -> None:
         """Deal with what still waits, after `run` has ended."""
@@ -120,18 +122,19 @@ class Engine:
 
     async def halt_by_file(self) -> None:
         """The last resort: a file named HALT beside the book stops entries."""
-        if "all" not in self.book.halts:
+        if "all" in self.book.halts:
+            self._halt_file_told = False
+        elif not self._halt_file_told:
+            self._halt_file_told = True
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""
-        with suppress(BookUnwritable):  # the step has said so, and barred entries; the feed goes on for the exits
-            await self._ask(bar_time)
+        with suppress(BookUnwritable, BookRefused):  # said already, entries are barred; the feed goes on for the exits
+            await self._hand_in(bar_time)
 
-    def _ask(self, event: SignalReceived | Command | BarTime) -> asyncio.Future[Decision | str]:
-        """Hand in an event; what comes of it is the future's result. The event lives in the inbox as long as its id."""
-        answer: asyncio.Future[Decision | str] = asyncio.get_running_loop().create_future()
-        self._answers[id(event)] = answer
+    def _hand_in(self, event: SignalReceived | Command | BarTime) -> asyncio.Future[Answer]:
+        answer = self._answers.expect(event)
         self.inbox.post(event)
         return answer
 
@@ -140,7 +143,7 @@ class Engine:
         step = Step(Draft(self.book, self._ports.clock.now()))
         step.draft.commit.signals, self._signals_riding = self._signals_riding, []
         step.draft.note(type_, "", **data)
-        self._put_marks(step.draft, step.draft.positions)
+        self._marks.put_all(step.draft)
         await self._locks.commit(step.draft)
         self.book = step.draft.book()
 
@@ -158,6 +161,9 @@ class Engine:
         if self._busy:
             raise RuntimeError("handle() is called by one task only")
         self._busy = True
+        now = self._ports.clock.now()
+        for event in events:
+            self._ports.recorder.record(event, now)
         try:
             await self._step(events)
         finally:
@@ -166,29 +172,31 @@ class Engine:
     async def _step(self, events: Sequence[Event]) -> None:
         now = self._ports.clock.now()
         step = Step(Draft(self.book, now))
-        due = bool(self._riding) or len(self._signals_riding) >= _ROWS_RIDING or self._marks_are_due(step.draft)
+        due = self._is_due(step.draft, events)
         gathered = [*self._riding, *events]
         step.draft.commit.signals.extend(self._signals_riding)
-        for event in events:
-            self._ports.recorder.record(event, now)
         self.trading.decide(step, gathered)
         if not (step.draft.commit or due):
             self._ride(step, gathered)
-            self._answer(step)
+            self._answers.give(step)
             return
         step.say_duplicates()
-        self._mark_prices(step)
+        self._marks.put(step.draft)
+        asked = {exit_.order.ref: exit_.order for exit_ in step.draft.commit.exits}
         try:
             refused = await self._locks.commit(step.draft)
         except BookUnwritable as error:
             self._not_written(gathered, error)
             return
+        except BookRefused as error:
+            await self._contradicted(gathered, error)
+            return
         self._riding, self._signals_riding = [], []
         self.book = step.draft.book()
         self.trading.committed(step)
-        self._refused_by_database(step, refused)
+        self._signals_riding += self.trading.refused(step, refused, asked)
         self._speak(step)
-        self._answer(step)
+        self._answers.give(step)
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
@@ -198,55 +206,70 @@ class Engine:
         step.say_duplicates()
         self._log(step)
 
-    def _marks_are_due(self, draft: Draft) -> bool:
-        return bool(draft.positions) and draft.now >= self._marks_due_at
-
-    def _mark_prices(self, step: Step) -> None:
-        """Last prices of what is held go into the book, so that readers can value it: when due, and at a fill."""
-        draft = step.draft
-        if self._marks_are_due(draft):
-            self._marks_due_at = draft.now + self._marks_every
-            self._put_marks(draft, draft.positions)
-        else:
-            self._put_marks(draft, (booking.fill.symbol for booking in draft.commit.bookings if booking.held))
-
-    def _put_marks(self, draft: Draft, symbols: Iterable[str]) -> None:
-        prices = self.trading.prices
-        for symbol in symbols:
-            bar = prices.last(symbol)
-            if bar is not None:
-                draft.commit.marks[symbol] = (bar.close_micros, bar.timestamp + prices.interval)
+    def _is_due(self, draft: Draft, events: Sequence[Event]) -> bool:
+        """Whether this step is written even if nothing has to be durable: what is answered has to be."""
+        return (
+            bool(self._riding)
+            or len(self._signals_riding) >= _ROWS_RIDING
+            or self._marks.are_due(draft)
+            or any(isinstance(event, SignalReceived) for event in events)
+        )
 
     def _not_written(self, gathered: list[Event], error: BookUnwritable) -> None:
         """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
-        self._riding = [event for event in gathered if not isinstance(event, BarTime | SignalReceived | BadLine | Tick)]
-        if self.trading.not_committed(str(error)):
+        self._riding = [event for event in gathered if _is_taken_up_again(event)]
+        if self.trading.not_committed([event for event in gathered if isinstance(event, BarTime)], str(error)):
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
-            answer = self._asked(id(event))
-            if answer is None:
-                continue
             if isinstance(event, Command):
-                answer.set_result(f"entries are stopped; not journaled yet, the book cannot be written: {error}")
+                self._answers.tell(event, _not_yet(event, error))
             else:
-                answer.set_exception(error)
+                self._answers.fail(event, error)
 
-    def _refused_by_database(self, step: Step, refused: Mapping[str, Rule]) -> None:
-        """The last line of defence has said no: the signal's row says so, too."""
-        for ref, rule in refused.items():
-            decision = step.decided[ref]
-            symbol = decision.ticket.symbol if decision.ticket is not None else decision.signal.symbol
-            refusal = Refusal(Stage.LOCK, rule, symbol, detail="refused by the database")
-            step.overruled[decision.signal.id] = Decision(decision.signal, Outcome.REFUSED, refusal=refusal)
-            self._signals_riding.append(SignalRow(decision.signal, step.draft.now, Outcome.REFUSED, refusal))
-            if rule is Rule.SYMBOL_LOCKED:
-                step.say(Level.WARNING, f"DUPLICATE BUY BLOCKED: {symbol} account={self.book.account}")
+    async def _contradicted(self, gathered: list[Event], error: BookRefused) -> None:
+        """Something in this step contradicts the book: each event is decided alone, and the guilty one left out."""
+        self.trading.not_committed([event for event in gathered if isinstance(event, BarTime)])
+        self._riding = []
+        if len(gathered) > 1:
+            for event in gathered:
+                await self._step([event])
+            return
+        self._signals_riding = []
+        [event] = gathered
+        try:
+            if await self._is_booked(event):
+                self._answers.tell(event, "refused: this execution is booked already")
             else:
-                step.say(Level.ERROR, f"ENTRY REFUSED BY THE DATABASE: {symbol} {rule} account={self.book.account}")
+                await self._leave_out(event, error)
+        except BookUnwritable as unwritable:
+            self._not_written(gathered, unwritable)
+
+    async def _is_booked(self, event: Event) -> bool:
+        """Whether it is an execution from so long ago that only the book remembers it."""
+        fill = event.fill if isinstance(event, FillReported | Command) else None
+        if fill is None or not await self._ports.store.has_execution(self.book.account, fill.execution_id):
+            return False
+        self.trading.already_booked(fill.execution_id)
+        return True
+
+    async def _leave_out(self, event: Event, error: BookRefused) -> None:
+        step = Step(Draft(self.book, self._ports.clock.now()))
+        what = f"{type(event).__name__} was left out: {error}"
+        step.draft.note(JournalType.ALARM, "", what=what, event=ascii(event)[:1000])
+        step.draft.halt(Halt("all", "", what, step.draft.now))
+        step.say(Level.ERROR, f"CONTRADICTION {what}; entries stopped account={self.book.account}")
+        await self._locks.commit(step.draft)
+        self.book = step.draft.book()
+        self.trading.committed(step)
+        self._log(step)
+        if isinstance(event, Command):
+            self._answers.tell(event, f"refused: {error}")
+        else:
+            self._answers.fail(event, error)
 
     def _speak(self, step: Step) -> None:
-        for order in step.place:
-            self._ports.broker.place(order)
+        for exit_ in step.draft.commit.exits:
+            self._ports.broker.place(exit_.order)
         for ref in step.cancel:
             self._ports.broker.cancel(ref)
         for entry in step.draft.commit.entries:
@@ -259,15 +282,15 @@ class Engine:
         for level, said in groupby(step.says, key=itemgetter(0)):
             say[level](*(sentence for _, sentence in said))
 
-    def _answer(self, step: Step) -> None:
-        for event_id, result in step.results.items():
-            answer = self._asked(event_id)
-            if answer is None:
-                continue
-            overruled = step.overruled.get(result.signal.id) if isinstance(result, Decision) else None
-            answer.set_result(overruled or result)
 
-    def _asked(self, event_id: int) -> asyncio.Future[Decision | str] | None:
-        """The answer that somebody still waits for; asked for once."""
-        answer = self._answers.pop(event_id, None)
-        return None if answer is None or answer.done() else answer
+def _is_taken_up_again(event: Event) -> bool:
+    """Of a step that has not happened: reports, commands, and lines of the inbox file, whose offset was not kept."""
+    if isinstance(event, SignalReceived):
+        return event.inbox is not None
+    return not isinstance(event, BarTime | Tick)
+
+
+def _not_yet(command: Command, error: BookUnwritable) -> str:
+    if command.name is CommandName.HALT:
+        return f"entries are stopped; not journaled yet, the book cannot be written: {error}"
+    return f"refused for now: {command.name} is done as soon as the book can be written: {error}"

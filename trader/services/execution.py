@@ -38,6 +38,8 @@ class Execution:
         self._failed_exits: dict[str, Order] = {}
         self._cancels_asked: dict[str, datetime] = {}
         self._cancel_next: dict[str, str] = {}
+        self._cancel_before: dict[str, str] = {}
+        """What was to be cancelled next when the step began."""
         self._overdue: dict[str, str] = {}
 
     def report(self, step: Step, event: OrderReport) -> None:
@@ -94,14 +96,20 @@ class Execution:
         step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason=why)
         step.cancel.append(order_ref)
 
+    def refused(self, order: Order) -> None:
+        """An exit that the database refused is tried again, not hammered."""
+        self._failed_exits[order.symbol] = order
+
     def not_committed(self) -> None:
         """What was asked in a step that has not happened was not asked."""
         self._cancels_asked.clear()
+        self._cancel_next = self._cancel_before
         self._overdue.clear()
 
     def cancel_unwanted(self, step: Step) -> None:
         """Entries that were unwanted before they had left are taken back now."""
         unwanted, self._cancel_next = self._cancel_next, {}
+        self._cancel_before = unwanted
         for order_ref, why in sorted(unwanted.items()):
             self.cancel(step, order_ref, why)
 
@@ -156,6 +164,7 @@ class Execution:
     def pursue_exits(self, step: Step) -> None:
         """For each position on its way out: take the next step that is still missing."""
         draft = step.draft
+        self._shrink_exits(step)
         closing = [held for held in draft.positions.values() if held.state is PositionState.CLOSING]
         for position in closing:
             self._page_overdue(step, position.symbol)
@@ -166,6 +175,14 @@ class Execution:
                 self.exit(step, action)
             elif action is not None:
                 self.cancel(step, action.order_ref, f"its position closes: {position.closing_reason}")
+
+    def _shrink_exits(self, step: Step) -> None:
+        """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended."""
+        for order in list(step.draft.exits.values()):
+            position = step.draft.positions.get(order.symbol)
+            held = position.quantity if position is not None else 0
+            if order.remaining > held:
+                self.cancel(step, order.ref, f"asks for {order.remaining} of {held} held")
 
     def _page_overdue(self, step: Step, symbol: str) -> None:
         """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""
@@ -190,7 +207,7 @@ class Execution:
     def exit(self, step: Step, ticket: ExitTicket) -> None:
         """Draft a reduce-only order, unless the exit slot is taken."""
         if ticket.symbol not in step.draft.exits:
-            step.place.append(step.draft.exit(ticket))
+            step.draft.exit(ticket)
 
     def _waits_to_retry(self, step: Step, symbol: str) -> bool:
         """An exit that was just refused is not hammered."""

@@ -89,6 +89,21 @@ class Entry(NamedTuple):
     journal: JournalEntry
 
 
+class Exit(NamedTuple):
+    """A reduce-only order and the journal's word of it: written together or refused together."""
+
+    order: Order
+    journal: JournalEntry
+
+
+class Clearance(NamedTuple):
+    """The end of a halt."""
+
+    key: str
+    at: datetime
+    reason: str
+
+
 class Release(NamedTuple):
     """The end of a pending lock, and the evidence for it."""
 
@@ -117,12 +132,12 @@ class Commit:
     locks: dict[str, PendingLock] = field(default_factory=dict)
     """Locks that give back a part of their reservation, by order reference."""
     releases: list[Release] = field(default_factory=list)
-    exits: list[Order] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     signals: list[SignalRow] = field(default_factory=list)
     inbox: dict[str, InboxOffset] = field(default_factory=dict)
-    halts: list[Halt] = field(default_factory=list)
-    resumed: list[tuple[str, datetime, str]] = field(default_factory=list)
+    halts: list[Halt | Clearance] = field(default_factory=list)
+    """In the order in which they were made: a halt may be cleared and made again in one step."""
     day: Day | None = None
     marks: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Last prices, micros, so that readers can value what is held."""
@@ -134,7 +149,7 @@ class Commit:
 
 
 class Receipt(NamedTuple):
-    """What the database made of a commit: entries that its own rules refused, by order reference."""
+    """What the database made of a commit: orders that its own rules refused, by reference."""
 
     refused: Mapping[str, Rule]
 
@@ -156,7 +171,11 @@ class Store(Protocol):
         ...
 
     async def commit(self, commit: Commit) -> Receipt:
-        """Write one transaction. Raises BookUnwritable, with nothing written."""
+        """Write one transaction. Raises BookUnwritable or BookRefused, with nothing written."""
+        ...
+
+    async def has_execution(self, account: str, execution_id: str) -> bool:
+        """Whether an execution is booked, however long ago."""
         ...
 
     async def history(self, account: str, since: datetime) -> "History":

@@ -3,7 +3,8 @@
 Rule 1: an execution counts once, however often it is reported.
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
-Rule 3: what cannot be booked (a sale of more than is held) is journaled, alarmed, and stops entries; no short is made.
+Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
+made), what is reported for another account, and what cannot be an execution at all.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,8 @@ from collections.abc import Mapping
 from trader.domain.decision import Side
 from trader.domain.events import JournalType
 from trader.domain.family import Families
-from trader.domain.ledger import Booked, Oversold, book_fill
+from trader.domain.ledger import Booked, book_fill
+from trader.domain.market import plain_symbol
 from trader.domain.money import usd
 from trader.domain.order import Fill, Order, OrderEvent
 from trader.domain.portfolio import Halt
@@ -38,13 +40,41 @@ class Settlement:
         if self.knows(step, fill.execution_id):
             return
         step.executions.add(fill.execution_id)
-        order = self._order(step.draft, fill.order_ref)
-        purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
-        try:
-            booked = self._book(step, fill, purpose, reason)
-        except Oversold as error:
-            self._cannot_book(step, fill, str(error))
+        fault = fill.fault if fill.account == step.draft.account else f"the account {ascii(fill.account)[:40]}"
+        if fault:
+            _cannot_book(step, fill, f"execution {ascii(fill.execution_id)[:60]} is reported with {fault}")
             return
+        order = self._order(step.draft, fill.order_ref)
+        held = step.draft.positions[fill.symbol].quantity if fill.symbol in step.draft.positions else 0
+        if fill.side is Side.SELL and fill.quantity > held:
+            self._settle_oversold(step, fill, order, held)
+        else:
+            self._settle(step, fill, order)
+
+    def _settle_oversold(self, step: Step, fill: Fill, order: Order | None, held: int) -> None:
+        """Book what was held; the shares beyond it are a short at the broker that no book of ours can hold."""
+        if held:
+            self._settle(step, fill._replace(quantity=held), order)
+        excess = fill.quantity - held
+        why = f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held"
+        _cannot_book(step, fill._replace(quantity=excess), why)
+        order = self._order(step.draft, fill.order_ref)
+        if order is not None and order.live:
+            event = OrderEvent.PARTLY_FILLED if order.remaining > excess else OrderEvent.FILLED
+            after = order.after(event, step.draft.now, excess)
+            step.draft.set_order(after)
+            step.draft.note(
+                JournalType.ORDER_STATE,
+                fill.symbol,
+                order_ref=after.ref,
+                state=after.state,
+                filled=after.filled,
+                reason=f"{excess} shares more than were held",
+            )
+
+    def _settle(self, step: Step, fill: Fill, order: Order | None) -> None:
+        purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
+        booked = self._book(step, fill, purpose, reason)
         released = False
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
@@ -61,6 +91,10 @@ class Settlement:
     def knows(self, step: Step, execution_id: str) -> bool:
         """Whether an execution is booked, or being booked in this step."""
         return execution_id in self._seen or execution_id in step.executions
+
+    def remember(self, execution_id: str) -> None:
+        """It is booked."""
+        self._seen.add(execution_id)
 
     def settled(self, step: Step) -> None:
         """After the commit: remember what was booked, and say it."""
@@ -101,25 +135,25 @@ class Settlement:
         draft.set_lock(lock.after(fill, after))
         return False
 
-    def _cannot_book(self, step: Step, fill: Fill, why: str) -> None:
-        step.draft.note(
-            JournalType.UNEXPECTED_FILL,
-            fill.symbol,
-            execution_id=fill.execution_id,
-            order_ref=fill.order_ref,
-            side=fill.side,
-            quantity=fill.quantity,
-            price_micros=fill.price_micros,
-            commission_micros=fill.commission_micros,
-        )
-        _alarm(step, fill, why)
+
+def _cannot_book(step: Step, fill: Fill, why: str) -> None:
+    """Nothing of it moves the ledger. It is kept as text: not even its numbers can be relied upon."""
+    step.draft.note(
+        JournalType.UNEXPECTED_FILL,
+        plain_symbol(fill.symbol),
+        execution_id=ascii(fill.execution_id)[1:-1],
+        order_ref=ascii(fill.order_ref)[1:-1],
+        reported=f"{fill.side} {fill.quantity} at {fill.price_micros} micros, commission {fill.commission_micros}",
+    )
+    _alarm(step, fill, why)
 
 
 def _alarm(step: Step, fill: Fill, why: str) -> None:
     """Say it, journal it, and stop entries until a person has looked."""
-    step.draft.note(JournalType.ALARM, fill.symbol, what=why)
+    symbol = plain_symbol(fill.symbol)
+    step.draft.note(JournalType.ALARM, symbol, what=why)
     step.draft.halt(Halt("all", "", f"unexpected execution: {why}", step.draft.now))
-    step.say(Level.ERROR, f"UNEXPECTED EXECUTION {fill.symbol}: {why}; entries stopped account={fill.account}")
+    step.say(Level.ERROR, f"UNEXPECTED EXECUTION {symbol}: {why}; entries stopped account={step.draft.account}")
 
 
 def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, *, released: bool) -> None:

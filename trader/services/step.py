@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
-from trader.domain.order import Order
 from trader.services.draft import Draft
 from trader.services.ports import SignalRow
 
@@ -22,7 +21,6 @@ class Step:
     """The draft of the next book, and what has to be said once it is committed."""
 
     draft: Draft
-    place: list[Order] = field(default_factory=list)
     cancel: list[str] = field(default_factory=list)
     says: list[tuple[Level, str]] = field(default_factory=list)
     decided: dict[str, Decision] = field(default_factory=dict)

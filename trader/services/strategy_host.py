@@ -25,7 +25,7 @@ class _Raised(NamedTuple):
 def _said(error: BaseException) -> str:
     try:
         return ascii(str(error))[:80]
-    except Exception:  # noqa: BLE001  (an exception whose own text raises)
+    except BaseException:  # noqa: BLE001  (an exception whose own text raises)
         return "without a text"
 
 
@@ -39,6 +39,7 @@ class StrategyHost:
         self._rules = rules
         self._warmup_bars = warmup_bars if warmup_bars is not None else int(getattr(strategy, "warmup_bars", 0))
         self._seen: defaultdict[str, int] = defaultdict(int)
+        self._fed: BarTime | None = None
 
     def start(self, drivers: Iterable[str]) -> None:
         """Tell the strategy, if it asks, which symbols may be signalled."""
@@ -64,6 +65,9 @@ class StrategyHost:
 
     def on_bars(self, bar_time: BarTime) -> list[tuple[Signal, Refusal | None]]:
         """Feed one bar time; give every signal, each with the reason why it is none."""
+        if bar_time is self._fed:  # it was shown in a step that had to be decided again
+            return []
+        self._fed = bar_time
         now = bar_time.ends_at
         given: list[tuple[Signal, Refusal | None]] = []
         for bar, answers in self._feed(bar_time):
@@ -84,7 +88,9 @@ class StrategyHost:
                 signals = on_bar(bar)
                 if signals:
                     answered.append((bar, list(islice(signals, at_most))))
-            except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001  (a strategy may raise anything)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001  (a strategy may raise anything)
                 self.failures += 1
                 answered.append((bar, [_Raised(type(error).__name__, _said(error))]))
         return answered

@@ -1,8 +1,8 @@
 """What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from trader.domain.decision import Refusal, Rule, Signal, Stage
+from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.events import (
     BadLine,
     Command,
@@ -16,6 +16,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime, Prices, by_symbol
+from trader.domain.order import Order
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
@@ -25,7 +26,7 @@ from trader.services.commands import Commands
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
 from trader.services.market_day import MarketDay
-from trader.services.ports import History
+from trader.services.ports import History, SignalRow
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
@@ -43,6 +44,8 @@ class Trading:
         self.day = MarketDay(calendar)
         self.signals = 0
         self._nonsense = 0
+        self._unwatched: list[BarTime] = []
+        """Bars of steps that have not happened: the exits are still to be compared with them."""
         self._rules = chain.rules
         self._strategies = strategies
         self._execution = Execution(chain.rules)
@@ -111,7 +114,7 @@ class Trading:
     def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         draft = step.draft
         if draft.positions:
-            for bar_time in bar_times:
+            for bar_time in (*self._unwatched, *bar_times):
                 held = list(draft.positions.values())
                 for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
                     self._execution.close(step, close)
@@ -127,6 +130,7 @@ class Trading:
         received: Sequence[SignalReceived | BadLine],
         session: SessionDay | None,
     ) -> None:
+        self._deciding.begin()
         portfolio: Portfolio | None = None
         for bar_time in bar_times:
             for signal, refusal in self._strategies.on_bars(bar_time):
@@ -184,14 +188,55 @@ class Trading:
 
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
-        self._deciding.entries_barred = None
+        self._deciding.committed()
+        self._unwatched.clear()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
 
-    def not_committed(self, why: str) -> bool:
-        """The step has not happened: no entries until one has. True when this is news."""
+    @property
+    def entries_barred(self) -> str:
+        """Why no entry is taken at the moment, halts apart; or nothing."""
+        barred = self._deciding.entries_barred
+        return "" if barred is None else f"{barred.rule}: {barred.detail}"
+
+    def already_booked(self, execution_id: str) -> None:
+        """The book knows an execution that memory had forgotten."""
+        self._settlement.remember(execution_id)
+
+    def refused(self, step: Step, refused: Mapping[str, Rule], exits: Mapping[str, Order]) -> list[SignalRow]:
+        """The last line of defence, the database, has said no to orders: what that makes of their signals."""
+        rows = []
+        for ref, rule in refused.items():
+            if ref in exits:
+                self._exit_refused(step, exits[ref])
+                continue
+            decision = step.decided[ref]
+            symbol = decision.ticket.symbol if decision.ticket is not None else decision.signal.symbol
+            refusal = Refusal(Stage.LOCK, rule, symbol, detail="refused by the database")
+            step.overruled[decision.signal.id] = Decision(decision.signal, Outcome.REFUSED, refusal=refusal)
+            rows.append(SignalRow(decision.signal, step.draft.now, Outcome.REFUSED, refusal))
+            if rule is Rule.SYMBOL_LOCKED:
+                step.say(Level.WARNING, f"DUPLICATE BUY BLOCKED: {symbol} account={step.draft.account}")
+            else:
+                step.say(Level.ERROR, f"ENTRY REFUSED BY THE DATABASE: {symbol} {rule} account={step.draft.account}")
+        return rows
+
+    def _exit_refused(self, step: Step, order: Order) -> None:
+        """Memory and book do not agree. The exit is tried again, and a person is told."""
+        self._execution.refused(order)
+        step.say(
+            Level.ERROR,
+            f"EXIT REFUSED BY THE DATABASE: {order.quantity} {order.symbol} ref={order.ref}; see `trader rebuild "
+            f"--check` account={order.account}",
+        )
+
+    def not_committed(self, bar_times: Sequence[BarTime], why: str = "") -> bool:
+        """The step has not happened. No entries until one has, where there is a reason; True when this is news."""
         news = self._deciding.entries_barred is None
-        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
+        self._deciding.not_committed()
+        if why:
+            self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
+        self._unwatched.extend(bar_time for bar_time in bar_times if bar_time not in self._unwatched)
         self.day.forget()
         self._execution.not_committed()
         return news

@@ -16,8 +16,9 @@ from typing import Protocol, TypeVar
 
 import aiosqlite
 
+from trader.adapters.sqlite.open_files import OpenFiles
 from trader.adapters.sqlite.queries import SCHEMA
-from trader.domain.errors import BookBroken, BookError, BookUnwritable
+from trader.domain.errors import BookBroken, BookError, BookRefused, BookUnwritable
 
 SCHEMA_VERSION = 1
 
@@ -49,10 +50,14 @@ class Writer(Protocol):
 
 
 class ThreadWriter:
-    """The daemon's writer: jobs run on aiosqlite's thread, the loop stays free."""
+    """The daemon's writer: jobs run on aiosqlite's thread, the loop stays free.
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    Nothing is committed into files that were removed or replaced since they were opened.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, files: OpenFiles) -> None:
         self._connection = connection
+        self._files = files
 
     @classmethod
     async def open(cls, path: Path) -> "ThreadWriter":
@@ -61,7 +66,7 @@ class ThreadWriter:
         It is opened before aiosqlite has its thread: a connector that raises there would outlive the loop.
         """
         connection = await asyncio.to_thread(connect, path)
-        return cls(await aiosqlite.Connection(lambda: connection, iter_chunk_size=64))
+        return cls(await aiosqlite.Connection(lambda: connection, iter_chunk_size=64), OpenFiles(path))
 
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run the whole transaction on the writer thread."""
@@ -70,6 +75,7 @@ class ThreadWriter:
             connection: sqlite3.Connection = self._connection._conn  # noqa: SLF001  (see the module's docstring)
             with _transaction(connection):
                 result = job(connection)
+                self._files.check()
                 connection.execute("COMMIT")
             return result
 
@@ -82,7 +88,10 @@ class ThreadWriter:
 
 
 class InlineWriter:
-    """The replay's writer: jobs run where they are called, so that a run is one thread and always the same."""
+    """The replay's writer: jobs run where they are called, so that a run is one thread and always the same.
+
+    It does not look whether its files are still there: a replay whose book is gone is run again.
+    """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -221,6 +230,8 @@ def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _DAMAGE:
         return _damaged(where, str(error))
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return BookRefused(f"{where} refused it: {error}")
     return BookUnwritable(f"{where} cannot be written: {error}; {_WAYS_OUT.get(code, _ANY_WAY_OUT)}")
 
 

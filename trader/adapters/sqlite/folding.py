@@ -146,7 +146,8 @@ def _lock(order: Order, facts: Facts) -> PendingLock:
 def _order_state(folded: Folded, event: Event) -> None:
     order = folded.order(event.facts.text("order_ref"))
     state = OrderState(event.facts.text("state"))
-    folded.orders[order.ref] = order._replace(state=state, updated_at=event.at)
+    filled = event.facts.number("filled") if "filled" in event.facts else order.filled
+    folded.orders[order.ref] = order._replace(state=state, filled=filled, updated_at=event.at)
 
 
 def _lock_released(folded: Folded, event: Event) -> None:

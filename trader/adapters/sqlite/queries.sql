@@ -136,6 +136,9 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 SELECT coalesce(sum(quantity * price_micros), 0) FROM book_fills
 WHERE account = ? AND side = 'SELL' AND executed_us >= ?
 
+-- name: execution
+SELECT 1 FROM book_fills WHERE account = ? AND execution_id = ?
+
 -- name: newest_round_trips
 SELECT opened_us, closed_us FROM book_round_trips WHERE account = ? ORDER BY id DESC
 

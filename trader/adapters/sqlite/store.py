@@ -83,6 +83,13 @@ class SqliteStore:
         """Read what is needed to recognise repeats."""
         return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
 
+    async def has_execution(self, account: str, execution_id: str) -> bool:
+        """Whether an execution is booked, however long ago."""
+        key = (account, execution_id)
+        return await self._writer.transact(
+            lambda connection: connection.execute(QUERIES["execution"], key).fetchone() is not None
+        )
+
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
         return await self._writer.transact(lambda connection: write(connection, commit))

@@ -1,8 +1,8 @@
 """One commit, one transaction: the order in which rows are written, and what the database may refuse.
 
-What happened (fills and what follows from them) is written first and must succeed. Entries come after it and one by
-one: each is checked by the database against the state that the rows before it have made, and one that is refused takes
-its order and its journal line with it, without harming the rest.
+What happened (fills and what follows from them) is written first and must succeed. New orders come after it and one by
+one, exits before entries: each is checked by the database against the state that the rows before it have made, and one
+that is refused takes its journal line (and an entry its lock) with it, without harming the rest.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ from trader.adapters.sqlite.rows import (
 from trader.domain.decision import Rule
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
+from trader.domain.portfolio import Halt
 from trader.services.ports import Commit, Entry, Receipt
 
 _RULES = {
@@ -57,7 +58,7 @@ def write(connection: sqlite3.Connection, commit: Commit) -> Receipt:
     Raises BookBroken when the book's cash is not what the commit was computed from: somebody else has written to it.
     """
     _write_what_happened(connection, commit)
-    refused, journal = _write_entries(connection, commit)
+    refused, journal = _write_orders(connection, commit)
     _write_records(connection, commit)
     _write_events(connection, commit.account, journal)
     return Receipt(refused)
@@ -100,12 +101,18 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         "release_lock",
         [(to_us(release.at), release.evidence, release.order_ref, account) for release in commit.releases],
     )
-    _many(connection, "insert_order", [order_row(order) for order in commit.exits])
 
 
-def _write_entries(connection: sqlite3.Connection, commit: Commit) -> tuple[dict[str, Rule], list[JournalEntry]]:
+def _write_orders(connection: sqlite3.Connection, commit: Commit) -> tuple[dict[str, Rule], list[JournalEntry]]:
     refused: dict[str, Rule] = {}
     journal = list(commit.journal)
+    for exit_ in commit.exits:
+        try:
+            connection.execute(QUERIES["insert_order"], order_row(exit_.order))
+        except sqlite3.IntegrityError:
+            refused[exit_.order.ref] = Rule.DATABASE_REFUSED
+        else:
+            journal.append(exit_.journal)
     for entry in commit.entries:
         rule = _write_entry(connection, entry)
         if rule is None:
@@ -139,19 +146,13 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
         "put_inbox",
         [(account, offset.path, offset.offset, offset.line) for offset in commit.inbox.values()],
     )
-    _many(
-        connection,
-        "clear_halt",
-        [
-            (to_us(at), reason, account, key.partition(":")[0], key.partition(":")[2])
-            for key, at, reason in commit.resumed
-        ],
-    )
-    _many(
-        connection,
-        "insert_halt",
-        [(account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in commit.halts],
-    )
+    for change in commit.halts:
+        if isinstance(change, Halt):
+            row: Row = (account, change.scope, change.target, change.reason, to_us(change.since))
+            connection.execute(QUERIES["insert_halt"], row)
+        else:
+            scope, _, target = change.key.partition(":")
+            connection.execute(QUERIES["clear_halt"], (to_us(change.at), change.reason, account, scope, target))
 
 
 def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry]) -> None:

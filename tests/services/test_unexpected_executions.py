@@ -1,0 +1,57 @@
+"""An execution that should not have happened has happened: it is booked, said, and entries stop."""
+
+from pathlib import Path
+
+import pytest
+from builders import Market, a_fill, a_machine
+
+from trader.adapters.paper.broker import Treatment
+from trader.domain.decision import Rule
+from trader.domain.events import JournalType, OrderCancelled
+
+SHARES = 497
+
+
+async def assert_said_and_stopped(market: Market) -> None:
+    assert market.log.said("UNEXPECTED EXECUTION JD")
+    assert market.journaled(JournalType.ALARM) == 1
+    assert market.sql("SELECT scope FROM book_halts WHERE cleared_us IS NULL") == [("all",)]
+    await market.bar()
+    refusal = (await market.submit("QQQ", 0.8)).refusal
+    assert refusal is not None
+    assert refusal.rule is Rule.HALTED
+
+
+async def test_of_an_order_that_nobody_made(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.report(a_fill("JD", 10, 30.0, order_ref="by-hand", at=market.now))
+        assert market.held() == {"JD": 10}
+        assert market.sql("SELECT purpose, reason FROM trades") == [("adjust", "external")]
+        await assert_said_and_stopped(market)
+        market.check()
+
+
+async def test_of_more_than_was_ordered(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar({"JD": 0.9})
+        assert market.one("SELECT quantity FROM orders") == SHARES
+        await market.report(a_fill("JD", SHARES + 1, 30.0, order_ref="paper-1-0001", at=market.now))
+        assert market.held() == {"JD": SHARES + 1}
+        assert market.sql("SELECT state, filled FROM orders") == [("filled", SHARES + 1)]
+        assert market.one("SELECT reserved_micros FROM book_accounts") == 0
+        await assert_said_and_stopped(market)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_of_an_order_that_had_ended(tmp_path: Path, restarts: bool) -> None:
+    """It belongs to its order all the same, which stays ended."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        await market.handle(OrderCancelled("paper-1-0001", "asked"))
+        if restarts:
+            await market.restart()
+        await market.report(a_fill("JD", 10, 30.0, order_ref="paper-1-0001", at=market.now))
+        assert market.held() == {"JD": 10}
+        assert market.sql("SELECT purpose, state, filled FROM orders") == [("entry", "cancelled", 10)]
+        assert market.one("SELECT purpose FROM trades") == "entry"
+        await assert_said_and_stopped(market)
