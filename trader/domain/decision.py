@@ -1,11 +1,13 @@
 """The nouns of a decision, in reading order: Signal -> Allocation -> Intent -> Ticket, or a Refusal.
 
-Each stage takes the noun of the stage before it and gives its own, so that a skipped stage does not type-check.
+Each stage takes the noun of the stage before it and gives its own, so that a skipped stage does not type-check. They
+are made for every signal, hence tuples.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 UNSTAMPED = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -89,8 +91,7 @@ class Signal:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Allocation:
+class Allocation(NamedTuple):
     """What the signal asks to hold in its family: one instrument, or cash (`symbol` None)."""
 
     signal: Signal
@@ -98,8 +99,7 @@ class Allocation:
     symbol: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """An opening (or adding) that has passed conflict coordination; `symbol` is the instrument to hold."""
 
     signal: Signal
@@ -125,8 +125,7 @@ class Purpose(StrEnum):
     ADJUST = "adjust"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """A sized intent: whole shares to buy, a limit price, and the cash to set aside for the worst case.
 
     Only a ticket can be locked.
@@ -147,8 +146,7 @@ class Ticket:
     room_micros: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(NamedTuple):
     """The wish to be flat in one symbol. It becomes a fact of the position, and exits follow from that fact."""
 
     symbol: str
@@ -157,8 +155,7 @@ class Close:
     signal_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExitTicket:
+class ExitTicket(NamedTuple):
     """A reduce-only order for what is held, on the held instrument. Needs no lock and passes no gate."""
 
     symbol: str
@@ -168,8 +165,7 @@ class ExitTicket:
     signal_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A "no", as a value. `measured` and `limit` are in the unit a person would use: dollars, percent, seconds."""
 
     stage: Stage
@@ -191,8 +187,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """All that one signal leads to: at most one opening, any number of closes; a refusal says why no opening."""
 
     signal: Signal

@@ -14,8 +14,7 @@ JsonScalar = str | int | float | bool | None
 JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
 
 
-@dataclass(frozen=True, slots=True)
-class SignalReceived:
+class SignalReceived(NamedTuple):
     """A signal from outside: the command line, or a line of the inbox file."""
 
     signal: Signal

@@ -6,8 +6,8 @@ instrument is closed or cancelled first, and the opening waits until the family 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from trader.domain.decision import Allocation, Close, Intent, Purpose, Refusal, Rule, Stage
 from trader.domain.exit_plan import ExitReason
@@ -16,8 +16,7 @@ from trader.domain.ledger import Position, PositionState
 from trader.domain.portfolio import Portfolio
 
 
-@dataclass(frozen=True, slots=True)
-class Coordination:
+class Coordination(NamedTuple):
     """What has to go, and either an intent or the reason why there is none. Cash asked for has neither."""
 
     closes: tuple[Close, ...] = ()

@@ -5,7 +5,7 @@ decision.
 """
 
 from collections import defaultdict, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage, Ticket
@@ -139,7 +139,7 @@ class Deciding:
             step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
             return self._refused(step, signal, refusal)
         if decision.ticket is not None and self.entries_barred is not None:
-            barred = replace(self.entries_barred, symbol=decision.ticket.symbol)
+            barred = self.entries_barred._replace(symbol=decision.ticket.symbol)
             decision = Decision(signal, Outcome.REFUSED, refusal=barred)
         return self._apply(step, portfolio, decision, session, fold=fold)
 

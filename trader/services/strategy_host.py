@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from operator import index
+from typing import NamedTuple, SupportsIndex, cast
 
 from trader.domain.decision import Refusal, Rule, Signal, Stage
 from trader.domain.errors import ConfigurationError
@@ -13,6 +14,8 @@ from trader.domain.market import Bar, BarTime
 from trader.domain.rules import Rules
 from trader.pipeline.intake import NO_BAR_SEEN, UNPRINTABLE_SYMBOL, check_signal, what_remains
 from trader.services.ports import Strategy
+
+_MOST_WARMUP_BARS = 100_000
 
 
 class _Raised(NamedTuple):
@@ -29,6 +32,24 @@ def _said(error: BaseException) -> str:
         return "without a text"
 
 
+def _warmup_bars(strategy: Strategy, name: str) -> int:
+    """What a strategy asks for. Raises ConfigurationError for what is not a number of bars that can be shown to it."""
+    try:
+        asked: object = getattr(strategy, "warmup_bars", 0)
+        bars = -1 if isinstance(asked, bool) else index(cast("SupportsIndex", asked))
+    except KeyboardInterrupt:
+        raise
+    except TypeError:
+        bars = -1
+    except BaseException as error:
+        raise ConfigurationError(
+            f"strategy {name}: its warmup_bars raised {type(error).__name__}: {_said(error)}"
+        ) from error
+    if not 0 <= bars <= _MOST_WARMUP_BARS:
+        raise ConfigurationError(f"strategy {name}: warmup_bars has to be a whole number, 0 to {_MOST_WARMUP_BARS:,}")
+    return bars
+
+
 class StrategyHost:
     """Feeds one strategy and believes nothing it says."""
 
@@ -37,18 +58,19 @@ class StrategyHost:
         self.failures = 0
         self._strategy = strategy
         self._rules = rules
-        self._warmup_bars = warmup_bars if warmup_bars is not None else int(getattr(strategy, "warmup_bars", 0))
+        self._warmup_bars = _warmup_bars(strategy, name) if warmup_bars is None else warmup_bars
         self._seen: defaultdict[str, int] = defaultdict(int)
         self._fed: BarTime | None = None
 
     def start(self, drivers: Iterable[str]) -> None:
         """Tell the strategy, if it asks, which symbols may be signalled."""
-        on_start = getattr(self._strategy, "on_start", None)
-        if on_start is None:
-            return
         try:
-            on_start(tuple(drivers))
-        except Exception as error:
+            on_start = getattr(self._strategy, "on_start", None)
+            if on_start is not None:
+                on_start(tuple(drivers))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise ConfigurationError(
                 f"strategy {self.name}: on_start raised {type(error).__name__}: {_said(error)}"
             ) from error
