@@ -24,6 +24,7 @@ from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.paper.broker import PaperBroker, Script, Treatment
+from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect, read_only
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
@@ -325,6 +326,7 @@ class Market:
     parts: Parts
     book: OpenBook
     strategy: SaysWhatItIsTold
+    spill: SpillFile
 
     def __init__(self, path: Path, settings: Mapping[str, object], start: datetime, *, threaded: bool) -> None:
         self.path = path
@@ -348,7 +350,10 @@ class Market:
         self.parts = replace(parts, strategies=strategies)
         writer: Writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
         self.book = await open_book(writer, self.path, settings, "replay", self.clock.now())
-        machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), script=self._treat)
+        self.spill = SpillFile(self.path.with_name(f"{self.path.name}.exits"))
+        machine = await make_machine(
+            self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, script=self._treat
+        )
         self.engine, self.broker = machine.engine, machine.broker
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions
@@ -368,6 +373,7 @@ class Market:
             self._reader.close()
             self._reader = None
         await self.book.store.close()
+        self.spill.close()
 
     async def restart(self, *, keep_broker: bool = False, recovering: bool = True) -> None:
         """Die and start again on the same file."""

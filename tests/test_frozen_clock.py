@@ -31,6 +31,7 @@ async def a_machine_on_the_system_clock(folder: Path) -> AsyncIterator[Market]:
             clock=SystemClock(),
             log=market.log,
             recorder=market.engine._ports.recorder,
+            spill=market.spill,
         )
         running = asyncio.create_task(market.engine.run())
         yield market

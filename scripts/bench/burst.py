@@ -27,6 +27,7 @@ from trader.adapters.clock import SteppedClock
 from trader.adapters.logs import LoguruLog, close_log, open_log
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
+from trader.app.replay import NoSpill
 from trader.app.settings import load_settings
 from trader.app.wiring import Machine, make_machine, make_parts, open_book
 from trader.domain.decision import Decision, Outcome, Signal
@@ -93,7 +94,7 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
         book = await open_book(writer, folder / "book.db", settings, "simulated", _NOON)
         stack.push_async_callback(book.store.close)
         recorder = SqliteRecorder(book.writer, settings.account.name)
-        machine = await make_machine(make_parts(settings), book, clock, LoguruLog(clock), recorder)
+        machine = await make_machine(make_parts(settings), book, clock, LoguruLog(clock), recorder, NoSpill())
         running = asyncio.create_task(machine.engine.run())
         flushing = asyncio.create_task(_flush(recorder))
         seen, decisions = await _see_through(machine, clock, signals, symbols)

@@ -22,7 +22,7 @@ from process_figures import peak_resident_mb, resident_mb, seconds_since_start
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
-from trader.app.replay import NoInputs, ReplayRequest, override, read_request, replay
+from trader.app.replay import NoInputs, NoSpill, ReplayRequest, override, read_request, replay
 from trader.app.settings import Settings, load_settings
 from trader.app.wiring import make_machine, make_parts, open_book
 
@@ -49,7 +49,7 @@ async def _stand(settings: Settings, folder: Path) -> None:
     clock = SteppedClock(_NOON)
     db = folder / "start.db"
     book = await open_book(InlineWriter(connect(db)), db, settings, "replay", clock.now())
-    await make_machine(parts, book, clock, Complaints(), NoInputs(), lambda _: None)
+    await make_machine(parts, book, clock, Complaints(), NoInputs(), NoSpill(), lambda _: None)
     await book.store.close()
 
 

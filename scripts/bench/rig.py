@@ -15,6 +15,7 @@ from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import ThreadWriter, Writer, connect
 from trader.adapters.sqlite.store import SqliteStore
+from trader.app.replay import NoSpill
 from trader.domain.events import Event
 from trader.domain.family import Families
 from trader.domain.market import Bar, BarTime
@@ -152,7 +153,7 @@ class Rig:
         engine = Engine(
             await store.load(ACCOUNT),
             await store.history(ACCOUNT, NOON),
-            Ports(store=store, broker=desk, clock=clock, log=silence, recorder=silence),
+            Ports(store=store, broker=desk, clock=clock, log=silence, recorder=silence, spill=NoSpill()),
             Chain(Families.of({}), rules, Costs()),
             load_calendar(),
             StrategyHost(NoStrategy(), "none", rules),

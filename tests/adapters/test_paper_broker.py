@@ -67,3 +67,11 @@ def test_a_part_never_gives_commission_back() -> None:
     traded = Traded(an_order(quantity=20), parts=(19, 1), costs=Costs(minimum_micros=micros(100.0)))
     fills = [*traded.opens(99.0), *traded.opens(1.0, minute=1)]
     assert [fill.commission_micros >= 0 for fill in fills] == [True, True]
+
+
+def test_slippage_is_summed_over_fills_beside_the_opens_they_were_made_at() -> None:
+    traded = Traded(an_order(quantity=10), parts=(4, 6))
+    traded.opens(99.0)
+    assert traded.broker.slippage_micros == 4 * micros(0.10)
+    traded.opens(98.0, minute=1)
+    assert traded.broker.slippage_micros == 4 * micros(0.10) + 6 * micros(0.10)

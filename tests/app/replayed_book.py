@@ -14,17 +14,21 @@ The day, 2025-06-23 in New York (a signal is known at the end of its bar, a minu
     15:50                      the end of the day closes SQQQ
 """
 
+import asyncio
 import io
+import re
 import sqlite3
 import sys
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from contextlib import closing, redirect_stderr, redirect_stdout
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from unittest import mock
 
 from trader import Bar, Signal
+from trader.adapters.control import ControlServer, socket_path
 from trader.app.cli import main
 from trader.domain.session import NEW_YORK
 
@@ -40,6 +44,9 @@ SAYS = {
     ("AAPL", "13:00"): (2.0,),
     ("AAPL", "15:46"): (0.90,),
 }
+
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Scripted:
@@ -64,8 +71,10 @@ class Answer(NamedTuple):
         return [dict(zip(header.split("\t"), line.split("\t"), strict=True)) for line in lines]
 
     def facts(self) -> dict[str, str]:
-        """The first lines of name and value, up to an empty line."""
+        """The first lines of name and value, up to an empty line; a terminal's have spaces between."""
         lines = self.out.split("\n\n", maxsplit=1)[0].splitlines()
+        if "\t" not in self.out:
+            lines = [re.sub(r"\s{2,}", "\t", line.strip(), count=1) for line in lines]
         return {name: value for name, _, value in (line.partition("\t") for line in lines)}
 
 
@@ -125,6 +134,41 @@ class ReplayedBook(NamedTuple):
         return copy
 
 
+class PretendedDaemon:
+    """Something that answers at the daemon's door, always the same; `raises` is an error."""
+
+    def __init__(self, book: ReplayedBook, answer: dict[str, object]) -> None:
+        self._path = socket_path(book.db, "paper")
+        self._answer = answer
+        self.asked: list[Mapping[str, object]] = []
+        self._listens = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._listens.wait(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        server = ControlServer(self._path, self._reply)
+        self._loop.run_until_complete(server.start())
+        self._listens.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(server.stop())
+        self._loop.close()
+
+    async def _reply(self, request: Mapping[str, object]) -> dict[str, object]:
+        self.asked.append(request)
+        if "raises" in self._answer:
+            raise ValueError(self._answer["raises"])
+        return self._answer
+
+
 def trader(*arguments: str, terminal: bool = False) -> Answer:
     """Type a command, in this process."""
     out, err = (_Terminal() if terminal else io.StringIO()), io.StringIO()
@@ -134,7 +178,7 @@ def trader(*arguments: str, terminal: bool = False) -> Answer:
             main()
         except SystemExit as left:
             code = left.code
-    return Answer(int(str(code or 0)), out.getvalue(), err.getvalue())
+    return Answer(int(str(code or 0)), _STYLE.sub("", out.getvalue()), err.getvalue())
 
 
 def a_replayed_book(folder: Path, until: str = "16:00") -> ReplayedBook:

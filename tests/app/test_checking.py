@@ -54,10 +54,17 @@ def not_ok(book: ReplayedBook, *arguments: str) -> dict[str, str]:
 
 
 def test_all_is_well(book: ReplayedBook) -> None:
-    answer = book.trader("doctor")
+    answer = book.trader("doctor", terminal=True)
     assert answer.code == 0
     assert all(line.startswith("[ok]   ") for line in answer.out.splitlines())
     assert not_ok(book) == {}
+
+
+def test_a_pipe_gets_the_checks_as_rows(book: ReplayedBook) -> None:
+    rows = book.trader("doctor").rows()
+    assert [row["what"] for row in rows] == list(verdicts(book))
+    assert {row["verdict"] for row in rows} == {"ok"}
+    assert set(rows[0]) == {"verdict", "what", "said", "todo"}
 
 
 def test_full_looks_at_more_and_finds_nothing_either(book: ReplayedBook) -> None:
@@ -369,9 +376,9 @@ def test_the_calendar_marks_half_days_and_leaves_out_holidays(monkeypatch: pytes
         "session": "2025-07-03",
         "weekday": "Thursday",
         "opens": "09:30",
-        "entries stop": "12:45",
+        "entries_stop": "12:45",
         "flatten": "12:50",
-        "flat by": "12:55",
+        "flat_by": "12:55",
         "closes": "13:00",
         "note": "half day",
     }

@@ -1,15 +1,14 @@
 """The read side of the command line: what the book holds, and what a reader is told of it."""
 
 import json
-import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from builders import a_machine
-from replayed_book import ReplayedBook, a_replayed_book, trader
+from replayed_book import PretendedDaemon, ReplayedBook, a_replayed_book, trader
 
-from trader.adapters.control import ControlServer, socket_path
+from trader.adapters.control import socket_path
 from trader.adapters.fingerprint import code_fingerprint
 
 
@@ -115,6 +114,47 @@ def test_a_terminal_gets_a_table_in_new_york_time(book: ReplayedBook, monkeypatc
     assert "2025-06-23T15:41:00.000+02:00" in book.trader("trades", "--tz", "Europe/Berlin").out
 
 
+NEVER_LEFT_OUT = {
+    ("positions", "--all"): {"symbol", "quantity", "unrealized", "pnl", "stop", "loss", "take", "profit", "state"},
+    ("orders",): {"order", "ref", "symbol", "side", "quantity", "filled", "state", "reason"},
+    ("trades",): {"timestamp", "symbol", "side", "quantity", "price", "realized", "pnl"},
+    ("signals",): {"id", "symbol", "probability", "outcome", "rule"},
+    ("signals", "--refused"): {"id", "symbol", "probability", "rule", "measured", "limit", "value", "count"},
+    ("status",): {"symbol", "quantity", "unrealized", "pnl", "stop", "loss", "take", "profit", "state"},
+}
+
+
+@pytest.mark.parametrize("command", NEVER_LEFT_OUT, ids=" ".join)
+def test_80_columns_are_enough_and_nothing_is_cut(noon: ReplayedBook, command: tuple[str, ...]) -> None:
+    shown = noon.trader(*command, terminal=True).out.splitlines()
+    assert max(len(line.rstrip()) for line in shown) <= 80
+    assert "…" not in "".join(shown)
+    assert set(" ".join(shown).split()) >= NEVER_LEFT_OUT[command]
+    rows = [line for line in shown if "QQQ" in line]
+    assert len(rows) == {"orders": 3, "trades": 3, "positions": 2, "status": 1}.get(command[0], len(rows)) > 0
+
+
+def test_on_a_narrow_terminal_the_day_of_all_times_is_in_the_title(noon: ReplayedBook) -> None:
+    title, *_, row = noon.trader("trades", "--last", "1", terminal=True).out.splitlines()
+    assert title.strip() == "2025-06-23 EDT"
+    assert row.split()[:3] == ["5", "12:01:00", "TQQQ"]
+
+
+def test_on_a_narrow_terminal_times_of_several_days_keep_their_date(noon: ReplayedBook, tmp_path: Path) -> None:
+    both = noon.copy_to(tmp_path / "both")
+    both.damage("UPDATE book_fills SET executed_us = executed_us + 86400000000 WHERE id = 5")
+    title, *_, before, after = both.trader("trades", "--last", "2", terminal=True).out.splitlines()
+    assert title.strip() == "EDT"
+    assert ("06-23 11:31:00" in before, "06-24 12:01:00" in after) == (True, True)
+
+
+def test_on_a_very_narrow_terminal_a_symbol_is_still_whole(noon: ReplayedBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    shown = noon.trader("positions", terminal=True).out
+    assert {"symbol", "TQQQ", "open"} <= set(shown.split())
+    assert "…" not in shown
+
+
 def test_an_account_that_the_book_has_not_is_named(book: ReplayedBook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRADER_ACCOUNT__NAME", "other")
     answer = book.trader("positions")
@@ -136,6 +176,14 @@ def test_a_missing_book_is_said_and_not_made(tmp_path: Path) -> None:
     assert answer.code == 2
     assert "there is no book" in answer.err
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_missing_book_is_named_by_its_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody who stands in another folder has to see where it was looked for."""
+    monkeypatch.chdir(tmp_path)
+    for command in ("status", "positions", "why"):
+        answer = trader(command, *(["1"] if command == "why" else []))
+        assert f"there is no book at {tmp_path / 'trading_data.db'};" in answer.err
 
 
 def test_a_damaged_page_is_said(book: ReplayedBook, tmp_path: Path) -> None:
@@ -198,38 +246,6 @@ def test_the_funnel_on_a_terminal_draws_bars(book: ReplayedBook, monkeypatch: py
 # -- status -------------------------------------------------------------------------------------------------------
 
 
-class PretendedDaemon:
-    """Something that answers `status` at the daemon's door."""
-
-    def __init__(self, book: ReplayedBook, answer: dict[str, object]) -> None:
-        self._path = socket_path(book.db, "paper")
-        self._answer = answer
-        self._asked = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        self._asked.wait(10)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        import asyncio
-
-        self._loop = asyncio.new_event_loop()
-        server = ControlServer(self._path, self._reply)
-        self._loop.run_until_complete(server.start())
-        self._asked.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(server.stop())
-        self._loop.close()
-
-    async def _reply(self, _: object) -> dict[str, object]:
-        return self._answer
-
-
 RUNNING: dict[str, object] = {
     "pid": 4711,
     "version": "0.1.0",
@@ -247,8 +263,15 @@ def own(noon: ReplayedBook, tmp_path: Path) -> ReplayedBook:
     return noon.copy_to(tmp_path / "own")
 
 
+@pytest.fixture
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal on which everything has its room."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+@pytest.mark.usefixtures("wide")
 def test_status_without_a_daemon_is_what_the_book_says(noon: ReplayedBook) -> None:
-    answer = noon.trader("status")
+    answer = noon.trader("status", terminal=True)
     facts = answer.facts()
     assert answer.code == 7
     assert facts["daemon"].startswith("DOWN")
@@ -257,19 +280,21 @@ def test_status_without_a_daemon_is_what_the_book_says(noon: ReplayedBook) -> No
     assert facts["session"] == "open"
     assert facts["next"] == ("entries stop 15:45 EDT, flatten 15:50 EDT, flat by 15:55 EDT, closes 16:00 EDT")
     assert facts["P&L of the day"] == facts["P&L in total"]
-    assert "TQQQ\t185\t80.01\t80.0\t-1.85" in answer.out
+    assert "TQQQ 185 80.01 80.0 -1.85" in " ".join(answer.out.split())
     assert facts["signals of the day"].startswith("6 signals: 4 ordered, 1 closing, 0 unchanged, 1 refused, 3 filled")
 
 
+@pytest.mark.usefixtures("wide")
 def test_after_the_close_the_next_open_is_named(book: ReplayedBook) -> None:
-    facts = book.trader("status").facts()
+    facts = book.trader("status", terminal=True).facts()
     assert facts["session"] == "closed"
     assert facts["next"] == "opens 2025-06-24 09:30 EDT"
 
 
+@pytest.mark.usefixtures("wide")
 def test_status_with_a_daemon_is_what_it_says(own: ReplayedBook) -> None:
     with PretendedDaemon(own, RUNNING):
-        answer = own.trader("status")
+        answer = own.trader("status", terminal=True)
     facts = answer.facts()
     assert answer.code == 0
     assert facts["daemon"] == "running, process 4711, version 0.1.0, since 2025-06-23T13:00:00+00:00"
@@ -291,13 +316,14 @@ def test_other_code_on_disk_is_loud_and_a_finding(own: ReplayedBook) -> None:
     assert short.out.endswith("CODE DIFFERS\n")
 
 
+@pytest.mark.usefixtures("wide")
 def test_halts_are_shown_with_their_cause(own: ReplayedBook) -> None:
     own.damage(
         "INSERT INTO book_halts (account, scope, target, reason, since_us) "
         "VALUES ('paper', 'all', '', 'book and broker differ', 1750690800000000)"
     )
     with PretendedDaemon(own, RUNNING):
-        state = own.trader("status").facts()["state"]
+        state = own.trader("status", terminal=True).facts()["state"]
     assert state == "HALTED; entries halted for all: book and broker differ (since 2025-06-23 11:00 EDT)"
 
 
@@ -307,8 +333,8 @@ def test_a_halt_of_one_symbol_leaves_the_rest_trading(own: ReplayedBook) -> None
         "VALUES ('paper', 'symbol', 'AAPL', 'split', 1750690800000000)"
     )
     with PretendedDaemon(own, RUNNING):
-        state = own.trader("status").facts()["state"]
-    assert state.startswith("TRADING; entries halted for symbol:AAPL: split")
+        facts = own.trader("status").facts()
+    assert (facts["state"], facts["halts.symbol:AAPL"]) == ("TRADING", "split")
 
 
 def test_positions_without_a_daemon_are_a_warning(own: ReplayedBook) -> None:
@@ -325,7 +351,8 @@ def test_a_silent_daemon_is_not_a_dead_one(own: ReplayedBook, monkeypatch: pytes
         door.listen()
         answer = own.trader("status")
     assert answer.code == 8
-    assert answer.facts()["daemon"].startswith("NO ANSWER")
+    assert (answer.facts()["daemon.running"], answer.facts()["daemon.down"]) == ("false", "false")
+    assert answer.facts()["daemon.why"].startswith("the daemon did not answer within")
     assert answer.facts()["state"] == "SILENT"
 
 
@@ -354,6 +381,18 @@ def test_an_order_of_unknown_fate_and_a_halt_file_are_warned_of(own: ReplayedBoo
     assert any("keeps entries halted" in warning for warning in warnings)
 
 
+def test_a_pipe_gets_the_status_as_plain_facts_and_rows(own: ReplayedBook) -> None:
+    own.damage("UPDATE book_accounts SET cash_micros = 99947630000")
+    answer = own.trader("status")
+    facts, positions, orders = answer.out.split("\n\n")
+    assert all(line.count("\t") == 1 for line in facts.splitlines())
+    said = answer.facts()
+    assert (said["cash"], said["daemon.down"], said["code_differs"]) == ("99947.63", "true", "false")
+    assert said["next.entries_stop"] == "2025-06-23T19:45:00+00:00"
+    assert positions.splitlines()[1].startswith("TQQQ\t185\t80.01\t80.0\t-1.85")
+    assert len(orders.splitlines()) == 1
+
+
 def test_status_in_one_line(noon: ReplayedBook) -> None:
     line = noon.trader("status", "--short").out
     assert line.count("\n") == 1
@@ -363,8 +402,9 @@ def test_status_in_one_line(noon: ReplayedBook) -> None:
 
 def test_status_in_json(noon: ReplayedBook) -> None:
     facts = json.loads(noon.trader("status", "--json").out)
-    assert facts["daemon"] == {"running": False, "down": True}
+    assert (facts["daemon"]["running"], facts["daemon"]["down"]) == (False, True)
     assert facts["book"]["kind"] == "replay"
     assert facts["positions"][0]["symbol"] == "TQQQ"
     assert facts["next"]["closes"] == "2025-06-23T20:00:00+00:00"
+    assert set(facts["next"]) == {"entries_stop", "flatten", "flat_by", "closes"}
     assert facts["signals"] == {"ordered": 4, "closing": 1, "refused": 1}

@@ -42,9 +42,11 @@ def findings(book: ReplayedBook) -> list[dict[str, str]]:
 
 
 def test_a_sound_book_equals_its_journal(noon: ReplayedBook) -> None:
-    answer = noon.trader("rebuild", "--check")
+    answer, piped = (noon.trader("rebuild", "--check", terminal=terminal) for terminal in (True, False))
     events = noon.one("SELECT count(*) FROM book_events")
-    assert (answer.code, answer.out) == (0, f"the book equals its journal ({events} events)\n")
+    said = f"the book equals its journal ({events} events)\n"
+    assert (answer.code, answer.out) == (0, said)
+    assert (piped.code, piped.out, piped.err) == (0, "what\twhere\tjournal\tbook\n", said)
 
 
 DAMAGES = {
@@ -457,8 +459,8 @@ def test_the_answer_for_a_pipe_is_a_table(book: ReplayedBook) -> None:
         {
             "what": "position TQQQ",
             "where": "book_positions.quantity",
-            "journal says": "185",
-            "book says": "180",
+            "journal": "185",
+            "book": "180",
         }
     ]
     assert "1 findings; stop the daemon, then `trader rebuild --apply`" in answer.err

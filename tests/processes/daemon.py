@@ -80,6 +80,11 @@ class Daemon:
         return self._err.read_text("utf-8")
 
     @property
+    def out(self) -> str:
+        """What was said on standard output so far."""
+        return self._out.read_text("utf-8")
+
+    @property
     def runs(self) -> bool:
         """Whether the process lives."""
         return self._process.poll() is None

@@ -77,7 +77,7 @@ def test_a_configuration_that_is_not_text_is_refused(project: Project) -> None:
         ("TRADER_LIMITS__OPEN_POSITION", "4", "did you mean TRADER_LIMITS__OPEN_POSITIONS?"),
         ("TRADER_LIMITS_OPEN_POSITIONS", "4", "did you mean TRADER_LIMITS__OPEN_POSITIONS?"),
         ("TRADER_LIMITS__OPEN_POSITIONS", "four", "limits.open_positions"),
-        ("TRADER_BOOK", "elsewhere.db", "book"),
+        ("TRADER_BOOK", "elsewhere.db", "TRADER_BOOK: a whole section"),
     ],
 )
 def test_a_wrong_variable_is_refused(project: Project, name: str, value: str, said: str) -> None:
@@ -88,7 +88,7 @@ def test_a_wrong_variable_is_refused(project: Project, name: str, value: str, sa
 def test_a_wrong_line_of_the_dot_env_file_is_refused(project: Project) -> None:
     (project.folder / ".env").write_text("TRADER_LIMITS__OPEN_POSITION=4\n", "utf-8")
 
-    project.run().refused(2, "open_position")
+    project.run().refused(2, ".env line 1: TRADER_LIMITS__OPEN_POSITION is not a setting")
     _nothing_was_made(project)
 
 

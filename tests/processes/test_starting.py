@@ -92,6 +92,20 @@ def test_flags_and_environment_pass_through(project: Project, tmp_path: Path) ->
     assert not (project.folder / "trading_data.db").exists()
 
 
+def test_who_sees_no_log_is_told_where_it_is(project: Project) -> None:
+    daemon = project.start()
+    daemon.until_log("READY")
+
+    assert daemon.out == f"log\t{project.folder / 'robo_trader.log'}\n"
+    assert daemon.err == ""
+
+
+def test_a_reader_that_has_gone_does_not_keep_it_from_trading(project: Project) -> None:
+    daemon = project.start("--speed", "3000", before=["bash", "-c", 'exec "$@" > >(exec true)', "-"])
+
+    daemon.until_log("FILL BUY")
+
+
 def test_help_starts_nothing(project: Project) -> None:
     finished = project.run("--help")
 

@@ -56,6 +56,7 @@ class ControlServer:
         self._handler = handler
         self._server: asyncio.Server | None = None
         self._held = ExitStack()
+        self._made: os.stat_result | None = None
 
     async def start(self) -> None:
         """Listen; the run lock guarantees that a socket file that is there is a dead one. Raises BookUnwritable."""
@@ -64,6 +65,7 @@ class ControlServer:
             self._path.unlink(missing_ok=True)
             address = self._held.enter_context(_address(self._path))
             self._server = await asyncio.start_unix_server(self._serve, address, limit=_LONGEST_LINE)
+            self._made = self._path.lstat()
         except OSError as error:
             raise BookUnwritable(
                 f"cannot listen for commands at {self._path}: {error.strerror or error}; the book has to lie in a "
@@ -72,28 +74,54 @@ class ControlServer:
         finally:
             os.umask(mask)
 
+    async def keep(self) -> bool:
+        """Listen anew when the socket file was removed or replaced. True when it had to be. Raises BookUnwritable."""
+        if self._is_there():
+            return False
+        await self.stop()
+        await self.start()
+        return True
+
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening. What lies in the place of our socket file by now is left alone."""
         if self._server is not None:
             self._server.close()
-            self._path.unlink(missing_ok=True)
+            if self._is_there():
+                self._path.unlink(missing_ok=True)
         self._held.close()
+
+    def _is_there(self) -> bool:
+        try:
+            return self._made is not None and os.path.samestat(self._path.lstat(), self._made)
+        except OSError:
+            return False
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            answer = await self._answer(await asyncio.wait_for(_line(reader), timeout=5))
-            writer.write(json.dumps(answer).encode() + b"\n")
+            writer.write(await self._written_answer(await asyncio.wait_for(_line(reader), timeout=5)))
             await writer.drain()
         except (OSError, TimeoutError):
             return  # the caller has gone; there is nobody to tell
         finally:
             writer.close()
 
-    async def _answer(self, line: bytes) -> Answer:
+    async def _written_answer(self, line: bytes | None) -> bytes:
+        """One line, whatever was asked: what cannot be done harms nobody."""
+        try:
+            return json.dumps(await self._answer(line)).encode() + b"\n"
+        except Exception as error:  # noqa: BLE001  (the door's edge)
+            said = f"this cannot be done as it was asked ({type(error).__name__}: {error})"
+            return json.dumps({"ok": False, "error": said}).encode() + b"\n"
+
+    async def _answer(self, line: bytes | None) -> Answer:
+        if line is None:
+            return {"ok": False, "error": f"longer than {_LONGEST_LINE} bytes"}
         try:
             request = json.loads(line)
         except ValueError:
             return {"ok": False, "error": "not a JSON line"}
+        except RecursionError:
+            return {"ok": False, "error": "not a JSON line of ours: nested too deeply"}
         if not isinstance(request, dict):
             return {"ok": False, "error": "not a JSON object"}
         try:
@@ -102,11 +130,11 @@ class ControlServer:
             return {"ok": False, "error": str(error)}
 
 
-async def _line(reader: asyncio.StreamReader) -> bytes:
+async def _line(reader: asyncio.StreamReader) -> bytes | None:
     try:
         return await reader.readline()
     except ValueError:  # longer than the limit
-        return b""
+        return None
 
 
 def ask(path: Path, request: Request, timeout_s: float = 10.0) -> Answer:

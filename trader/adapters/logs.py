@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from trader.adapters.log_file import LogFile
 from trader.services.ports import Clock
 
 if TYPE_CHECKING:
@@ -53,21 +54,13 @@ def _written(record: "Record") -> str:
 
 
 def open_log(path: Path, level: str, rotation: str, retention: str, *, on_terminal: bool) -> None:
-    """Start writing; the file is the owner's alone."""
+    """Start writing; the file is the owner's alone. It stays where it is, wherever the process may go."""
+    path = path.absolute()
     logger.remove()
     logger.configure(extra={"market": "-"})
     path.touch(mode=0o600)
-    logger.add(
-        path,
-        format=_written,
-        level=level,
-        rotation=rotation,
-        retention=retention,
-        enqueue=True,
-        watch=True,
-        backtrace=False,
-        diagnose=False,
-    )
+    file = LogFile(path, rotation, retention)
+    logger.add(file, format=_written, level=level, enqueue=True, backtrace=False, diagnose=False)
     if on_terminal:
         logger.add(sys.stderr, format=_written, level=level, backtrace=False, diagnose=False)
 

@@ -1,4 +1,7 @@
-"""One daemon per (book, account): an advisory lock that dies with its process, with a note of who holds it."""
+"""One daemon per (book, account): an advisory lock that dies with its process, with a note of who holds it.
+
+A lock file that somebody removes is made again by its holder; who comes in between makes the holder stop.
+"""
 
 import fcntl
 import json
@@ -13,6 +16,8 @@ from trader.domain.errors import AlreadyRunning, BookUnwritable
 _TRIES = 5
 _BETWEEN_TRIES_S = 0.02
 
+RESTART = "Use --restart to stop it in order and start anew"
+
 
 class Holder(NamedTuple):
     """The process that runs, as it described itself at its start."""
@@ -23,42 +28,97 @@ class Holder(NamedTuple):
     started_at: str
 
 
+def lock_path(db: Path, account: str) -> Path:
+    """Where the run lock of a (book, account) lies: beside the book. A book reached by two names is one book."""
+    book = db.resolve()
+    return book.with_name(f"{book.name}.{account}.lock")
+
+
 class RunLock:
     """Held for the life of a daemon."""
 
-    def __init__(self, path: Path, handle: TextIO) -> None:
+    def __init__(self, path: Path, handle: TextIO, holder: Holder) -> None:
         self._path = path
         self._handle = handle
+        self._holder = holder
 
     @classmethod
-    def take(cls, path: Path, holder: Holder) -> "RunLock":
-        """Take the lock. Raises AlreadyRunning, naming the holder."""
-        try:
-            handle = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
-        except OSError as error:
-            raise BookUnwritable(
-                f"cannot write {path}: {error.strerror}; the folder of the book has to be writable"
-            ) from error
-        if not _locked(handle):
-            handle.close()
-            running = running_daemon(path)
-            who = f"process {running.pid}, version {running.version}" if running else "another process"
-            raise AlreadyRunning(
-                f"a trader runs on this book already ({who} since {running.started_at if running else '?'}; on disk is "
-                f"version {holder.version}, {_same(running, holder)}). Use --restart to stop it in order and start anew"
-            )
-        try:
-            handle.truncate(0)
-            os.write(handle.fileno(), json.dumps(holder._asdict()).encode())  # past the buffer, which would try again
-        except OSError as error:
-            handle.close()
-            raise BookUnwritable(f"cannot write {path}: {error.strerror}; free some space and start again") from error
-        return cls(path, handle)
+    def take(cls, path: Path, holder: Holder, way_out: str = RESTART) -> "RunLock":
+        """Take the lock. Raises AlreadyRunning, naming the holder and what to do, and BookUnwritable."""
+        return cls(path, _taken(path, holder, way_out), holder)
 
-    def release(self) -> None:
-        """Give the lock back; the file stays, empty."""
+    def keep(self) -> bool:
+        """See whether the lock file is still there; make it again when it was removed. True when it had to be.
+
+        Raises AlreadyRunning when another process has taken the lock meanwhile.
+        """
+        if _is_at(self._handle, self._path):
+            return False
+        try:
+            anew = _taken(self._path, self._holder, "This one stops")
+        except AlreadyRunning as error:
+            raise AlreadyRunning(
+                f"the run lock {self._path} was removed while it was held, and another took it: {error}"
+            ) from error
+        self._handle.close()
+        self._handle = anew
+        return True
+
+    def release(self, *, remove: bool = False) -> None:
+        """Give the lock back; the file stays, empty, unless it is to be removed."""
+        if remove and _is_at(self._handle, self._path):
+            self._path.unlink(missing_ok=True)
         self._handle.truncate(0)
         self._handle.close()
+
+
+def _taken(path: Path, holder: Holder, way_out: str) -> TextIO:
+    """The lock file, locked, and signed by the holder."""
+    for _ in range(_TRIES):
+        handle = _opened(path)
+        if not _locked(handle):
+            handle.close()
+            raise _refused(path, holder, way_out)
+        if _is_at(handle, path):
+            _sign(handle, path, holder)
+            return handle
+        handle.close()  # its holder has removed it on leaving
+    raise BookUnwritable(f"cannot keep {path}: it is removed as soon as it is made; find out by whom")
+
+
+def _refused(path: Path, holder: Holder, way_out: str) -> AlreadyRunning:
+    running = running_daemon(path)
+    who = f"process {running.pid}, version {running.version}" if running else "another process"
+    return AlreadyRunning(
+        f"a trader runs on this book already ({who} since {running.started_at if running else '?'}; on disk is "
+        f"version {holder.version}, {_same(running, holder)}). {way_out}"
+    )
+
+
+def _sign(handle: TextIO, path: Path, holder: Holder) -> None:
+    try:
+        handle.truncate(0)
+        os.write(handle.fileno(), json.dumps(holder._asdict()).encode())  # past the buffer, which would try again
+    except OSError as error:
+        handle.close()
+        raise BookUnwritable(f"cannot write {path}: {error.strerror}; free some space and start again") from error
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8")
+    except OSError as error:
+        raise BookUnwritable(
+            f"cannot write {path}: {error.strerror}; the folder of the book has to be writable"
+        ) from error
+
+
+def _is_at(handle: TextIO, path: Path) -> bool:
+    """Whether the path still names the open file."""
+    try:
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except OSError:
+        return False
 
 
 def _locked(handle: TextIO) -> bool:

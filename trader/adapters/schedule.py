@@ -1,5 +1,6 @@
 """Chores by the clock: heartbeat, backup. They carry no safety: a late chore runs late, a missed one once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -8,12 +9,19 @@ from trader.services.ports import Log
 
 Chore = Callable[[], Awaitable[None]]
 
+_LONGEST_CHORE_S = 5.0
+
 
 class Schedule:
-    """Runs chores on the daemon's loop; a chore that fails is said, and runs again at its next time."""
+    """Runs chores on the daemon's loop; a chore that fails is said, and runs again at its next time.
+
+    The same failure is said once, until the chore has done its work again.
+    """
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._failing: dict[str, str] = {}
+        self._running: set[asyncio.Task[object]] = set()
         self._scheduler = AsyncIOScheduler(
             timezone="America/New_York", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
@@ -30,13 +38,34 @@ class Schedule:
         """Begin."""
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """End; a chore that runs is not waited for."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+    async def stop(self) -> None:
+        """Begin no chore any more, and let those that run finish, for some seconds."""
+        if not self._scheduler.running:
+            return
+        self._scheduler.pause()
+        if self._running:
+            await asyncio.wait(self._running, timeout=_LONGEST_CHORE_S)
+        self._scheduler.shutdown(wait=False)
 
     async def _guarded(self, name: str, chore: Chore) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  (told to the type checker)
+        self._running.add(task)
+        try:
+            await self._said_once(name, chore)
+        except asyncio.CancelledError:
+            self._log.warning(f"CHORE {name} was broken off by the stop")
+        finally:
+            self._running.discard(task)
+
+    async def _said_once(self, name: str, chore: Chore) -> None:
         try:
             await chore()
         except Exception as error:  # noqa: BLE001  (the chore's edge: it is said, and trading goes on)
-            self._log.error(f"CHORE {name} failed: {type(error).__name__}: {error}")
+            said = f"{type(error).__name__}: {error}"
+            if self._failing.get(name) != said:
+                self._log.error(f"CHORE {name} failed: {said}")
+            self._failing[name] = said
+        else:
+            if self._failing.pop(name, None) is not None:
+                self._log.info(f"CHORE {name} works again")

@@ -21,7 +21,10 @@ _IF_DAMAGED = "keep the file; go back to a backup, or look into it with `sqlite3
 def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
     """Everything about the book, as far as one check lets the next be made."""
     if not db.exists():
-        yield ok("book", f"{db} is not there yet; the first start makes it")
+        yield ok("book", f"{db.absolute()} is not there yet; the first start makes it")
+        return
+    if db.is_dir():
+        yield fail("book", f"{db.absolute()} is a folder, not a book", "name a file in it with --db")
         return
     try:
         with closing(read_only(db)) as book:

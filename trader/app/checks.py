@@ -136,6 +136,8 @@ def check_clock(now: datetime) -> Check:
 
 def check_folder(what: str, folder: Path) -> Check:
     """Whether a file can be made in a folder, by making one without a name."""
+    if not folder.is_dir():
+        return fail(what, f"there is no folder {folder.absolute()}", "make it, or name another one")
     try:
         with tempfile.TemporaryFile(dir=folder):
             return ok(what, f"{folder.resolve()} can be written")

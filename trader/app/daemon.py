@@ -8,7 +8,7 @@ Stop    SIGTERM, SIGINT or `trader stop`: no more bars, finish the step, journal
 import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,14 +22,16 @@ from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder, RunLock
+from trader.adapters.run_lock import lock_path as run_lock_path
 from trader.adapters.schedule import Schedule
+from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.requests import Requests
 from trader.app.settings import Settings
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
-from trader.domain.errors import TraderError
+from trader.domain.errors import AlreadyRunning, TraderError
 from trader.domain.events import JournalType, Tick
 from trader.domain.money import usd
 from trader.domain.session import NEW_YORK
@@ -37,13 +39,13 @@ from trader.services.recovery import recover
 
 _TICK_S = 0.1
 _FLUSH_S = 1.0
+_WATCH_S = 1.0
 _HEARTBEAT_S = 60.0
 
 
 def lock_path(settings: Settings) -> Path:
     """Where the run lock of a (book, account) lies."""
-    db = settings.book.db.resolve()  # a book reached by two names is one book
-    return db.with_name(f"{db.name}.{settings.account.name}.lock")
+    return run_lock_path(settings.book.db, settings.account.name)
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class Stopping:
 
 
 async def run_daemon(settings: Settings) -> None:
-    """Live one life. Raises TraderError for what keeps it from starting."""
+    """Live one life, on settings whose paths are absolute. Raises TraderError for what ends it before its time."""
     parts = make_parts(settings)
     wall = SystemClock()
     holder = Holder(os.getpid(), __version__, code_fingerprint(), wall.now().isoformat(timespec="seconds"))
@@ -71,7 +73,9 @@ async def run_daemon(settings: Settings) -> None:
         writer = await ThreadWriter.open(settings.book.db)
         book = await open_book(writer, settings.book.db, settings, settings.mode, wall.now())
         stack.push_async_callback(book.store.close)
-        daemon = await Daemon.prepare(settings, parts, book, holder)
+        spill = SpillFile(spill_path(settings.book.db, settings.account.name))
+        stack.callback(spill.close)
+        daemon = await Daemon.prepare(settings, parts, book, holder, lock, spill)
         stack.push_async_callback(daemon.close)
         await daemon.recover()
         await daemon.run()
@@ -86,6 +90,7 @@ class Daemon:
         parts: Parts,
         book: OpenBook,
         holder: Holder,
+        lock: RunLock,
         market: SimulatedMarket,
         feed: SimulatedFeed,
         recorder: SqliteRecorder,
@@ -95,6 +100,8 @@ class Daemon:
         self._parts = parts
         self._book = book
         self._holder = holder
+        self._lock = lock
+        self._robbed: AlreadyRunning | None = None
         self._market = market
         self._feed = feed
         self._recorder = recorder
@@ -102,11 +109,13 @@ class Daemon:
         self._log = LoguruLog(feed)
         self._stopping = Stopping(asyncio.Event())
         self._schedule = Schedule(self._log)
-        requests = Requests(machine.engine, feed, holder, settings.book.halt_file.absolute(), self._stopping.ask)
+        requests = Requests(machine.engine, feed, holder, settings.book.halt_file, self._stopping.ask)
         self._control = ControlServer(socket_path(settings.book.db, settings.account.name), requests.answer)
 
     @classmethod
-    async def prepare(cls, settings: Settings, parts: Parts, book: OpenBook, holder: Holder) -> "Daemon":
+    async def prepare(
+        cls, settings: Settings, parts: Parts, book: OpenBook, holder: Holder, lock: RunLock, spill: SpillFile
+    ) -> "Daemon":
         """Put the machine together; the market goes on where the book ends."""
         account = settings.account.name
         history = await book.store.history(account, book.stamp.created_at)
@@ -114,8 +123,8 @@ class Daemon:
         starts_at = history.newest_event_at or _first_open(parts, book.stamp.created_at)
         feed = SimulatedFeed(market, parts.calendar, starts_at, settings.feed.speed)
         recorder = SqliteRecorder(book.writer, account)
-        machine = await make_machine(parts, book, feed, LoguruLog(feed), recorder)
-        return cls(settings, parts, book, holder, market, feed, recorder, machine)
+        machine = await make_machine(parts, book, feed, LoguruLog(feed), recorder, spill)
+        return cls(settings, parts, book, holder, lock, market, feed, recorder, machine)
 
     async def recover(self) -> None:
         """Say who we are, settle what was left, warm the strategy up."""
@@ -147,9 +156,10 @@ class Daemon:
         self._log.info(f"READY warmed up on {len(past)} bars, market time {self._feed.now():%Y-%m-%d %H:%M:%S} UTC")
 
     async def run(self) -> None:
-        """Run until asked to stop."""
+        """Run until asked to stop. Raises AlreadyRunning, after that, when the run lock was lost to another."""
         await self._control.start()
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
+        self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.start()
@@ -167,19 +177,38 @@ class Daemon:
             self._log.error(f"FAILED {type(first).__name__}: {first}")
             raise first from None
         self._log.info(f"STOP asked by {self._stopping.reason}")
+        if self._robbed is not None:
+            raise self._robbed
 
     async def close(self) -> None:
         """Finish: take up what still waits, journal the end, say what stays."""
-        self._schedule.stop()
+        await self._schedule.stop()
         await self._control.stop()
         engine = self._machine.engine
-        with suppress(TraderError):  # a book that cannot be written was said when it happened
+        try:
             await engine.drain()
             await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed")
             await self._recorder.flush()
-        held = ", ".join(f"{name} {position.quantity}" for name, position in sorted(engine.book.positions.items()))
-        stays = f"{held}; their exits are in the book and are armed at the next start" if held else "none"
+        except TraderError as error:
+            self._stopped_unwritten(error)
+        else:
+            stays = f"{self._held()}; their exits are in the book and are armed at the next start"
+            self._stopped(stays if self._held() else "none")
+
+    def _stopped(self, stays: str) -> None:
         self._log.info(f"STOPPED positions that stay as they are: {stays} account={self._settings.account.name}")
+
+    def _stopped_unwritten(self, error: TraderError) -> None:
+        """What the next start finds is not what this process knows; so it must not be said that all is in the book."""
+        self._log.error(
+            f"STOPPED and THE END IS NOT IN THE BOOK: {error}. Positions as this process knows them: "
+            f"{self._held() or 'none'}; compare them with `trader positions` before the next start "
+            f"account={self._settings.account.name}"
+        )
+
+    def _held(self) -> str:
+        positions = self._machine.engine.book.positions
+        return ", ".join(f"{name} {position.quantity}" for name, position in sorted(positions.items()))
 
     async def _play(self) -> None:
         """The market: at a bar's start its open fills orders, at its end the engine sees it."""
@@ -190,7 +219,7 @@ class Daemon:
         halt_file = self._settings.book.halt_file
         while True:
             await asyncio.sleep(_TICK_S)
-            if halt_file.exists():
+            if _is_there(halt_file):
                 await self._machine.engine.halt_by_file()
             await self._machine.engine.inbox.put(Tick())
 
@@ -199,7 +228,20 @@ class Daemon:
         if path is None:
             return
         start = await self._book.store.inbox_offset(self._settings.account.name, str(path))
-        await InboxFile(path, start).run(self._machine.engine.inbox.put)
+        await InboxFile(path, start, self._log.warning).run(self._machine.engine.inbox.put)
+
+    async def _keep_lock_and_socket(self) -> None:
+        """Somebody may remove our files. What is ours is made again; a lock that another has is his: we stop."""
+        try:
+            if self._lock.keep():
+                self._log.warning("RUN LOCK was removed, and is made again; no other trader had begun on this book")
+        except AlreadyRunning as error:
+            self._robbed = error
+            self._log.error(f"RUN LOCK LOST: {error}")
+            self._stopping.ask("the loss of the run lock")
+            return
+        if await self._control.keep():
+            self._log.warning("SOCKET was removed, and is made again")
 
     async def _heartbeat(self) -> None:
         engine = self._machine.engine
@@ -216,6 +258,11 @@ class Daemon:
         at = SystemClock().now()
         copy = await asyncio.to_thread(backup, settings.book.db, settings.book.backups, at, settings.book.backups_kept)
         self._log.info(f"BACKUP {copy}")
+
+
+def _is_there(path: Path) -> bool:
+    """Without an error for a folder that cannot be searched any more: that must not end the daemon."""
+    return os.path.exists(path)
 
 
 def _first_open(parts: Parts, created_at: datetime) -> datetime:

@@ -10,6 +10,7 @@ from trader.app import checks
 from trader.app.book_checks import check_book, check_daemon, check_halt_file
 from trader.app.checks import Check, fail, ok
 from trader.app.daemon import lock_path
+from trader.app.paths import check_paths, with_absolute_paths
 from trader.app.settings import Settings
 from trader.app.wiring import Parts, make_parts
 from trader.domain.errors import ConfigurationError
@@ -29,6 +30,7 @@ def examine(read_settings: Callable[[], Settings], now: datetime, *, full: bool)
         yield fail("configuration", str(error), "correct it; `trader config show` lists every key and its origin")
         return
     yield _configuration(parts)
+    yield _paths(settings)
     yield checks.check_calendar(parts.calendar, now)
     yield from _around_the_book(settings)
     yield from check_book(settings.book.db, settings.mode, full=full)
@@ -38,6 +40,14 @@ def _configuration(parts: Parts) -> Check:
     settings = parts.settings
     families = len(parts.families.families)
     return ok("configuration", f"{settings.toml_file}, {families} families, strategy {settings.strategy.entry}")
+
+
+def _paths(settings: Settings) -> Check:
+    try:
+        check_paths(with_absolute_paths(settings))
+    except ConfigurationError as error:
+        return fail("paths", str(error), "give each file a name of its own")
+    return ok("paths", "book, log and inbox are files of their own")
 
 
 def _around_the_book(settings: Settings) -> Iterator[Check]:

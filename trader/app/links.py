@@ -14,6 +14,7 @@ from typing import NamedTuple
 from trader.pipeline.intake import decided_before
 
 _NEAREST = 5
+_LONGEST_NUMBER = 18  # a longer one is none that SQLite has given
 
 
 class Episode(NamedTuple):
@@ -133,7 +134,7 @@ def _order(rows: AccountRows, id_: str) -> Links | None:
 def _execution(rows: AccountRows, id_: str) -> Links | None:
     """By the broker's id, else by the number that `trader trades` shows."""
     fill = rows.one("SELECT execution_id FROM book_fills WHERE account = ? AND execution_id = ?", id_)
-    if fill is None and id_.isascii() and id_.isdigit():
+    if fill is None and id_.isascii() and id_.isdigit() and len(id_) <= _LONGEST_NUMBER:
         fill = rows.one("SELECT execution_id FROM book_fills WHERE account = ? AND id = ?", int(id_))
     return Links("execution", executions={fill["execution_id"]}) if fill is not None else None
 

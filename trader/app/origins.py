@@ -40,12 +40,12 @@ def settings_with_origins(settings: Settings, flags: Mapping[str, object]) -> li
         (".env", DotEnvSettingsSource(kind)()),
         ("file", TomlConfigSettingsSource(kind, settings.toml_file)()),
     )
-    named = [(origin, {key for key, _ in _leaves(source)}) for origin, source in sources]
+    named = [(origin, {_plain(key) for key, _ in _leaves(source)}) for origin, source in sources]
     return [
         Setting(
             ".".join(part if _BARE.fullmatch(part) else json.dumps(part) for part in key),
             _masked(key[-1], value),
-            next((origin for origin, keys in named if key in keys), "default"),
+            next((origin for origin, keys in named if _plain(key) in keys), "default"),
         )
         for key, value in _leaves(settings.model_dump())
     ]
@@ -59,6 +59,11 @@ def _leaves(table: Mapping[str, object], above: Key = ()) -> Iterator[tuple[Key,
             yield from _leaves(value, path)
         else:
             yield path, value
+
+
+def _plain(key: Key) -> Key:
+    """Without capitals, which names of variables lose: a symbol's exits are the same in any."""
+    return tuple(part.lower() for part in key)
 
 
 def _masked(name: str, value: object) -> object:

@@ -1,21 +1,26 @@
 """Replay: the daemon's own engine on historical bars, on a clock that steps from bar end to bar end."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from trader.adapters.clock import SteppedClock
+from trader import __version__
+from trader.adapters.clock import SteppedClock, SystemClock
 from trader.adapters.feeds.files import read_tape
 from trader.adapters.feeds.tape import Tape
+from trader.adapters.fingerprint import code_fingerprint
+from trader.adapters.run_lock import Holder, RunLock, lock_path
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.settings import Settings
 from trader.app.summary import Course, Summary, summarise
 from trader.app.wiring import make_machine, make_parts, open_book
 from trader.domain.errors import BookBroken, ConfigurationError
 from trader.domain.events import BrokerEvent, Event, JournalType
+from trader.domain.order import Order
 from trader.services.ports import Log
 
 Progress = Callable[[int], None]
@@ -36,6 +41,20 @@ class ReplayRequest:
     interval: timedelta | None = None
     start: date | None = None
     end: date | None = None
+
+
+class NoSpill:
+    """A replay has nothing to bring home: its broker ends with it."""
+
+    def append(self, order: Order) -> None:
+        """Not kept."""
+
+    def read(self) -> list[Order]:
+        """Nothing."""
+        return []
+
+    def clear(self) -> None:
+        """Nothing to do."""
 
 
 class NoInputs:
@@ -59,9 +78,14 @@ def read_request(request: ReplayRequest, settings: Settings) -> Tape:
 
 
 def replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
-    """Play a tape into a book of its own and sum it up."""
-    clear_replay_book(request.db)
-    return asyncio.run(_replay(request, settings, tape, log, progress))
+    """Play a tape into a book of its own and sum it up. Raises AlreadyRunning while another replay writes that book."""
+    holder = Holder(os.getpid(), __version__, code_fingerprint(), SystemClock().now().isoformat(timespec="seconds"))
+    lock = RunLock.take(lock_path(request.db, _KIND), holder, "Wait for its end, or name another book with --db")
+    try:
+        clear_replay_book(request.db)
+        return asyncio.run(_replay(request, settings, tape, log, progress))
+    finally:
+        lock.release(remove=True)
 
 
 async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
@@ -70,7 +94,9 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
     clock = SteppedClock(tape.starts_at)
     book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, clock.now())
     try:
-        machine = await make_machine(parts, book, clock, log, NoInputs(), reported.append, marks_every=_NOBODY_READS)
+        machine = await make_machine(
+            parts, book, clock, log, NoInputs(), NoSpill(), reported.append, marks_every=_NOBODY_READS
+        )
         engine, broker = machine.engine, machine.broker
         parts.strategies.start(parts.families.drivers(tape.symbols))
         await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
@@ -92,7 +118,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             progress(len(bar_time.bars))
         await engine.mark(JournalType.RUN_STOPPED, reason="the bars end")
         digest = await book.store.journal_digest(settings.account.name)
-        return summarise(request.db, settings.account.name, tape, engine, course, digest)
+        return summarise(request.db, settings.account.name, tape, engine, course, broker.slippage_micros, digest)
     finally:
         await book.store.close()
 

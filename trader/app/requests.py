@@ -15,6 +15,8 @@ from trader.services.engine import Engine
 from trader.services.ports import Clock
 
 _LONGEST_REASON = 200
+_ABSURD = 1e9
+"""Further from 0 than this is no probability that anybody meant, and perhaps no float."""
 
 
 class BadRequest(TraderError):
@@ -77,6 +79,8 @@ class Requests:
         probability = request.get("probability")
         if isinstance(probability, bool) or not isinstance(probability, int | float):
             raise BadRequest("probability has to be a number")
+        if not abs(probability) < _ABSURD:
+            raise BadRequest("probability has to be a number from 0 to 1")
         signal = Signal(_text(request, "symbol"), float(probability), id=str(request.get("id") or ""))
         decision = await self._engine.submit(signal)
         refusal, ticket = decision.refusal, decision.ticket

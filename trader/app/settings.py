@@ -3,20 +3,27 @@
 Units are a person's here (percent, dollars, minutes) and the domain's behind `rules()`, `costs()` and `families()`.
 """
 
-import difflib
-import os
 import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
+from trader.app.faults import in_words, known_keys, not_json
+from trader.app.variables import DOT_ENV, PREFIX, check_names, read_variables
 from trader.domain.errors import ConfigurationError
 from trader.domain.exit_plan import ExitRule
 from trader.domain.family import Families
+from trader.domain.market import SYMBOL
 from trader.domain.money import micros, percent_ppm
 from trader.domain.rules import Costs, Limits, Rules, Thresholds
 from trader.domain.session import Cutoffs
@@ -26,10 +33,9 @@ Dollars = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
-ACCOUNT_NAME = r"^[a-z][a-z0-9-]{0,11}$"
+_OVER_IT = "with .env, environment and flags over it"
 
-_NOT_SETTINGS = frozenset({"TRADER_MARKET_DATA", "TRADER_VENV", "TRADER_PYTHON", "TRADER_TEST_PROCESSES"})
-"""Variables with our prefix that are no configuration: the scripts' own, and where the tests find real bars."""
+ACCOUNT_NAME = r"^[a-z][a-z0-9-]{0,11}$"
 
 
 class _Section(BaseModel):
@@ -152,10 +158,24 @@ class ExitDistances(_Section):
         return ExitRule(stop_ppm=percent_ppm(self.stop_pct), take_profit_ppm=percent_ppm(self.take_profit_pct))
 
 
+def _by_symbol(table: object) -> object:
+    """Symbols in capitals: the names of variables lose theirs on the way."""
+    return {str(symbol).upper(): entry for symbol, entry in table.items()} if isinstance(table, dict) else table
+
+
 class ExitsSection(ExitDistances):
     """Exit distances, also by symbol: `[exits.symbols.TQQQ]`."""
 
-    symbols: dict[str, ExitDistances] = Field(default_factory=dict)
+    symbols: Annotated[dict[str, ExitDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
+
+
+def _closed_or_time(close: object) -> object:
+    """A number would be taken for seconds, and a zone would be taken away."""
+    if close == "closed" or (isinstance(close, time) and close.tzinfo is None):
+        return close
+    if isinstance(close, str) and (at := time.fromisoformat(close)).tzinfo is None:
+        return at
+    raise ValueError("neither closed nor a New York time")
 
 
 class SessionSection(_Section):
@@ -164,7 +184,9 @@ class SessionSection(_Section):
     entries_stop_min: Annotated[int, Field(ge=1, le=240)] = 15
     flatten_min: Annotated[int, Field(ge=1, le=240)] = 10
     flat_by_min: Annotated[int, Field(ge=1, le=240)] = 5
-    overrides: dict[date, Literal["closed"] | time] = Field(default_factory=dict)
+    overrides: dict[date, Annotated[Literal["closed"] | time, BeforeValidator(_closed_or_time)]] = Field(
+        default_factory=dict
+    )
 
     def cutoffs(self) -> Cutoffs:
         """The domain's cut-offs."""
@@ -207,9 +229,10 @@ class Settings(BaseSettings):
     """Every setting there is."""
 
     model_config = SettingsConfigDict(
-        env_prefix="TRADER_",
+        env_prefix=PREFIX,
         env_nested_delimiter="__",
-        env_file=".env",
+        env_file=DOT_ENV,
+        dotenv_filtering="only_existing",  # what is not ours in it belongs to others; what is misspelt is found before
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
@@ -258,7 +281,7 @@ class Settings(BaseSettings):
                 settled_cash_only=self.account.settled_cash_only,
             )
         except ValueError as error:
-            raise ConfigurationError(f"{self.toml_file}: {error}") from error
+            raise ConfigurationError(f"{self.toml_file} ({_OVER_IT}): {error}") from error
 
     def inbox_path(self) -> Path | None:
         """The file of signals to follow, absolute, or None."""
@@ -276,6 +299,9 @@ class Settings(BaseSettings):
         for name, members in table.items():
             if not isinstance(members, dict) or not all(type(value) is int for value in members.values()):
                 raise ConfigurationError(f"{path}: [{name}] has to map symbols to whole signed leverages")
+            for symbol in members:
+                if not SYMBOL.fullmatch(symbol):
+                    raise ConfigurationError(f"{path}: [{name}] has {symbol!r}, which is no symbol such as TQQQ")
         try:
             return Families.of(table)
         except ValueError as error:
@@ -286,12 +312,15 @@ def load_settings(config: Path, **flags: object) -> Settings:
     """Read a configuration file with .env, environment and flags over it. Raises ConfigurationError."""
     if not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config.absolute()}")
-    _check_environment()
+    variables = read_variables()
+    check_names(variables, known_keys(Settings))
     file_settings = type("FileSettings", (Settings,), {"toml_file": config})
     try:
         settings: Settings = file_settings(**flags)
     except ValidationError as error:
-        raise ConfigurationError(_explain(config, error)) from None
+        raise ConfigurationError(in_words(error, file_settings, config, variables, flags)) from None
+    except SettingsError as error:
+        raise ConfigurationError(not_json(error, file_settings, variables)) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{config}: {error}") from None
     except (OSError, ValueError) as error:
@@ -300,46 +329,5 @@ def load_settings(config: Path, **flags: object) -> Settings:
     try:
         settings.session.cutoffs()
     except ValueError as error:
-        raise ConfigurationError(f"{config}: {error}") from error
+        raise ConfigurationError(f"{config} ({_OVER_IT}): {error}") from error
     return settings
-
-
-def known_keys() -> list[str]:
-    """Every setting by its dotted name."""
-    keys = []
-    for name, field in Settings.model_fields.items():
-        section = field.annotation
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            keys += [f"{name}.{key}" for key in section.model_fields]
-        else:
-            keys.append(name)
-    return keys
-
-
-def _check_environment() -> None:
-    """A misspelt variable would be ignored in silence: find it, and name the nearest."""
-    known = {f"TRADER_{key.replace('.', '__').upper()}" for key in known_keys()}
-    sections = {f"TRADER_{name.upper()}" for name in Settings.model_fields}
-    for name in sorted(os.environ):
-        if not name.startswith("TRADER_") or name in known | sections | _NOT_SETTINGS:
-            continue
-        if any(name.startswith(f"{key}__") for key in known):
-            continue
-        raise ConfigurationError(f"environment variable {name} is not a setting{_nearest(name, known)}")
-
-
-def _explain(config: Path, error: ValidationError) -> str:
-    """One line a fault: which key, what is wrong, which key was meant. Values are never shown: one may be a secret."""
-    lines = []
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"{key} is not a setting{_nearest(key, known_keys())}")
-        else:
-            lines.append(f"{key}: {fault['msg']}")
-    return f"{config} (with .env, environment and flags): " + "; ".join(lines)
-
-
-def _nearest(name: str, known: set[str] | list[str]) -> str:
-    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""

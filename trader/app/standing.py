@@ -95,14 +95,14 @@ def ask_daemon(settings: Settings) -> DaemonSays:
     try:
         answer = ask(socket_path(db, account), {"ask": "status"}, _ANSWER_S)
     except DaemonDown as error:
-        silent = _runs_silently(db, account)
+        silent = runs_silently(db, account)
         return DaemonSays(None, down=not silent, why=silent or str(error))
     except NoAnswer as error:
         return DaemonSays(None, down=False, why=str(error))
     return DaemonSays(answer, down=False)
 
 
-def _runs_silently(db: Path, account: str) -> str:
+def runs_silently(db: Path, account: str) -> str:
     """In words, when somebody holds the run lock although nobody answers; else nothing."""
     try:
         holder = running_daemon(lock_path(db, account))

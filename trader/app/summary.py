@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from trader.adapters.feeds.tape import Tape
 from trader.adapters.sqlite.database import read_only
@@ -16,6 +17,27 @@ from trader.domain.session import new_york_date
 from trader.services.engine import Engine
 
 BLOCK_BARS = 480
+_REFUSED_SHOWN = 20
+
+
+class FileSummary(TypedDict):
+    """What became of a bar file's rows."""
+
+    file: str
+    symbol: str
+    rows: int
+    used: int
+    outside_session: int
+    refused_rows: int
+    refused: dict[str, int]
+    """Fault -> rows, the most frequent first; spaces of the fault are underscores."""
+    first_refused: list[str]
+    """The first twenty, by line."""
+
+
+def faults_in_words(refused: Mapping[str, int]) -> str:
+    """`10 timestamp goes back in time, 3 high below low`."""
+    return ", ".join(f"{rows} {fault.replace('_', ' ')}" for fault, rows in refused.items())
 
 
 class Course:
@@ -54,7 +76,7 @@ class Summary:
     bars_outside_session: int
     bars_outside_dates: int
     bars_refused: int
-    files: list[dict[str, object]]
+    files: list[FileSummary]
     signals: int
     outcomes: dict[str, int]
     refusals: dict[str, int]
@@ -64,6 +86,9 @@ class Summary:
     trades_per_block_max: int
     round_trips: int
     commission: float
+    slippage: float
+    costs: float
+    """Commission and slippage."""
     starting_cash: float
     cash: float
     equity: float
@@ -83,7 +108,9 @@ class Summary:
         return asdict(self)
 
 
-def summarise(db: Path, account: str, tape: Tape, engine: Engine, course: Course, digest: str) -> Summary:
+def summarise(
+    db: Path, account: str, tape: Tape, engine: Engine, course: Course, slippage_micros: int, digest: str
+) -> Summary:
     """Sum up a finished replay."""
     with closing(read_only(db)) as book:
         one = _one(book, account)
@@ -99,6 +126,7 @@ def summarise(db: Path, account: str, tape: Tape, engine: Engine, course: Course
         state = engine.book
         equity = state.equity_micros(engine.trading.prices)
         blocks = course.trades_by_block
+        commission = _usd(one("SELECT coalesce(sum(commission_micros), 0) FROM book_fills WHERE account = ?"))
         return Summary(
             account=account,
             interval_s=tape.interval.total_seconds(),
@@ -118,7 +146,9 @@ def summarise(db: Path, account: str, tape: Tape, engine: Engine, course: Course
             trades_per_block_mean=round(sum(blocks.values()) / max(len(blocks), 1), 2),
             trades_per_block_max=max(blocks.values(), default=0),
             round_trips=one("SELECT count(*) FROM book_round_trips WHERE account = ?"),
-            commission=_usd(one("SELECT coalesce(sum(commission_micros), 0) FROM book_fills WHERE account = ?")),
+            commission=commission,
+            slippage=_usd(slippage_micros),
+            costs=round(commission + _usd(slippage_micros), 2),
             starting_cash=_usd(state.starting_cash_micros),
             cash=_usd(state.cash_micros),
             equity=_usd(equity),
@@ -183,7 +213,7 @@ def _open_positions(engine: Engine) -> list[dict[str, object]]:
     return positions
 
 
-def _files(tape: Tape) -> list[dict[str, object]]:
+def _files(tape: Tape) -> list[FileSummary]:
     return [
         {
             "file": report.file,
@@ -191,8 +221,9 @@ def _files(tape: Tape) -> list[dict[str, object]]:
             "rows": report.rows,
             "used": report.used,
             "outside_session": report.outside_session,
-            "refused": dict(report.refused),
-            "first_refused": [f"line {bad.line}: {bad.fault}" for bad in report.bad_bars[:20]],
+            "refused_rows": sum(report.refused.values()),
+            "refused": {fault.replace(" ", "_"): rows for fault, rows in report.refused.items()},
+            "first_refused": [f"line {bad.line}: {bad.fault}" for bad in report.bad_bars[:_REFUSED_SHOWN]],
         }
         for report in tape.report
     ]

@@ -18,7 +18,7 @@ from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
-from trader.services.ports import Clock, History, Log, Recorder
+from trader.services.ports import Clock, History, Log, Recorder, Spill
 from trader.services.strategy_host import StrategyHost
 
 _REMEMBERED = timedelta(days=10)
@@ -87,6 +87,7 @@ async def make_machine(
     clock: Clock,
     log: Log,
     recorder: Recorder,
+    spill: Spill,
     emit: Callable[[BrokerEvent], None] | None = None,
     script: Script = lambda _: Treatment(),
     marks_every: timedelta = timedelta(minutes=1),
@@ -102,6 +103,6 @@ async def make_machine(
         {position.symbol: position.quantity for position in state.positions.values()},
         script,
     )
-    ports = Ports(store=book.store, broker=broker, clock=clock, log=log, recorder=recorder)
+    ports = Ports(store=book.store, broker=broker, clock=clock, log=log, recorder=recorder, spill=spill)
     engine = Engine(state, history, ports, parts.chain, parts.calendar, parts.strategies, inbox, marks_every)
     return Machine(engine=engine, broker=broker, history=history)

@@ -4,7 +4,7 @@ The draft reads from the committed book and collects the transaction. When the s
 new truth in memory; when it has not, the draft is thrown away and memory is as it was.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from types import MappingProxyType
@@ -30,6 +30,14 @@ def base32(number: int) -> str:
         number, digit = divmod(number, 32)
         digits = _BASE32[digit] + digits
     return digits.rjust(4, "0")
+
+
+def reference_number(ref: str) -> int:
+    """Which order of its account and epoch a reference names: the inverse of `order_ref`."""
+    number = 0
+    for digit in ref.rpartition("-")[2]:
+        number = number * 32 + _BASE32.index(digit)
+    return number
 
 
 def order_ref(account: str, epoch: int, number: int) -> str:
@@ -249,6 +257,23 @@ class Draft:
         self.commit.exits.append(Exit(order, journal))
         return order
 
+    def adopt(self, orders: Iterable[Order]) -> None:
+        """Exits that have left while the book could not be written come first: their positions are on their way out."""
+        for order in orders:
+            position = self.positions.get(order.symbol)
+            if position is not None and order.quantity == position.quantity:
+                self.set_position(position.closing(order.purpose, order.reason, order.created_at))
+                self._note_then(JournalType.POSITION_CLOSING, order, _closing_data(order))
+            self.orders_made = max(self.orders_made, reference_number(order.ref))
+            self.set_order(order)
+            del self.commit.orders[order.ref]
+            self.commit.spilled.append(order)
+            self._note_then(JournalType.ORDER_CREATED, order, _order_data(order))
+
+    def _note_then(self, type_: JournalType, order: Order, data: Mapping[str, JsonValue]) -> None:
+        """Append a fact of the moment when the order was made."""
+        self.commit.journal.append(JournalEntry(type_, order.created_at, order.symbol, data))
+
     def without(self, refused: Mapping[str, object]) -> None:
         """Forget the orders that the database refused."""
         for exit_ in [exit_ for exit_ in self.commit.exits if exit_.order.ref in refused]:
@@ -299,6 +324,10 @@ class Draft:
             orders_made=self.orders_made,
             signals_seen=self.signals_seen,
         )
+
+
+def _closing_data(order: Order) -> dict[str, JsonValue]:
+    return {"purpose": order.purpose, "reason": order.reason, "signal_id": order.signal_id}
 
 
 def _order_data(order: Order) -> dict[str, JsonValue]:

@@ -7,7 +7,7 @@
 
 Rule 1: nothing goes to the broker before its row is durable.
 Rule 2: a step that cannot be committed has not happened: its draft is thrown away, entries stop, and what the broker
-reported in it is taken up again.
+reported in it is taken up again. Its exits go all the same (see `spilling`).
 Rule 3: `handle` is called by one task. Signals may be submitted from any.
 """
 
@@ -41,7 +41,8 @@ from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
 from trader.services.marks import Marks
-from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Store
+from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Spill, Store
+from trader.services.spilling import Spilling
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
 from trader.services.trading import Trading
@@ -62,6 +63,7 @@ class Ports:
     clock: Clock
     log: Log
     recorder: Recorder
+    spill: Spill
 
 
 class Engine:
@@ -83,6 +85,7 @@ class Engine:
         self.trading = Trading(chain, calendar, strategies, history)
         self._ports = ports
         self._locks = PendingLocks(ports.store, book.locks)
+        self._spilling = Spilling(ports.spill, ports.broker, ports.log)
         self._stopping = False
         self._answers = Answers()
         self._riding: list[Event] = []
@@ -147,6 +150,12 @@ class Engine:
         await self._locks.commit(step.draft)
         self.book = step.draft.book()
 
+    async def take_up_spilled(self) -> None:
+        """Book the exits that an earlier run has sent and could not book; part of recovery."""
+        self._spilling.take_up(self.book)
+        if self._spilling:
+            await self.handle([Tick()])
+
     async def repair(self) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
         step = Step(Draft(self.book, self._ports.clock.now()))
@@ -170,8 +179,8 @@ class Engine:
             self._busy = False
 
     async def _step(self, events: Sequence[Event]) -> None:
-        now = self._ports.clock.now()
-        step = Step(Draft(self.book, now))
+        step = Step(Draft(self.book, self._ports.clock.now()))
+        self._spilling.into(step.draft)
         due = self._is_due(step.draft, events)
         gathered = [*self._riding, *events]
         step.draft.commit.signals.extend(self._signals_riding)
@@ -187,11 +196,13 @@ class Engine:
             refused = await self._locks.commit(step.draft)
         except BookUnwritable as error:
             self._not_written(gathered, error)
+            self._spilling.get_out(step)
             return
         except BookRefused as error:
             await self._contradicted(gathered, error)
             return
         self._riding, self._signals_riding = [], []
+        self._spilling.written()
         self.book = step.draft.book()
         self.trading.committed(step)
         self._signals_riding += self.trading.refused(step, refused, asked)

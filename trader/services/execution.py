@@ -1,6 +1,7 @@
 """Execution: what the broker says about orders, entries that take too long, and positions on their way out."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from trader.domain.decision import Close, ExitTicket, Purpose, Signal
 from trader.domain.errors import IllegalTransition
@@ -24,10 +25,18 @@ _EVENTS = {
 
 _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
+_FORGET_FAILED = timedelta(minutes=1)
 _ASKED = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
 """What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
 _CANCEL_PATIENCE = timedelta(seconds=10)
 _EXIT_PATIENCE = timedelta(seconds=120)
+
+
+class _Asked(NamedTuple):
+    """When an order was asked to be cancelled."""
+
+    first: datetime
+    last: datetime
 
 
 class Execution:
@@ -35,8 +44,10 @@ class Execution:
 
     def __init__(self, rules: Rules) -> None:
         self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
-        self._failed_exits: dict[str, Order] = {}
-        self._cancels_asked: dict[str, datetime] = {}
+        self._failed_exits: dict[str, str] = {}
+        """Symbol -> the exit that failed last."""
+        self._failed_at: dict[str, datetime] = {}
+        self._cancels_asked: dict[str, _Asked] = {}
         self._cancel_next: dict[str, str] = {}
         self._cancel_before: dict[str, str] = {}
         """What was to be cancelled next when the step began."""
@@ -72,13 +83,21 @@ class Execution:
         """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
         if order.live:
             return
+        self._cancels_asked.pop(order.ref, None)
         lock = step.draft.locks.get(order.symbol)
         if lock is not None and lock.order_ref == order.ref:
             evidence = f"{order.state}: {reason}"
             step.draft.release(lock, evidence)
             step.draft.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
         if order.limit_micros is None:
-            self._failed_exits[order.symbol] = order
+            self._failed(order)
+
+    def _failed(self, order: Order) -> None:
+        """Remember when an exit failed first: while the book cannot be written the same report comes up every step."""
+        recent = {ref: at for ref, at in self._failed_at.items() if order.updated_at - at < _FORGET_FAILED}
+        self._failed_at = recent
+        self._failed_at.setdefault(order.ref, order.updated_at)
+        self._failed_exits[order.symbol] = order.ref
 
     def cancel(self, step: Step, order_ref: str, why: str) -> None:
         """Ask once for a working entry to be cancelled, and once more after a restart: the first may not have left."""
@@ -88,9 +107,10 @@ class Execution:
         if order_ref in step.decided:
             self._cancel_next[order_ref] = why  # not sent yet: there is nothing the broker could cancel
             return
-        if order.state in _ASKED and order_ref in self._cancels_asked:
+        asked = self._cancels_asked.get(order_ref)
+        if asked is not None and (order.state in _ASKED or step.draft.now - asked.last < _CANCEL_PATIENCE):
             return
-        self._cancels_asked.setdefault(order_ref, step.draft.now)
+        self._cancels_asked[order_ref] = _Asked(asked.first if asked else step.draft.now, step.draft.now)
         after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
         step.draft.set_order(after)
         step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason=why)
@@ -98,11 +118,10 @@ class Execution:
 
     def refused(self, order: Order) -> None:
         """An exit that the database refused is tried again, not hammered."""
-        self._failed_exits[order.symbol] = order
+        self._failed(order)
 
     def not_committed(self) -> None:
-        """What was asked in a step that has not happened was not asked."""
-        self._cancels_asked.clear()
+        """What a step that has not happened was to cancel next is still to be cancelled next."""
         self._cancel_next = self._cancel_before
         self._overdue.clear()
 
@@ -200,8 +219,8 @@ class Execution:
     def _in_front(self, step: Step, symbol: str) -> PendingLock | None:
         """The working entry that has to be cancelled before the exit; a cancel that nobody answers holds up none."""
         lock = step.draft.locks.get(symbol)
-        asked_at = self._cancels_asked.get(lock.order_ref) if lock is not None else None
-        overdue = asked_at is not None and step.draft.now - asked_at >= _CANCEL_PATIENCE
+        asked = self._cancels_asked.get(lock.order_ref) if lock is not None else None
+        overdue = asked is not None and step.draft.now - asked.first >= _CANCEL_PATIENCE
         return None if overdue else lock
 
     def exit(self, step: Step, ticket: ExitTicket) -> None:
@@ -211,10 +230,5 @@ class Execution:
 
     def _waits_to_retry(self, step: Step, symbol: str) -> bool:
         """An exit that was just refused is not hammered."""
-        failed = self._failed_exits.get(symbol)
-        if failed is None:
-            return False
-        if step.draft.now - failed.updated_at < _EXIT_RETRY:
-            return True
-        del self._failed_exits[symbol]
-        return False
+        failed_at = self._failed_at.get(self._failed_exits.get(symbol, ""))
+        return failed_at is not None and step.draft.now - failed_at < _EXIT_RETRY

@@ -123,6 +123,8 @@ class Commit:
     cash_micros: int
     orders_made: int = 0
     signals_seen: int = 0
+    spilled: list[Order] = field(default_factory=list)
+    """Exits that were sent while the book could not be written; their fills may be in this commit."""
     bookings: list[Booking] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
@@ -180,6 +182,22 @@ class Store(Protocol):
 
     async def history(self, account: str, since: datetime) -> "History":
         """Read what recovery and duplicate checks need beside the book itself."""
+        ...
+
+
+class Spill(Protocol):
+    """Where exits are written down while the book cannot be; small, append-only, outside the book."""
+
+    def append(self, order: Order) -> None:
+        """Make an exit durable. Raises OSError."""
+        ...
+
+    def read(self) -> list[Order]:
+        """What was written down and not cleared, oldest first."""
+        ...
+
+    def clear(self) -> None:
+        """The book has it all. Raises OSError."""
         ...
 
 

@@ -15,6 +15,7 @@ from trader.services.ports import Broker, Log
 
 async def recover(engine: Engine, broker: Broker, log: Log) -> None:
     """Bring the book to what the broker knows. Raises BrokerUnreachable when it does not answer."""
+    await engine.take_up_spilled()
     live = sorted(engine.book.orders)
     evidence = await broker.evidence(live)
     gone: list[BrokerEvent] = [

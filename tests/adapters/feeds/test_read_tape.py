@@ -58,21 +58,22 @@ def only_report(tape: Tape) -> FileReport:
 
 
 def test_bars_of_one_start_play_together_by_symbol_when_they_end(tmp_path: Path) -> None:
-    first, second, third = session(MONDAY, bars=3)
-    write(tmp_path / "TQQQ.csv", [first, third], 70)
-    write(tmp_path / "QQQ.csv", [first, second, third], 500)
+    first, second, third, fourth = session(MONDAY, bars=4)
+    write(tmp_path / "TQQQ.csv", [first, third, fourth], 70)
+    write(tmp_path / "QQQ.csv", [first, second, third, fourth], 500)
     write(tmp_path / "AAPL.csv", [second, third], 200)
     tape = read_tape([tmp_path], CALENDAR)
     played = list(tape)
-    assert [bar_time.ends_at for bar_time in played] == [second, third, third + MINUTE]
+    assert [bar_time.ends_at for bar_time in played] == [second, third, fourth, fourth + MINUTE]
     assert [[bar.symbol for bar in bar_time.bars] for bar_time in played] == [
         ["QQQ", "TQQQ"],
         ["AAPL", "QQQ"],
         ["AAPL", "QQQ", "TQQQ"],
+        ["QQQ", "TQQQ"],
     ]
     assert played[0].bars[0] == Bar("QQQ", first, 500_000_000, 502_000_000, 499_000_000, 501_000_000, 100)
     assert {bar_time.interval for bar_time in played} == {tape.interval} == {MINUTE}
-    assert (tape.symbols, tape.bars) == (("AAPL", "QQQ", "TQQQ"), 7)
+    assert (tape.symbols, tape.bars) == (("AAPL", "QQQ", "TQQQ"), 9)
 
 
 def test_bars_are_bars_with_one_aware_utc_time_for_all_of_a_bar_time(tmp_path: Path) -> None:

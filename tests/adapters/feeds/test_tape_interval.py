@@ -63,6 +63,45 @@ def test_files_of_two_intervals_are_an_error_as_one_would_show_the_future(tmp_pa
         read_tape([tmp_path], CALENDAR)
 
 
+@pytest.mark.parametrize("bars", [2, 3, 20])
+def test_a_short_file_of_longer_bars_is_an_error_too(tmp_path: Path, bars: int) -> None:
+    """Two bars of a session tell: taken for minutes, five would be known four too early."""
+    write(tmp_path / "QQQ.csv", session(MONDAY))
+    write(tmp_path / "SPY.csv", session(MONDAY, 5 * MINUTE, bars))
+    for interval in (None, MINUTE):
+        with pytest.raises(DataError, match=r"SPY\.csv has a bar every 5 min, not every 1 min"):
+            read_tape([tmp_path], CALENDAR, interval=interval)
+
+
+def test_a_file_whose_bars_all_lie_on_a_wider_grid_is_an_error_though_most_are_missing(tmp_path: Path) -> None:
+    first = at(MONDAY, "09:30")
+    write(tmp_path / "QQQ.csv", session(MONDAY))
+    write(tmp_path / "SPY.csv", [first + number * MINUTE for number in (0, 5, 20, 45, 50, 65)])
+    with pytest.raises(DataError, match=r"SPY\.csv has a bar every 5 min, not every 1 min"):
+        read_tape([tmp_path], CALENDAR)
+
+
+def test_a_short_file_of_shorter_bars_is_an_error_too(tmp_path: Path) -> None:
+    write(tmp_path / "QQQ.csv", session(MONDAY, 5 * MINUTE, 78))
+    write(tmp_path / "SPY.csv", session(MONDAY, bars=10))
+    with pytest.raises(DataError, match=r"SPY\.csv has a bar every 1 min, not every 5 min"):
+        read_tape([tmp_path], CALENDAR, interval=5 * MINUTE)
+
+
+def test_a_night_or_what_is_outside_the_session_tells_nothing_of_the_interval(tmp_path: Path) -> None:
+    write(tmp_path / "QQQ.csv", session(MONDAY) + session(date(2025, 1, 7)))
+    before_open = [at(MONDAY, "07:00"), at(MONDAY, "07:10"), at(MONDAY, "07:20")]
+    write(tmp_path / "SPY.csv", [*before_open, at(MONDAY, "10:00"), at(date(2025, 1, 7), "10:00")])
+    assert read_tape([tmp_path], CALENDAR).interval == MINUTE
+
+
+def test_a_few_minutes_far_apart_are_minutes_all_the_same(tmp_path: Path) -> None:
+    first = at(MONDAY, "09:30")
+    write(tmp_path / "QQQ.csv", session(MONDAY))
+    write(tmp_path / "SHY.csv", [first + number * MINUTE for number in (3, 10, 23, 31, 45)])
+    assert read_tape([tmp_path], CALENDAR).interval == MINUTE
+
+
 @pytest.mark.parametrize("interval", [MINUTE, 15 * MINUTE])
 def test_an_interval_that_the_bars_deny_is_an_error(tmp_path: Path, interval: timedelta) -> None:
     path = write(tmp_path / "QQQ.csv", session(MONDAY, 5 * MINUTE, 78))

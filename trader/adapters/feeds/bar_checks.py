@@ -3,6 +3,7 @@
 Everything is done on whole columns. The words about prices are those of `trader.domain.market.bar_fault`.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -188,6 +189,26 @@ def _gaps(at: "pl.Series") -> tuple[timedelta | None, timedelta | None]:
         return None, None
     gaps = at.diff(null_behavior="drop").sort()
     smallest: int = gaps[0]
-    middle: int = gaps[len(gaps) // 2]  # what more than half of them are is in the middle, too
-    told = len(gaps) >= _GAPS_THAT_TELL and int((gaps == middle).sum()) * 2 > len(gaps)
-    return smallest * MICROSECOND, middle * MICROSECOND if told else None
+    usual = _most(gaps) if len(gaps) >= _GAPS_THAT_TELL else None
+    return smallest * MICROSECOND, usual * MICROSECOND if usual is not None else None
+
+
+def _most(gaps: "pl.Series") -> int | None:
+    """What more than half of sorted gaps are: that is in their middle, too."""
+    middle: int = gaps[len(gaps) // 2]
+    return middle if int((gaps == middle).sum()) * 2 > len(gaps) else None
+
+
+def session_gap(at: "pl.Series") -> tuple[timedelta | None, timedelta | None]:
+    """How far apart bars of one session start, if most are as near to each other as any; and the grid they all lie on.
+
+    `at` are starts in sessions, microseconds since 1970. Two bars of a session are enough: a file that is short must
+    not pass for one of shorter bars than it has. None for both where no session has two.
+    """
+    same_day = (at // DAY_US).diff(null_behavior="drop") == 0
+    gaps = at.diff(null_behavior="drop").filter(same_day).sort()
+    if gaps.is_empty():
+        return None, None
+    usual = _most(gaps)
+    grid = math.gcd(*gaps.unique().to_list())
+    return usual * MICROSECOND if usual == gaps[0] and usual is not None else None, grid * MICROSECOND

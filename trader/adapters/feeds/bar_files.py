@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from os.path import realpath
 from pathlib import Path
 from typing import NamedTuple
 
 from trader.domain.errors import DataError
-from trader.pipeline.intake import SYMBOL
+from trader.domain.market import SYMBOL
+from trader.domain.spelling import did_you_mean
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
@@ -100,5 +100,4 @@ def _wanted(found: Sequence[BarFile], symbols: Collection[str] | None) -> tuple[
 
 
 def _nearest(symbol: str, known: Sequence[str]) -> str:
-    near = get_close_matches(symbol.upper(), known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known[:_NAMES_LISTED])}"
+    return did_you_mean(symbol, known) or f"; there are {', '.join(known[:_NAMES_LISTED])}"

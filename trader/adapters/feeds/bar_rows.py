@@ -109,7 +109,7 @@ def _header(path: Path, written: Sequence[str]) -> list[str]:
         if name not in names and name in REQUIRED:
             raise DataError(
                 f"{path} has no column {name}; its columns are {', '.join(written)[:120]!r}, "
-                f"needed are {', '.join(COLUMNS)}, in any order"
+                f"needed are {', '.join(REQUIRED)}; volume may be missing"
             )
     return [name if name in COLUMNS else f"other {place}" for place, name in enumerate(names)]
 

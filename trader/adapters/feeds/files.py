@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from trader.adapters.feeds.bar_checks import check_rows
+from trader.adapters.feeds.bar_checks import check_rows, session_gap
 from trader.adapters.feeds.bar_files import BarFile, find_bar_files
 from trader.adapters.feeds.bar_rows import read_rows
 from trader.adapters.feeds.session_hours import SessionHours
@@ -66,7 +66,8 @@ def _reel(file: BarFile, hours: SessionHours) -> Reel:
         refused=checked.refused,
         bad_bars=checked.bad_bars,
     )
-    return Reel(report, bars, checked.smallest_gap, checked.usual_gap)
+    usual_of_session, grid = session_gap(checked.bars["at"].filter(in_session))
+    return Reel(report, bars, checked.smallest_gap, checked.usual_gap or usual_of_session, grid)
 
 
 def _interval(reels: Sequence[Reel]) -> timedelta:
@@ -87,10 +88,12 @@ def _check_interval(reels: Sequence[Reel], interval: timedelta) -> None:
             f"a session is {_span(_SESSION)}); use files of shorter bars, or correct --interval"
         )
     for reel in reels:
-        if reel.usual_gap not in (None, interval):
+        longer = reel.grid if reel.grid is not None and reel.grid > interval else interval
+        length = reel.usual_gap or longer
+        if length != interval:
             raise DataError(
-                f"{reel.report.file} has a bar every {_span(reel.usual_gap)}, not every {_span(interval)}; "
-                "replay files of one interval at a time, or correct --interval"
+                f"{reel.report.file} has a bar every {_span(length)}, not every {_span(interval)}; "
+                "replay files of one interval at a time, leave this one out, or correct --interval"
             )
 
 

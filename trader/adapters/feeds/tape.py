@@ -57,7 +57,9 @@ class Reel(NamedTuple):
     smallest_gap: timedelta | None
     """The shortest time between two good bars, in or out of session; None where there is one bar at most."""
     usual_gap: timedelta | None
-    """The time between most of them; None where no gap is most frequent, or too few tell."""
+    """The time between most of them; None where no gap is most frequent."""
+    grid: timedelta | None
+    """The longest time of which all times between bars of one session are multiples: bars may be as long as that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

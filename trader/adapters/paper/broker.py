@@ -71,6 +71,8 @@ class PaperBroker:
         self._working: dict[str, _Working] = {}
         self._positions = dict(positions or {})
         self.orders_received = 0
+        self.slippage_micros = 0
+        """What fills have cost beside the opens that they were made at."""
 
     def place(self, order: Order) -> None:
         """Take an order, or refuse it."""
@@ -107,7 +109,8 @@ class PaperBroker:
                 continue
             price = self._price(working.order, bar)
             if price is not None:
-                self._execute(working, price, bar.timestamp)
+                filled = self._execute(working, price, bar.timestamp)
+                self.slippage_micros += filled * abs(price - bar.open_micros)
 
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """A complete answer: what is working, what is held. Executions are reported once, as they happen."""
@@ -124,10 +127,11 @@ class PaperBroker:
             return None
         return min(tick_up(bar.open_micros + slippage), order.limit_micros)
 
-    def _execute(self, working: _Working, price_micros: int, at: datetime) -> None:
+    def _execute(self, working: _Working, price_micros: int, at: datetime) -> int:
+        """Fill the next part; give its shares."""
         quantity = working.next_part()
         if not quantity:
-            return
+            return 0
         order = working.order
         working.filled += quantity
         working.executions += 1
@@ -151,3 +155,4 @@ class PaperBroker:
             del self._working[order.ref]
         for _ in range(working.treatment.repeat_reports):
             self._emit(FillReported(fill))
+        return quantity

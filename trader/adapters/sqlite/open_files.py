@@ -25,7 +25,7 @@ class OpenFiles:
         self._opened = {name: _identity(name) for name in (real, f"{real}-wal", f"{real}-shm")}
 
     def check(self) -> None:
-        """Raise BookUnwritable when a file is not the one that was opened. Costs three looks at the folder: 6 us."""
+        """Raise BookUnwritable when a file is not the one that was opened. Costs three looks at the folder: 7 us."""
         for name, opened in self._opened.items():
             if opened is not None and _identity(name) != opened:
                 raise BookUnwritable(

@@ -2,7 +2,7 @@
 
 import typer
 
-from trader.app.cli import checking, explaining, funnel, reading, rebuilding, replaying, running, status
+from trader.app.cli import checking, explaining, funnel, operating, reading, rebuilding, replaying, running, status
 
 application = typer.Typer(
     name="trader",
@@ -23,12 +23,12 @@ application.command("signals")(reading.signals_command)
 application.command("funnel")(funnel.funnel_command)
 application.command("why")(explaining.why_command)
 
-application.command("signal", context_settings={"ignore_unknown_options": True})(running.signal_command)
-application.command("halt")(running.halt_command)
-application.command("resume")(running.resume_command)
-application.command("flatten")(running.flatten_command)
-application.command("stop")(running.stop_command)
-application.command("adjust")(running.adjust_command)
+application.command("signal", context_settings={"ignore_unknown_options": True})(operating.signal_command)
+application.command("halt")(operating.halt_command)
+application.command("resume")(operating.resume_command)
+application.command("flatten")(operating.flatten_command)
+application.command("stop")(operating.stop_command)
+application.command("adjust")(operating.adjust_command)
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")

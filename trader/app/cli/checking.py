@@ -1,6 +1,7 @@
 """`trader doctor`, `config`, `calendar`, `version`, `backup`: whether all is well, before and beside trading."""
 
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, config_path, settings_for
-from trader.app.cli.output import Exit, say, show_facts, show_rows
+from trader.app.cli.output import Exit, is_terminal, say, show_facts, show_rows
 
 if TYPE_CHECKING:  # what is checked is slow to import; commands do it when they run
     from trader.app.checks import Check
@@ -28,22 +29,24 @@ def doctor_command(
     from trader.app.doctor import examine
 
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
-    checks: list[Check] = []
-    for check in examine(lambda: settings_for(config, db), SystemClock().now(), full=full):
-        checks.append(check)
-        if not as_json:
+    verdicts = set()
+
+    def made() -> "Iterator[Check]":
+        for check in examine(lambda: settings_for(config, db), SystemClock().now(), full=full):
+            verdicts.add(check.verdict)
+            yield check
+
+    if is_terminal() and not as_json:
+        for check in made():
             _show_check(check)
-    if as_json:
-        show_rows(("verdict", "what", "said", "todo"), checks, as_json=True)
-    if any(check.verdict is Verdict.FAIL for check in checks):
+    else:
+        show_rows(("verdict", "what", "said", "todo"), made(), as_json=as_json)
+    if Verdict.FAIL in verdicts:
         raise typer.Exit(Exit.USAGE)
 
 
 def _show_check(check: "Check") -> None:
     line = f"{f'[{check.verdict}]':<7}{check.what}: {check.said}{f' -> {check.todo}' if check.todo else ''}"
-    if not sys.stdout.isatty():
-        say(line)
-        return
     from rich.console import Console
 
     style = {"ok": "", "warn": "yellow", "FAIL": "bold red"}[check.verdict]
@@ -100,7 +103,7 @@ def calendar_command(
     today = new_york_date(SystemClock().now())
     dates = (today + timedelta(days=ahead) for ahead in range(days))
     sessions = [session for day in dates if day <= calendar.last and (session := calendar.session(day)) is not None]
-    columns = ["session", "weekday", *(what for what, _ in cutoffs(sessions[0]))] if sessions else ["session"]
+    moments = [what.replace(" ", "_") for what, _ in cutoffs(sessions[0])] if sessions else []
     rows = [
         [
             session.day.isoformat(),
@@ -110,7 +113,7 @@ def calendar_command(
         ]
         for session in sessions
     ]
-    show_rows([*columns, "note"], rows, as_json=as_json, title="New York time")
+    show_rows(["session", "weekday", *moments, "note"], rows, as_json=as_json, title="New York time")
 
 
 def version_command(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:

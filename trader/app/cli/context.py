@@ -18,6 +18,12 @@ ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Confi
 DbOption = Annotated[Path | None, typer.Option("--db", help="The book, a SQLite file.", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
+
+def upper(text: str) -> str:
+    """Symbols are in capitals, however they are typed."""
+    return text.upper()
+
+
 _DEFAULT_CONFIG = Path("config/default.toml")
 
 
@@ -49,6 +55,15 @@ def book_of(settings: "Settings") -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def check_place(db: Path) -> None:
+    """Refuse a place where no book can be made, before anything is. Raises BookError."""
+    if db.is_dir():
+        raise BookError(f"{db.absolute()} is a folder, not a book; name a file in it with --db")
+    if not db.parent.is_dir():
+        place = f"there is no folder {db.parent.absolute()}; make it, or name another book with --db"
+        raise BookError(f"cannot make the book {db}: {place}")
+
+
 class Reading(NamedTuple):
     """An open book, and the account whose rows are meant."""
 
@@ -71,13 +86,16 @@ def account_of(settings: "Settings") -> Iterator[Reading]:
     with _opened(path) as book:
         known = [row[0] for row in book.execute("SELECT account FROM book_accounts ORDER BY account")]
         if account not in known:
-            raise BookError(f"{path} has no account {account!r}; it has {', '.join(known) or 'none yet'}")
+            raise BookError(f"{path.absolute()} has no account {account!r}; it has {', '.join(known) or 'none yet'}")
         yield Reading(book, account, settings)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A damaged book may open well and fail at the row that is damaged."""
+    """A damaged book may open well and fail at the row that is damaged. The path is said as it was looked up."""
+    path = path.absolute()
+    if path.is_dir():
+        check_place(path)
     connection = read_only(path)
     try:
         yield connection

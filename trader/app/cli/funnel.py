@@ -4,17 +4,17 @@ Every stage hands on what it does not refuse, so a column that does not add up i
 """
 
 import sqlite3
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date
+from shutil import get_terminal_size
 from typing import Annotated, NamedTuple
 
 import typer
 
 from trader.adapters.sqlite.rows import from_us
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading
-from trader.app.cli.output import show_facts, show_rows
+from trader.app.cli.output import is_terminal, show_facts, show_rows
 from trader.app.cli.reading import bounds_us, exchange_date
 from trader.domain.decision import Outcome, Stage
 from trader.domain.session import new_york_date
@@ -23,6 +23,7 @@ _CHAIN = (Stage.SIGNAL, Stage.ALLOCATION, Stage.CONFLICT, Stage.SESSION, Stage.S
 _NAMES = {Stage.SIGNAL: "signals"}
 _RULES_SHOWN = 3
 _BAR_WIDTH = 30
+_BESIDE_BAR = 62
 
 
 class Level(NamedTuple):
@@ -79,11 +80,11 @@ def funnel_command(
         [*level[:5], ", ".join(f"{rule} {count}" for rule, count in list(level.rules.items())[:_RULES_SHOWN])]
         for level in funnel.levels
     ]
-    if sys.stdout.isatty():
-        widest = max(funnel.levels[0].entered, 1)
+    if is_terminal():
+        widest, room = max(funnel.levels[0].entered, 1), get_terminal_size().columns - _BESIDE_BAR
         columns.insert(1, "")
         for row, level in zip(rows, funnel.levels, strict=True):
-            row.insert(1, _bar(level.entered, widest))
+            row.insert(1, _bar(level.entered / widest, max(min(_BAR_WIDTH, room), 1)))
     show_rows(columns, rows, as_json=False, title=f"{funnel.day} New York")
 
 
@@ -142,6 +143,6 @@ def _orders(book: sqlite3.Connection, account: str, first: int, end: int, entere
     return _level("orders", entered, working, states)
 
 
-def _bar(count: int, widest: int) -> str:
+def _bar(share: float, width: int) -> str:
     """As long as its share; what is there at all can be seen."""
-    return "█" * max(round(_BAR_WIDTH * count / widest), 1 if count else 0)
+    return "█" * max(round(width * share), 1 if share else 0)

@@ -1,10 +1,15 @@
-"""How answers are shown: tables on a terminal, TSV into a pipe, JSON with `--json`. Exit codes, by name."""
+"""How answers are shown: tables on a terminal, TSV into a pipe, JSON with `--json`. Exit codes, by name.
+
+Keys are the same in TSV and JSON, and have no spaces; numbers are plain in both.
+"""
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from enum import IntEnum
+
+from trader.app.cli.tables import printable, show_table
 
 
 class Exit(IntEnum):
@@ -24,27 +29,39 @@ class Exit(IntEnum):
 Cell = object
 
 
-def show_rows(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, as_json: bool, title: str = "") -> None:
-    """Show rows in the way that fits the reader."""
+def is_terminal() -> bool:
+    """Whether a person reads it."""
+    return sys.stdout.isatty()
+
+
+def show_rows(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    as_json: bool,
+    title: str = "",
+    least: Sequence[str] = (),
+) -> None:
+    """Show rows in the way that fits the reader; a narrow terminal may leave out the columns that tell `least`."""
     if as_json:
         say(json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2, default=_plain))
-    elif sys.stdout.isatty():
-        _show_table(columns, rows, title)
+    elif is_terminal():
+        show_table(columns, rows, title, least)
     else:
         say("\t".join(columns))
         for row in rows:
-            say("\t".join(_text(cell) for cell in row))
+            say("\t".join(_cell(cell) for cell in row))
 
 
 def show_facts(facts: Mapping[str, Cell], *, as_json: bool, title: str = "") -> None:
     """Show one thing's properties, a line each."""
     if as_json:
         say(json.dumps(dict(facts), indent=2, default=_plain))
-    elif sys.stdout.isatty():
-        _show_table(("", ""), facts.items(), title)
+    elif is_terminal():
+        show_table(("", ""), facts.items(), title, headed=False)
     else:
-        for name, value in facts.items():
-            say(f"{name}\t{_text(value)}")
+        for name, value in _flat(facts):
+            say(f"{name}\t{_cell(value)}")
 
 
 def say(text: str) -> None:
@@ -57,6 +74,15 @@ def complain(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _flat(facts: Mapping[str, Cell], above: str = "") -> Iterator[tuple[str, Cell]]:
+    """Tables within a table by their dotted names."""
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
 def _plain(value: object) -> object:
     """What JSON has no word for: times as ISO-8601, mappings as objects, everything else as its text."""
     if isinstance(value, date):
@@ -64,28 +90,8 @@ def _plain(value: object) -> object:
     return dict(value) if isinstance(value, Mapping) else str(value)
 
 
-def _text(cell: Cell) -> str:
-    text = "" if cell is None else str(cell)
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
-
-
-def _show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(title=title or None, title_justify="left", show_header=any(columns), header_style="bold", box=None)
-    shown = [[_text(round(cell, 4) if isinstance(cell, float) else cell) for cell in row] for row in rows]
-    numeric = [all(_is_number(row[place]) for row in shown) for place in range(len(columns))]
-    for name, right in zip(columns, numeric, strict=True):
-        table.add_column(name, justify="right" if right and shown else "left", no_wrap=right)
-    for row in shown:
-        table.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    console.print(table)
-    if not shown:
-        console.print("nothing", style="dim")
-
-
-def _is_number(text: str) -> bool:
-    return not text or text.replace(",", "").lstrip("-+").replace(".", "", 1).isdigit()
+def _cell(cell: Cell) -> str:
+    """A value as JSON would write it, but texts bare and nothing as nothing."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    return printable(cell.isoformat() if isinstance(cell, date) else cell)

@@ -1,7 +1,6 @@
 """What is held, ordered, traded and signalled: rows of the views, read from the book. No daemon is needed."""
 
 import sqlite3
-import sys
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, NamedTuple
@@ -9,26 +8,28 @@ from typing import Annotated, NamedTuple
 import typer
 
 from trader.adapters.sqlite.rows import LIVE_STATES, to_us
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading
-from trader.app.cli.output import complain, show_rows
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading, upper
+from trader.app.cli.output import complain, is_terminal, show_rows
 from trader.app.cli.zones import TzOption, in_zone
 from trader.domain.errors import ConfigurationError
 from trader.domain.session import new_york_day
+from trader.domain.spelling import did_you_mean
 
 LastOption = Annotated[int, typer.Option("--last", "-n", min=0, help="Only the newest so many; 0 is all.")]
-OfSymbolOption = Annotated[str, typer.Option("--symbol", "-s", help="Only of this symbol.")]
+OfSymbolOption = Annotated[str, typer.Option("--symbol", "-s", callback=upper, help="Only of this symbol.")]
 
 _SHOWN = 50
 
 
 class Listing(NamedTuple):
-    """A view, the table behind it, and what of it fits a terminal."""
+    """A view, the table behind it, what of it is for a terminal, and what of that a narrow one leaves out first."""
 
     view: str
     table: str
     join: str
     order: str
-    narrow: tuple[str, ...]
+    shown: tuple[str, ...]
+    least: tuple[str, ...]
 
 
 _OF_POSITIONS = (
@@ -42,12 +43,14 @@ _OF_POSITIONS = (
     "state",
     "opened_at",
 )
+_LEAST_OF_POSITIONS = ("opened_at", "avg_cost", "unrealized_pnl")
 ORDERS = Listing(
     "orders",
     "book_orders",
     "v.order_ref = b.order_ref",
     "b.created_us DESC, b.order_ref DESC",
     ("created_at", "order_ref", "symbol", "side", "quantity", "filled", "limit_price", "state", "purpose", "reason"),
+    ("purpose", "limit_price", "reason", "created_at"),
 )
 TRADES = Listing(
     "trades",
@@ -55,6 +58,7 @@ TRADES = Listing(
     "v.id = b.id",
     "b.id DESC",
     ("id", "timestamp", "symbol", "side", "quantity", "price", "commission", "realized_pnl", "reason", "order_ref"),
+    ("order_ref", "commission", "id", "reason"),
 )
 SIGNALS = Listing(
     "signals",
@@ -62,6 +66,7 @@ SIGNALS = Listing(
     "v.account = b.account AND v.id = b.id",
     "b.rowid DESC",
     ("timestamp", "id", "symbol", "probability", "outcome", "stage", "rule", "measured", "limit_value", "count"),
+    ("stage", "count", "limit_value", "measured", "outcome"),
 )
 
 
@@ -89,7 +94,7 @@ def positions_command(
     with reading(config, db) as (book, account, _):
         cursor = valued_positions(book, account, flat_too=all_)
         rows = cursor.fetchall()
-    _show(_OF_POSITIONS, _names(cursor), rows, tz, as_json=as_json)
+    _show(_OF_POSITIONS, _LEAST_OF_POSITIONS, _names(cursor), rows, tz, as_json=as_json)
 
 
 def orders_command(
@@ -105,7 +110,7 @@ def orders_command(
     with reading(config, db) as (book, account, _):
         chosen = _of(account, f"b.state IN {LIVE_STATES}" if open_ else "", symbol)
         columns, rows, total = _newest(book, ORDERS, chosen, last)
-    _show(ORDERS.narrow, columns, rows, tz, as_json=as_json, total=total)
+    _show(ORDERS.shown, ORDERS.least, columns, rows, tz, as_json=as_json, total=total)
 
 
 def trades_command(
@@ -123,7 +128,7 @@ def trades_command(
         if day:
             chosen = chosen.so_that("b.executed_us >= ? AND b.executed_us < ?", *bounds_us(exchange_date(day)))
         columns, rows, total = _newest(book, TRADES, chosen, last)
-    _show(TRADES.narrow, columns, rows, tz, as_json=as_json, total=total)
+    _show(TRADES.shown, TRADES.least, columns, rows, tz, as_json=as_json, total=total)
 
 
 def signals_command(
@@ -144,7 +149,8 @@ def signals_command(
         if rule:
             chosen = chosen.so_that("b.rule = ?", _known_rule(rule))
         columns, rows, total = _newest(book, SIGNALS, chosen, last)
-    _show(SIGNALS.narrow, columns, rows, tz, as_json=as_json, total=total)
+    least = ("outcome", *SIGNALS.least) if refused or rule else SIGNALS.least  # where all have the same
+    _show(SIGNALS.shown, least, columns, rows, tz, as_json=as_json, total=total)
 
 
 def exchange_date(text: str) -> date:
@@ -165,18 +171,15 @@ def _of(account: str, condition: str, symbol: str = "") -> Chosen:
     chosen = Chosen(("b.account = ?",), (account,))
     if condition:
         chosen = chosen.so_that(condition)
-    return chosen.so_that("b.symbol = ?", symbol.upper()) if symbol else chosen
+    return chosen.so_that("b.symbol = ?", symbol) if symbol else chosen
 
 
 def _known_rule(rule: str) -> str:
-    from difflib import get_close_matches
-
     from trader.domain.decision import Rule
 
     if rule in list(Rule):
         return rule
-    near = get_close_matches(rule, list(Rule), n=1, cutoff=0.5)
-    raise ConfigurationError(f"--rule {rule!r} is no rule" + (f"; did you mean {near[0]}?" if near else ""))
+    raise ConfigurationError(f"--rule {rule!r} is no rule{did_you_mean(rule, Rule)}")
 
 
 def _newest(
@@ -199,7 +202,8 @@ def _names(cursor: sqlite3.Cursor) -> list[str]:
 
 
 def _show(
-    narrow: Sequence[str],
+    shown: Sequence[str],
+    least: Sequence[str],
     columns: Sequence[str],
     rows: Sequence[Sequence[object]],
     tz: str,
@@ -208,9 +212,9 @@ def _show(
     total: int | None = None,
 ) -> None:
     told = in_zone(columns, rows, tz, as_json=as_json)
-    if sys.stdout.isatty() and not as_json:
-        places = [columns.index(name) for name in narrow]
-        columns, told = narrow, [[row[place] for place in places] for row in told]
-    show_rows(columns, told, as_json=as_json)
+    if is_terminal() and not as_json:
+        places = [columns.index(name) for name in shown]
+        columns, told = shown, [[row[place] for place in places] for row in told]
+    show_rows(columns, told, as_json=as_json, least=least)
     if total is not None and total > len(rows):
         complain(f"the newest {len(rows)} of {total}; --last 0 shows all")

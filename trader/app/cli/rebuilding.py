@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, settings_for
-from trader.app.cli.output import Exit, complain, say, show_facts, show_rows
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, check_place, settings_for
+from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
 from trader.domain.errors import BookBroken, ConfigurationError
 
 if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
     from trader.adapters.sqlite.projections import Comparison
     from trader.app.settings import Settings
 
-_COLUMNS = ("what", "where", "journal says", "book says")
+_COLUMNS = ("what", "where", "journal", "book")
 
 
 def rebuild_command(
@@ -35,6 +35,7 @@ def rebuild_command(
     if check == apply:
         raise ConfigurationError("name either --check or --apply")
     settings = settings_for(config, db)
+    check_place(settings.book.db)
     if apply:
         _apply(settings)
     comparison = _compare(settings)
@@ -85,8 +86,15 @@ def _show(comparison: "Comparison", *, as_json: bool) -> None:
     elif comparison.findings:
         show_rows(_COLUMNS, comparison.findings, as_json=False)
         complain(f"{len(comparison.findings)} findings; {_advice(comparison)}")
-    else:
-        say(f"the book equals its journal ({comparison.events} events)")
+    elif is_terminal():
+        say(_equal(comparison))
+    else:  # rows are for programs, words are for people
+        show_rows(_COLUMNS, (), as_json=False)
+        complain(_equal(comparison))
+
+
+def _equal(comparison: "Comparison") -> str:
+    return f"the book equals its journal ({comparison.events} events)"
 
 
 def _advice(comparison: "Comparison") -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, settings_for
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, check_place, settings_for
 from trader.app.cli.output import complain, say, show_facts, show_rows
 from trader.domain.errors import ConfigurationError
 
@@ -51,6 +51,7 @@ def replay_command(
         start=_date("--from", from_),
         end=_date("--to", to),
     )
+    check_place(request.db)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
     tape = read_request(request, settings)
     _show(_with_progress(request, settings, tape), as_json=as_json)
@@ -86,6 +87,8 @@ class StderrLog:
 
 
 def _show(summary: "Summary", *, as_json: bool) -> None:
+    from trader.app.summary import faults_in_words
+
     facts = summary.as_json()
     if as_json:
         show_facts(facts, as_json=True)
@@ -93,12 +96,15 @@ def _show(summary: "Summary", *, as_json: bool) -> None:
     tables = {name: facts.pop(name) for name in ("files", "outcomes", "refusals", "open_positions")}
     show_facts(facts, as_json=False, title="Replay")
     say("")
-    columns = ("file", "symbol", "rows", "used", "outside_session", "refused")
-    show_rows(columns, [[file[name] for name in columns] for file in summary.files], as_json=False, title="Files")
+    columns = ("file", "symbol", "rows", "used", "outside_session", "refused_rows", "faults")
+    files = [{**file, "faults": faults_in_words(file["refused"])} for file in summary.files]
+    show_rows(columns, [[file[name] for name in columns] for file in files], as_json=False, title="Files")
     for file in summary.files:
-        refused = file["first_refused"]
-        for line in refused if isinstance(refused, list) else ():
+        for line in file["first_refused"]:
             complain(f"refused {file['file']} {line}")
+        more = file["refused_rows"] - len(file["first_refused"])
+        if more:
+            complain(f"refused {file['file']} ... and {more} more")
     say("")
     show_rows(("stage.rule", "signals"), list(summary.refusals.items()), as_json=False, title="Refusals")
     if tables["open_positions"]:

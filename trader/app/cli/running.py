@@ -1,28 +1,24 @@
-"""`trader run` and what is asked of a running daemon: stop, halt, resume, flatten, signal, adjust."""
+"""`trader run`: the daemon, from the command line to its end."""
 
 import asyncio
-import getpass
 import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, book_of, settings_for
-from trader.app.cli.output import Exit, complain, say, show_facts
+from trader.app.cli.asking import ask_daemon
+from trader.app.cli.context import ConfigOption, DbOption, check_place, settings_for
+from trader.app.cli.output import Exit, complain
 from trader.domain.errors import BookError, ConfigurationError
 
 if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
-    from trader.adapters.control import Answer
     from trader.adapters.run_lock import Holder
     from trader.app.settings import Settings
-
-ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the journal.")]
-SymbolOption = Annotated[str, typer.Option("--symbol", help="Only this symbol.")]
-FamilyOption = Annotated[str, typer.Option("--family", help="Only this family.")]
 
 _LONGEST_STOP_S = 30
 _SOCKET_MISSING_S = 5
@@ -41,6 +37,7 @@ def run_command(
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
     from trader.app.daemon import run_daemon
+    from trader.app.paths import check_paths, with_absolute_paths
     from trader.app.replay import override
 
     flags: dict[str, dict[str, object]] = {"feed": {}, "log": {}}
@@ -52,9 +49,13 @@ def run_command(
         flags["strategy"] = override(settings, strategy, param or [])
         settings = settings_for(config, db, flags)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
+    check_place(settings.book.db)
+    settings = with_absolute_paths(settings)
+    check_paths(settings)
     if doctor:
         _examine(settings)
     _open_log(settings)
+    _say_where_the_log_is(settings)
     try:
         if restart:
             _stop_running(settings)
@@ -92,6 +93,14 @@ def _open_log(settings: "Settings") -> None:
         raise ConfigurationError(
             f'log.rotation or log.retention: {error}; write a size or an age, as in "50 MB" and "30 days"'
         ) from error
+
+
+def _say_where_the_log_is(settings: "Settings") -> None:
+    """A terminal sees the log itself. Everybody else gets one line, past the buffer: it must not hold up a daemon."""
+    if sys.stdout is None or (sys.stdout.isatty() and sys.stderr.isatty()):
+        return
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), f"log\t{settings.log.file.absolute()}\n".encode())
 
 
 def _close_log(settings: "Settings") -> None:
@@ -132,152 +141,12 @@ def _asked_to_stop(settings: "Settings", running: "Holder", *, by_signal: bool) 
     from trader.adapters.run_lock import terminate
 
     try:
-        _ask(settings, {"ask": "stop", "reason": "restart"})
+        answer = ask_daemon(settings, {"ask": "stop", "reason": "restart"})
     except DaemonDown:
         if by_signal:
             terminate(running)
         return by_signal
+    if "error" in answer:
+        complain(f"trader: {answer['error']}")
+        raise typer.Exit(Exit.REFUSED)
     return True
-
-
-def stop_command(config: ConfigOption = None, db: DbOption = None, reason: ReasonOption = "asked") -> None:
-    """Stop the running daemon in order. Positions stay as they are; `trader flatten` closes them."""
-    settings = settings_for(config, db)
-    say(str(_ask(settings, {"ask": "stop", "reason": reason})["message"]))
-
-
-def halt_command(
-    reason: ReasonOption,
-    symbol: SymbolOption = "",
-    family: FamilyOption = "",
-    config: ConfigOption = None,
-    db: DbOption = None,
-) -> None:
-    """Stop entries: everywhere, of a family, or of a symbol. Exits, stops and the close of the day go on."""
-    _command("halt", reason, symbol, family, config, db)
-
-
-def resume_command(
-    reason: ReasonOption,
-    symbol: SymbolOption = "",
-    family: FamilyOption = "",
-    config: ConfigOption = None,
-    db: DbOption = None,
-) -> None:
-    """Allow entries again after a halt."""
-    _command("resume", reason, symbol, family, config, db)
-
-
-def flatten_command(
-    reason: ReasonOption,
-    symbol: SymbolOption = "",
-    family: FamilyOption = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only shown.")] = False,
-    config: ConfigOption = None,
-    db: DbOption = None,
-) -> None:
-    """Halt entries, then close positions at the market."""
-    settings = settings_for(config, db)
-    if not yes:
-        with book_of(settings) as book:
-            rows = book.execute("SELECT symbol, quantity, family FROM book_positions WHERE quantity > 0").fetchall()
-        chosen = [row for row in rows if symbol in ("", row["symbol"]) and family in ("", row["family"])]
-        say("would close: " + (", ".join(f"{row['symbol']} {row['quantity']}" for row in chosen) or "nothing"))
-        say("nothing was done; add --yes")
-        raise typer.Exit(Exit.REFUSED)
-    _command("flatten", reason, symbol, family, config, db)
-
-
-def signal_command(
-    symbol: Annotated[str, typer.Argument(help="An underlying or a single symbol.")],
-    probability: Annotated[float, typer.Argument(help="That it rises, 0 to 1.")],
-    id_: Annotated[str, typer.Option("--id", help="Your id; a repeated one is refused.")] = "",
-    config: ConfigOption = None,
-    db: DbOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hand a signal to the running daemon and say what became of it."""
-    settings = settings_for(config, db)
-    answer = _ask(settings, {"ask": "signal", "symbol": symbol, "probability": probability, "id": id_})
-    facts = {name: value for name, value in answer.items() if value not in (None, "", True)}
-    show_facts(facts, as_json=as_json, title=f"{symbol} {probability}")
-    if answer["outcome"] == "refused":
-        raise typer.Exit(Exit.REFUSED)
-
-
-def adjust_command(
-    reason: ReasonOption,
-    execution: Annotated[str, typer.Option(help="Book a row that reverses this execution.")] = "",
-    cash: Annotated[str, typer.Option(help="Book a cash movement, dollars: 12.50 or -3.")] = "",
-    config: ConfigOption = None,
-    db: DbOption = None,
-) -> None:
-    """Correct the book with a new row that reverses an execution or moves cash. Nothing is ever deleted."""
-    from trader.domain.money import micros
-
-    settings = settings_for(config, db)
-    if bool(execution) == bool(cash):
-        raise ConfigurationError("name either --execution ID or --cash USD")
-    request: dict[str, object] = {"ask": "adjust", "reason": reason}
-    if cash:
-        try:
-            request["amount_micros"] = micros(cash)
-        except ValueError as error:
-            raise ConfigurationError(f"--cash: {error}") from error
-    else:
-        request["fill"] = _reversal(settings, execution)
-    _finish(_ask(settings, request))
-
-
-def _reversal(settings: "Settings", execution: str) -> dict[str, object]:
-    """The execution that undoes another one: other side, same price, commission given back."""
-    with book_of(settings) as book:
-        row = book.execute(
-            "SELECT * FROM book_fills WHERE account = ? AND execution_id = ?", (settings.account.name, execution)
-        ).fetchone()
-    if row is None:
-        raise ConfigurationError(f"the book has no execution {execution}; see `trader trades`")
-    return {
-        "execution_id": f"reversal-of-{execution}",
-        "order_ref": row["order_ref"],
-        "account": row["account"],
-        "symbol": row["symbol"],
-        "side": "SELL" if row["side"] == "BUY" else "BUY",
-        "quantity": row["quantity"],
-        "price_micros": row["price_micros"],
-        "commission_micros": -row["commission_micros"],
-    }
-
-
-def _command(name: str, reason: str, symbol: str, family: str, config: Path | None, db: Path | None) -> None:
-    if symbol and family:
-        raise ConfigurationError("name a symbol or a family, not both")
-    scope = "symbol" if symbol else "family" if family else "all"
-    settings = settings_for(config, db)
-    _finish(_ask(settings, {"ask": name, "reason": reason, "scope": scope, "target": symbol or family}))
-
-
-def _finish(answer: "Answer") -> None:
-    say(str(answer["message"]))
-    if answer.get("refused"):
-        raise typer.Exit(Exit.REFUSED)
-
-
-def _ask(settings: "Settings", request: dict[str, object]) -> "Answer":
-    """Ask the daemon of this book and account; who asks goes with it."""
-    from trader.adapters.control import ask, socket_path
-
-    path = socket_path(settings.book.db, settings.account.name)
-    answer = ask(path, {"operator": _operator(), **request})
-    if not answer.pop("ok", False):
-        complain(f"trader: {answer.get('error', 'refused')}")
-        raise typer.Exit(Exit.REFUSED)
-    return answer
-
-
-def _operator() -> str:
-    """The user's name; a container's user may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

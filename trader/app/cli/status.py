@@ -1,16 +1,15 @@
 """`trader status`: one screen, or one line, that says how things stand."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, settings_for
 from trader.app.cli.funnel import Funnel, read_funnel
-from trader.app.cli.output import Exit, complain, say, show_facts, show_rows
-from trader.app.cli.zones import TzOption, on_terminal
+from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
+from trader.app.cli.zones import TzOption, on_terminal, zone
 from trader.domain.session import NEW_YORK, new_york_date
 
 if TYPE_CHECKING:  # the standing needs the settings, which are slow to import
@@ -38,11 +37,13 @@ def status_command(
         if standing.market is not None:
             funnel = read_funnel(book, account, new_york_date(standing.market.at))
     if as_json:
-        show_facts(_as_json(standing, funnel), as_json=True)
+        show_facts(_as_json(standing, funnel, tz), as_json=True)
     elif short:
         say(_in_one_line(standing))
-    else:
+    elif is_terminal():
         _show(standing, funnel, tz)
+    else:
+        _write(standing, funnel, tz)
     code = _exit(standing)
     if code is not Exit.OK:
         raise typer.Exit(code)
@@ -54,6 +55,20 @@ def _exit(standing: "Standing") -> Exit:
     if standing.daemon.answer is None:
         return Exit.NO_ANSWER
     return Exit.FINDINGS if standing.code_differs else Exit.OK
+
+
+def _write(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
+    """For a pipe: facts, positions and orders, with an empty line between them."""
+    facts = _as_json(standing, funnel, tz)
+    facts |= {"halts": {halt.key: halt.reason for halt in standing.halts}}
+    for name in ("positions", "orders", "warnings"):
+        del facts[name]
+    show_facts(facts, as_json=False)
+    for columns, rows in ((_HELD, standing.positions), (_WORKING, standing.orders)):
+        say("")
+        show_rows(columns, [[row[name] for name in columns] for row in rows], as_json=False)
+    for warning in standing.warnings:
+        complain(f"WARNING: {warning}")
 
 
 def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
@@ -125,9 +140,6 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, objec
 
 
 def _say_loudly(warning: str) -> None:
-    if not sys.stdout.isatty():
-        complain(f"WARNING: {warning}")
-        return
     from rich.console import Console
 
     Console().print(f"WARNING: {warning}", style="bold white on red", markup=False, highlight=False)
@@ -137,29 +149,33 @@ def _in_one_line(standing: "Standing") -> str:
     market = standing.market
     when = f"{market.at.astimezone(NEW_YORK):%Y-%m-%d %H:%M %Z} {market.phase}" if market is not None else "no session"
     halts = ",".join(halt.key for halt in standing.halts) or "-"
+    day = f"{standing.pnl_day:+.2f}" if standing.pnl_day is not None else "-"
     return (
-        f"{standing.state} {standing.account} {standing.book['kind']} {when} equity={standing.equity:,.2f} "
-        f"day={_signed(standing.pnl_day)} total={_signed(standing.pnl_total)} positions={len(standing.positions)} "
+        f"{standing.state} {standing.account} {standing.book['kind']} {when} equity={standing.equity:.2f} "
+        f"day={day} total={standing.pnl_total:+.2f} positions={len(standing.positions)} "
         f"orders={len(standing.orders)} halts={halts}{' CODE DIFFERS' if standing.code_differs else ''}"
     )
 
 
-def _as_json(standing: "Standing", funnel: Funnel | None) -> dict[str, object]:
+def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, object]:
+    there = zone(tz) if tz else UTC
     daemon, market = standing.daemon, standing.market
     known = ("pid", "version", "code", "started_at")
     return {
         "daemon": {
             "running": daemon.answer is not None,
             "down": daemon.down,
-            **({name: daemon.answer.get(name) for name in known} if daemon.answer is not None else {}),
+            **({name: daemon.answer.get(name) for name in known} if daemon.answer is not None else {"why": daemon.why}),
         },
         "book": standing.book,
         "account": standing.account,
         "state": standing.state,
         "halts": [halt._asdict() for halt in standing.halts],
-        "market_time": market.at if market is not None else None,
+        "market_time": market.at.astimezone(there) if market is not None else None,
         "phase": market.phase if market is not None else None,
-        "next": dict(market.next) if market is not None else {},
+        "next": {what.replace(" ", "_"): at.astimezone(there) for what, at in market.next}
+        if market is not None
+        else {},
         "cash": standing.cash,
         "equity": standing.equity,
         "pnl_day": standing.pnl_day,

@@ -32,23 +32,19 @@ def on_terminal(at: datetime, name: str = "") -> str:
     return f"{at.astimezone(zone(name) if name else NEW_YORK):%Y-%m-%d %H:%M:%S %Z}"
 
 
-def shown(at: str, name: str, *, as_json: bool) -> str:
-    """A stored time, ISO-8601 UTC, in the way that fits the reader."""
-    if not as_json and sys.stdout.isatty():
-        return on_terminal(datetime.fromisoformat(at), name)
-    return datetime.fromisoformat(at).astimezone(zone(name)).isoformat(timespec="milliseconds") if name else at
-
-
 def in_zone(
     columns: Sequence[str], rows: Iterable[Sequence[object]], name: str, *, as_json: bool
 ) -> list[list[object]]:
-    """Rows with their times shown so."""
+    """Rows with their stored times, ISO-8601 UTC, in the way that fits the reader: as a time where a table shows it."""
+    there = zone(name) if name else None
+    to_table = not as_json and sys.stdout.isatty()
     places = [place for place, column in enumerate(columns) if column in TIMES]
     told: list[list[object]] = []
     for row in rows:
         cells = list(row)
         for place in places:
-            if cells[place] is not None:
-                cells[place] = shown(str(cells[place]), name, as_json=as_json)
+            if cells[place] is not None and (to_table or there is not None):
+                at = datetime.fromisoformat(str(cells[place])).astimezone(there or NEW_YORK)
+                cells[place] = at if to_table else at.isoformat(timespec="milliseconds")
         told.append(cells)
     return told

@@ -1,0 +1,78 @@
+"""`trader replay`: what is said of bars that were refused, and of files that cannot be used."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from replayed_book import trader
+
+STARTS = datetime(2025, 6, 23, 13, 30, tzinfo=UTC)
+BAD = 70
+BACKWARDS = 10
+FAULTS = "70 high below low, 10 timestamp goes back in time"
+
+
+def _line(minute: int, *, high: int = 100) -> str:
+    return f"{(STARTS + timedelta(minutes=minute)).isoformat()},100,{high},100,100"
+
+
+@pytest.fixture
+def bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """QQQ has 80 bars that cannot be; SPY has none, and no volume either."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    good = [_line(minute) for minute in range(100)]
+    bad = [_line(100 + minute, high=99) for minute in range(BAD)]
+    back = [_line(minute) for minute in range(BACKWARDS)]
+    (folder / "QQQ.csv").write_text("\n".join(["timestamp,open,high,low,close", *good, *bad, *back]), "utf-8")
+    (folder / "SPY.csv").write_text("\n".join(["timestamp,open,high,low,close", *good]), "utf-8")
+    return folder
+
+
+def test_how_many_refused_bars_are_not_listed_is_said(bars: Path) -> None:
+    said = trader("replay", str(bars)).err.splitlines()
+    assert said[:2] == [f"refused {bars}/QQQ.csv line {line}: high below low" for line in (102, 103)]
+    assert said[20:] == [f"refused {bars}/QQQ.csv ... and 60 more"]
+
+
+def test_every_refused_bar_listed_is_all_that_is_said(bars: Path) -> None:
+    (bars / "QQQ.csv").write_text("\n".join((bars / "QQQ.csv").read_text("utf-8").splitlines()[:121]), "utf-8")
+    assert len(trader("replay", str(bars)).err.splitlines()) == 20
+
+
+def test_totals_of_refused_bars_are_words_for_a_person(bars: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = trader("replay", str(bars), terminal=True).out
+    [of_qqq] = [line for line in shown.splitlines() if "QQQ.csv" in line]
+    [of_spy] = [line for line in shown.splitlines() if "SPY.csv" in line]
+    assert of_qqq.rstrip().endswith(f"80  {FAULTS}")
+    assert of_spy.split()[-1] == "0"
+    assert "{" not in shown
+
+
+def test_totals_of_refused_bars_are_rows_in_a_pipe(bars: Path) -> None:
+    files = trader("replay", str(bars)).out.split("\n\n")[1].splitlines()
+    assert files[0] == "file\tsymbol\trows\tused\toutside_session\trefused_rows\tfaults"
+    assert files[1].split("\t")[1:] == ["QQQ", "180", "100", "0", "80", FAULTS]
+    assert files[2].split("\t")[1:] == ["SPY", "100", "100", "0", "0", ""]
+
+
+def test_totals_of_refused_bars_are_numbers_in_json(bars: Path) -> None:
+    of_qqq, of_spy = json.loads(trader("replay", str(bars), "--json").out)["files"]
+    assert (of_qqq["refused_rows"], of_spy["refused_rows"]) == (80, 0)
+    assert of_qqq["refused"] == {"high_below_low": BAD, "timestamp_goes_back_in_time": BACKWARDS}
+    assert len(of_qqq["first_refused"]) == 20
+
+
+def test_a_column_that_may_be_missing_is_not_called_needed(bars: Path) -> None:
+    (bars / "SPY.csv").write_text("timestamp,open,high,low\n", "utf-8")
+    answer = trader("replay", str(bars))
+    assert answer.code == 2
+    assert answer.err.endswith("needed are timestamp, open, high, low, close; volume may be missing\n")
+
+
+@pytest.mark.parametrize(("asked", "says"), [("QQ", "did you mean QQQ?"), ("MSFT", "there are QQQ, SPY")])
+def test_a_symbol_without_a_file_names_the_nearest(bars: Path, asked: str, says: str) -> None:
+    assert says in trader("replay", str(bars), "--symbols", asked).err

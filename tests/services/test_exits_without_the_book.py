@@ -1,0 +1,203 @@
+"""The book cannot be written: entries stop, exits go on by the spill file and come home once."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from builders import MINUTE, Market, a_bar, a_machine
+
+from trader.adapters.paper.broker import Treatment
+from trader.adapters.spill_file import SpillFile
+from trader.adapters.sqlite import transaction
+from trader.domain.events import CommandName, JournalType
+from trader.domain.market import BarTime
+
+
+@contextmanager
+def an_unwritable_book(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every commit fails in its last statement."""
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(transaction, "_write_events", fail)
+        yield
+
+
+async def holding(market: Market, *symbols: str) -> dict[str, int]:
+    """Buy these."""
+    await market.bars(2, dict.fromkeys(symbols, 0.8))
+    assert set(market.held()) == set(symbols)
+    return market.held()
+
+
+def at_broker(market: Market) -> dict[str, int]:
+    return {symbol: shares for symbol, shares in market.broker._positions.items() if shares}
+
+
+async def fall(market: Market, symbol: str) -> None:
+    """A bar that touches the stop and comes back."""
+    close = market.prices[symbol]
+    bar = a_bar(symbol, close, start=market.now, low=close * 0.975)
+    await market.play(BarTime(market.now + MINUTE, MINUTE, (bar,)))
+
+
+async def test_a_stop_sells_while_the_book_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await holding(market, "AAPL", "JD")
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+            await market.bars(3)
+            assert at_broker(market) == {"JD": held["JD"]}
+            assert set(market.held()) == {"AAPL", "JD"}, "the book still says what it said"
+        await market.wait(1)
+        assert set(market.held()) == {"JD"}
+        assert market.sql("SELECT state, reason FROM orders WHERE side = 'SELL'") == [("filled", "stop")]
+        assert market.one("SELECT exit_reason FROM round_trips") == "stop"
+        assert market.spill.read() == []
+        market.check()
+
+
+async def test_an_exit_without_the_book_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps fail while it works."""
+    slow = Treatment(delay_bars=3)
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        market.script = lambda _: slow
+        before = market.broker.orders_received
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+            await market.bars(3)
+            for _ in range(5):
+                await market.wait(1)
+        assert market.broker.orders_received == before + 1
+        await market.bars(3)
+        assert at_broker(market) == market.held() == {}
+        market.check()
+
+
+async def test_the_day_closes_while_the_book_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path, clock="15:40") as market:
+        await holding(market, "AAPL", "MSFT", "QQQ")
+        with an_unwritable_book(monkeypatch):
+            await market.bars_until("15:55")
+            assert at_broker(market) == {}
+        await market.bars_until("16:00")
+        assert market.held() == {}
+        assert market.journaled(JournalType.FLAT_PROVEN) == 1
+        market.check()
+
+
+async def test_a_working_entry_is_cancelled_before_its_exit_without_the_book_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(
+        tmp_path, script=lambda _: Treatment(parts=(10,)), signals={"entry_timeout_s": 3600}
+    ) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        assert market.held() == {"AAPL": 10}
+        assert market.working() == [("BUY", "AAPL")]
+        market.script = lambda _: Treatment()
+        with an_unwritable_book(monkeypatch):
+            await market.command(CommandName.FLATTEN)
+            await market.wait(1)
+            await market.bars(2)
+            assert at_broker(market) == {}
+        await market.bar()
+        assert market.held() == {}
+        assert market.working() == []
+        market.check()
+
+
+async def test_an_exit_that_is_refused_without_the_book_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        market.script = lambda _: Treatment(reject="not now")
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+            market.script = lambda _: Treatment()
+            for _ in range(3):
+                await market.wait(3)
+            await market.bars(2)
+            assert at_broker(market) == {}
+        await market.bar()
+        assert market.held() == {}
+        assert [
+            state for (state,) in market.sql("SELECT state FROM orders WHERE side = 'SELL' ORDER BY order_ref")
+        ] == [
+            "rejected",
+            "filled",
+        ]
+        market.check()
+
+
+@pytest.mark.parametrize("keeps_broker", [True, False])
+async def test_a_restart_brings_home_what_was_spilled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_broker: bool
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        market.script = lambda _: Treatment(delay_bars=2)
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+        await market.restart(keep_broker=keeps_broker)
+        assert len(market.log.said("SPILLED EXIT")) == 1
+        assert market.spill.read() == []
+        [(ref, state)] = market.sql("SELECT order_ref, state FROM orders WHERE side = 'SELL'")[:1]
+        assert state in (("created", "working") if keeps_broker else ("cancelled",))
+        await market.wait(6)
+        market.script = lambda _: Treatment()
+        await market.bars(5)
+        assert at_broker(market) == market.held() == {}
+        refs = [ref for (ref,) in market.sql("SELECT order_ref FROM orders")]
+        assert len(refs) == len(set(refs))
+        assert ref in refs
+        market.check()
+
+
+async def test_what_the_book_already_has_is_not_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process died between the commit and the clearing of the spill."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        monkeypatch.setattr(SpillFile, "clear", lambda _: None)
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+        await market.bars(2)
+        assert market.held() == {}
+        orders = market.one("SELECT count(*) FROM orders")
+        await market.restart()
+        assert market.spill.read() != []
+        assert market.one("SELECT count(*) FROM orders") == orders
+        assert market.log.said("SPILLED EXIT") == []
+        market.check()
+
+
+async def test_no_entry_leaves_without_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path) as market:
+        before = market.broker.orders_received
+        with an_unwritable_book(monkeypatch):
+            await market.bars(3, {"AAPL": 0.9, "QQQ": 0.95})
+        assert market.broker.orders_received == before
+
+
+async def test_an_exit_goes_even_if_the_spill_cannot_take_it_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        monkeypatch.setattr(SpillFile, "append", full)
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+            await market.bars(2)
+            assert at_broker(market) == {}
+        assert "NOT EVEN THE SPILL FILE TAKES IT (No space left on device)" in market.log.said("EXIT WITHOUT")[0]
+        await market.bar()
+        assert market.held() == {}

@@ -1,0 +1,142 @@
+"""What is asked of a running daemon: stop, halt, resume, flatten, signal, adjust."""
+
+from typing import Annotated
+
+import typer
+
+from trader.app.cli.asking import Asking, ask_daemon
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, book_of, settings_for, upper
+from trader.app.cli.output import Exit, complain, show_facts
+from trader.domain.errors import ConfigurationError
+
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the journal.")]
+SymbolOption = Annotated[str, typer.Option("--symbol", callback=upper, help="Only this symbol.")]
+FamilyOption = Annotated[str, typer.Option("--family", callback=upper, help="Only this family.")]
+
+
+def stop_command(
+    config: ConfigOption = None, db: DbOption = None, reason: ReasonOption = "asked", as_json: JsonOption = False
+) -> None:
+    """Stop the running daemon in order. Positions stay as they are; `trader flatten` closes them."""
+    Asking("stop", settings_for(config, db), as_json).ask(reason=reason)
+
+
+def halt_command(
+    reason: ReasonOption,
+    symbol: SymbolOption = "",
+    family: FamilyOption = "",
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop entries: everywhere, of a family, or of a symbol. Exits, stops and the close of the day go on."""
+    _scoped(Asking("halt", settings_for(config, db), as_json), reason, symbol, family)
+
+
+def resume_command(
+    reason: ReasonOption,
+    symbol: SymbolOption = "",
+    family: FamilyOption = "",
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Allow entries again after a halt."""
+    _scoped(Asking("resume", settings_for(config, db), as_json), reason, symbol, family)
+
+
+def flatten_command(
+    reason: ReasonOption,
+    symbol: SymbolOption = "",
+    family: FamilyOption = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only shown.")] = False,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Halt entries, then close positions at the market."""
+    asking = Asking("flatten", settings_for(config, db), as_json)
+    if yes:
+        _scoped(asking, reason, symbol, family)
+        return
+    with book_of(asking.settings) as book:
+        rows = book.execute(
+            "SELECT symbol, quantity, family FROM book_positions WHERE account = ? AND quantity > 0",
+            (asking.settings.account.name,),
+        ).fetchall()
+    chosen = [row for row in rows if symbol in ("", row["symbol"]) and family in ("", row["family"])]
+    would_close = ", ".join(f"{row['symbol']} {row['quantity']}" for row in chosen) or "nothing"
+    asking.refuse(f"would close: {would_close}; nothing was done, add --yes")
+
+
+def signal_command(
+    symbol: Annotated[str, typer.Argument(callback=upper, help="An underlying or a single symbol.")],
+    probability: Annotated[float, typer.Argument(help="That it rises, 0 to 1.")],
+    id_: Annotated[str, typer.Option("--id", help="Your id; a repeated one is refused.")] = "",
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hand a signal to the running daemon and say what became of it."""
+    settings = settings_for(config, db)
+    answer = ask_daemon(settings, {"ask": "signal", "symbol": symbol, "probability": probability, "id": id_})
+    if "error" in answer:
+        complain(f"trader: {answer['error']}")
+        raise typer.Exit(Exit.REFUSED)
+    facts = {name: value for name, value in answer.items() if value not in (None, "", True)}
+    show_facts(facts, as_json=as_json, title=f"{symbol} {probability}")
+    if answer["outcome"] == "refused":
+        raise typer.Exit(Exit.REFUSED)
+
+
+def adjust_command(
+    reason: ReasonOption,
+    execution: Annotated[str, typer.Option(help="Book a row that reverses this execution.")] = "",
+    cash: Annotated[str, typer.Option(help="Book a cash movement, dollars: 12.50 or -3.")] = "",
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Correct the book with a new row that reverses an execution or moves cash. Nothing is ever deleted."""
+    from trader.domain.money import micros
+
+    asking = Asking("adjust", settings_for(config, db), as_json)
+    if bool(execution) == bool(cash):
+        raise ConfigurationError("name either --execution ID or --cash USD")
+    if execution:
+        asking.ask(reason=reason, fill=_reversal(asking, execution))
+        return
+    try:
+        amount_micros = micros(cash)
+    except ValueError as error:
+        raise ConfigurationError(f"--cash: {error}") from error
+    asking.ask(reason=reason, amount_micros=amount_micros)
+
+
+def _reversal(asking: Asking, execution: str) -> dict[str, object]:
+    """The execution that undoes another one: other side, same price, commission given back."""
+    account = asking.settings.account.name
+    with book_of(asking.settings) as book:
+        row = book.execute(
+            "SELECT * FROM book_fills WHERE account = ? AND execution_id = ?", (account, execution)
+        ).fetchone()
+    if row is None:
+        complain(f"trader: the book of account {account} has no execution {execution}; see `trader trades`")
+        raise typer.Exit(Exit.REFUSED)
+    return {
+        "execution_id": f"reversal-of-{execution}",
+        "order_ref": row["order_ref"],
+        "account": row["account"],
+        "symbol": row["symbol"],
+        "side": "SELL" if row["side"] == "BUY" else "BUY",
+        "quantity": row["quantity"],
+        "price_micros": row["price_micros"],
+        "commission_micros": -row["commission_micros"],
+    }
+
+
+def _scoped(asking: Asking, reason: str, symbol: str, family: str) -> None:
+    if symbol and family:
+        raise ConfigurationError("name a symbol or a family, not both")
+    scope = "symbol" if symbol else "family" if family else "all"
+    asking.ask(reason=reason, scope=scope, target=symbol or family)
