@@ -39,8 +39,8 @@ class Quiet:
         """Of no interest."""
 
     def error(self, *messages: str) -> None:
-        """The bars of a symbol may end before the close; anything else is a defect."""
-        assert all(message.startswith("NOT FLAT") for message in messages), messages
+        """The bars of a symbol may end before the close, or be missing for minutes; anything else is a defect."""
+        assert all(message.startswith(("NOT FLAT", "EXIT NOT DONE")) for message in messages), messages
 
 
 def replayed(folder: Path, db: Path, symbols: tuple[str, ...] = ()) -> Summary:
