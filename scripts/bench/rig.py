@@ -16,7 +16,7 @@ from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import ThreadWriter, Writer, connect
 from trader.adapters.sqlite.store import SqliteStore
 from trader.app.replay import NoSpill
-from trader.domain.events import Event
+from trader.domain.events import Event, Evidence
 from trader.domain.family import Families
 from trader.domain.market import Bar, BarTime
 from trader.domain.money import MICROS_PER_DOLLAR
@@ -25,7 +25,6 @@ from trader.domain.rules import Costs, Limits, Rules
 from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
-from trader.services.ports import Evidence
 from trader.services.strategy_host import StrategyHost
 
 _Result = TypeVar("_Result")

@@ -197,6 +197,11 @@ class Machine(RuleBasedStateMachine):
         amount = max(round(dollars * 1_000_000), book.reserved_micros - book.cash_micros)
         self.run(self.market.command(CommandName.ADJUST, amount_micros=amount))
 
+    @rule(seconds=st.sampled_from([1, 16]))
+    def the_broker_is_asked_about_orders_of_unknown_fate(self, seconds: int) -> None:
+        self.run(self.market.engine.inquire())
+        self.run(self.market.wait(seconds))
+
     @rule(broker_lives=st.booleans())
     def the_process_dies_and_starts_again(self, broker_lives: bool) -> None:
         if broker_lives:

@@ -37,6 +37,7 @@ from trader.domain.money import usd
 from trader.domain.session import NEW_YORK
 from trader.services.recovery import recover
 
+_INQUIRE_S = 5
 _TICK_S = 0.1
 _FLUSH_S = 1.0
 _WATCH_S = 1.0
@@ -162,6 +163,7 @@ class Daemon:
         self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
+        self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
         self._schedule.start()
         try:
             async with asyncio.TaskGroup() as group:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypedDict
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
 from trader.domain.decision import Side, Signal
 from trader.domain.errors import TraderError
-from trader.domain.events import Command, CommandName
+from trader.domain.events import Command, CommandName, Fate
 from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
@@ -45,7 +46,7 @@ class Requests:
         if what == "stop":
             self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
             return {"message": "stopping; positions stay as they are"}
-        if what in ("halt", "resume", "flatten", "adjust"):
+        if what in ("halt", "resume", "flatten", "adjust", "resolve"):
             return await self._command(CommandName(what), request)
         raise BadRequest(f"the daemon does not know how to {what!r}")
 
@@ -115,7 +116,27 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         target=target,
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
+        **(_resolution(request) if name is CommandName.RESOLVE else {}),
     )
+
+
+class _Resolution(TypedDict, total=False):
+    order_ref: str
+    fate: Fate
+    price_micros: int
+
+
+def _resolution(request: Request) -> _Resolution:
+    price = request.get("price_micros", 0)
+    try:
+        fate = Fate(_text(request, "fate"))
+    except ValueError:
+        raise BadRequest(f"fate has to be one of {', '.join(Fate)}") from None
+    return {
+        "order_ref": _text(request, "order_ref"),
+        "fate": fate,
+        "price_micros": price if isinstance(price, int) else 0,
+    }
 
 
 def _fill(values: Mapping[str, object], clock: Clock) -> Fill:

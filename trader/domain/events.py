@@ -77,6 +77,22 @@ class FillReported:
     fill: Fill
 
 
+class Evidence(NamedTuple):
+    """A broker's complete answer. An order that is not in it does not work at the broker."""
+
+    events: "tuple[BrokerEvent, ...]"
+    working: frozenset[str]
+    positions: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceGiven:
+    """What the broker says of orders of unknown fate; None where it did not answer completely, which proves nothing."""
+
+    asked: tuple[str, ...]
+    evidence: Evidence | None
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed. The facts are looked at again."""
@@ -89,6 +105,15 @@ class CommandName(StrEnum):
     RESUME = "resume"
     FLATTEN = "flatten"
     ADJUST = "adjust"
+    RESOLVE = "resolve"
+
+
+class Fate(StrEnum):
+    """What an operator may say became of an order of unknown fate."""
+
+    WORKING = "working"
+    CANCELLED = "cancelled"
+    FILLED = "filled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +131,16 @@ class Command:
     """Of ADJUST: the execution that reverses another one."""
     amount_micros: int = 0
     """Of ADJUST: cash to book."""
+    order_ref: str = ""
+    """Of RESOLVE: the order."""
+    fate: Fate | None = None
+    """Of RESOLVE: what became of it."""
+    price_micros: int = 0
+    """Of RESOLVE, where it was filled: at what price a share."""
 
 
 BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported
-Event = BarTime | SignalReceived | BadLine | BrokerEvent | Tick | Command
+Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 
 class JournalType(StrEnum):

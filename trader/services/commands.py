@@ -1,13 +1,15 @@
 """What an operator may ask of the running daemon. Each command is journaled with its reason and then acknowledged."""
 
+from datetime import datetime
+
 from trader.domain.decision import Close, Purpose, Side
-from trader.domain.events import Command, CommandName, JournalType
+from trader.domain.events import Command, CommandName, Fate, JournalType, OrderAccepted, OrderCancelled
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
 from trader.domain.ledger import Oversold, Position
 from trader.domain.market import Prices
 from trader.domain.money import MICROS_PER_DOLLAR, usd
-from trader.domain.order import Fill, PendingLock
+from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Halt
 from trader.services.draft import Draft
 from trader.services.execution import Execution
@@ -33,6 +35,7 @@ class Commands:
             CommandName.RESUME: self._resume,
             CommandName.FLATTEN: self._flatten,
             CommandName.ADJUST: self._adjust,
+            CommandName.RESOLVE: self._resolve,
         }[command.name](step, command)
         step.draft.note(
             JournalType.COMMAND,
@@ -118,6 +121,25 @@ class Commands:
                 return f"{position.symbol} is held, which is the other side of the family {own.family}"
         return ""
 
+    def _resolve(self, step: Step, command: Command) -> str:
+        """An operator knows what the broker does not say. Only of an order of unknown fate."""
+        order = step.draft.orders.get(command.order_ref)
+        if order is None:
+            return f"refused: {command.order_ref} is no live order; see `trader orders --open`"
+        if order.state is not OrderState.UNKNOWN:
+            return f"refused: {order.ref} is {order.state}; only an order of unknown fate is resolved by hand"
+        said = f"resolved by {command.operator}: {command.reason}"
+        if command.fate is Fate.FILLED:
+            fill = _as_executed(order, command.price_micros, step.draft.now)
+            if fill.fault:
+                return f"refused: {fill.fault}; name the price with --price"
+            self._settlement.settle(step, fill)
+        elif command.fate is Fate.WORKING:
+            self._execution.report(step, OrderAccepted(order.ref))
+        else:
+            self._execution.report(step, OrderCancelled(order.ref, said))
+        return f"{order.ref} is {command.fate}: {order.side} {order.remaining} {order.symbol}"
+
     def _move_cash(self, draft: Draft, command: Command) -> str:
         after_micros = draft.cash_micros + command.amount_micros
         if not command.amount_micros:
@@ -127,6 +149,21 @@ class Commands:
         draft.move_cash(command.amount_micros)
         draft.note(JournalType.CASH_MOVED, amount_micros=command.amount_micros, reason=command.reason)
         return f"booked {usd(command.amount_micros)} USD; cash is now {usd(draft.cash_micros)}"
+
+
+def _as_executed(order: Order, price_micros: int, at: datetime) -> Fill:
+    """The rest of an order as one execution; its commission is corrected by `adjust --cash`, when it is known."""
+    return Fill(
+        f"resolved-{order.ref}",
+        order.ref,
+        order.account,
+        order.symbol,
+        order.side,
+        order.remaining,
+        price_micros,
+        0,
+        at,
+    )
 
 
 def _in_scope(held: Position | PendingLock, command: Command) -> bool:

@@ -20,11 +20,13 @@ from itertools import groupby
 from operator import itemgetter
 
 from trader.domain.decision import Decision, Signal
-from trader.domain.errors import BookRefused, BookUnwritable
+from trader.domain.errors import BookRefused, BookUnwritable, BrokerUnreachable
 from trader.domain.events import (
     Command,
     CommandName,
     Event,
+    Evidence,
+    EvidenceGiven,
     FillReported,
     JournalType,
     JsonValue,
@@ -33,6 +35,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime
+from trader.domain.order import OrderState
 from trader.domain.portfolio import Book, Halt
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
@@ -130,6 +133,20 @@ class Engine:
         elif not self._halt_file_told:
             self._halt_file_told = True
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
+
+    async def inquire(self) -> None:
+        """Ask the broker what became of orders of unknown fate."""
+        unknown = tuple(ref for ref, order in self.book.orders.items() if order.state is OrderState.UNKNOWN)
+        if not unknown:
+            return
+        evidence: Evidence | None = None
+        try:
+            evidence = await self._ports.broker.evidence(unknown)
+        except BrokerUnreachable as error:
+            self._ports.log.warning(f"NO EVIDENCE about {', '.join(unknown)}: {error} account={self.book.account}")
+        for event in evidence.events if evidence is not None else ():
+            self.inbox.post(event)
+        self.inbox.post(EvidenceGiven(unknown, evidence))
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""
@@ -298,7 +315,7 @@ def _is_taken_up_again(event: Event) -> bool:
     """Of a step that has not happened: reports, commands, and lines of the inbox file, whose offset was not kept."""
     if isinstance(event, SignalReceived):
         return event.inbox is not None
-    return not isinstance(event, BarTime | Tick)
+    return not isinstance(event, BarTime | EvidenceGiven | Tick)
 
 
 def _not_yet(command: Command, error: BookUnwritable) -> str:

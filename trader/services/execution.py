@@ -25,6 +25,7 @@ _EVENTS = {
 
 _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
+_ANSWER_PATIENCE = timedelta(seconds=10)
 _FORGET_FAILED = timedelta(minutes=1)
 _ASKED = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
 """What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
@@ -131,6 +132,13 @@ class Execution:
         self._cancel_before = unwanted
         for order_ref, why in sorted(unwanted.items()):
             self.cancel(step, order_ref, why)
+
+    def doubt_unanswered(self, step: Step) -> None:
+        """An order that the broker has not answered in time is of unknown fate: nothing may be assumed of it."""
+        for order in list(step.draft.orders.values()):
+            waits = step.draft.now - order.created_at
+            if order.state is OrderState.CREATED and waits >= _ANSWER_PATIENCE:
+                self.report(step, OrderLost(order.ref, f"no answer in {waits.total_seconds():.0f} s"))
 
     def cancel_late_entries(self, step: Step) -> None:
         """An entry that is not done in time is taken back; what was filled stays.

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
-from trader.domain.events import BrokerEvent, Event, InboxOffset, JournalEntry
+from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
 from trader.domain.ledger import Lot, Position, RoundTrip
 from trader.domain.market import Bar
 from trader.domain.order import Fill, Order, PendingLock
@@ -40,17 +40,9 @@ class Broker(Protocol):
         """Ask for an order to be cancelled; only the broker's answer ends it."""
         ...
 
-    async def evidence(self, order_refs: Collection[str]) -> "Evidence":
+    async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """Say what became of orders, for recovery. Raises BrokerUnreachable instead of guessing."""
         ...
-
-
-class Evidence(NamedTuple):
-    """A broker's complete answer. An order that is not in it does not exist at the broker."""
-
-    events: tuple[BrokerEvent, ...]
-    working: frozenset[str]
-    positions: Mapping[str, int]
 
 
 @dataclass(slots=True)

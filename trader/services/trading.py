@@ -7,6 +7,7 @@ from trader.domain.events import (
     BadLine,
     Command,
     Event,
+    EvidenceGiven,
     FillReported,
     OrderAccepted,
     OrderCancelled,
@@ -25,6 +26,7 @@ from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.commands import Commands
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
+from trader.services.inquiry import Inquiry
 from trader.services.market_day import MarketDay
 from trader.services.ports import History, SignalRow
 from trader.services.settlement import Settlement
@@ -49,6 +51,7 @@ class Trading:
         self._rules = chain.rules
         self._strategies = strategies
         self._execution = Execution(chain.rules)
+        self._inquiry = Inquiry(self._execution)
         self._deciding = Deciding(chain, self._execution, history.signal_ids)
         self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
@@ -85,6 +88,7 @@ class Trading:
         self._look_at_exits(step, bar_times, session)
         self._execution.cancel_unwanted(step)
         if bar_times or any(isinstance(event, Tick) for event in events):
+            self._execution.doubt_unanswered(step)
             self._execution.cancel_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
@@ -95,6 +99,8 @@ class Trading:
             self._settlement.settle(step, event.fill)
         elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
             self._execution.report(step, event)
+        elif isinstance(event, EvidenceGiven):
+            self._inquiry.hear(step, event)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
 

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trader.domain.decision import Side
-from trader.domain.events import BrokerEvent, FillReported, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
+from trader.domain.events import (
+    BrokerEvent,
+    Evidence,
+    FillReported,
+    OrderAccepted,
+    OrderCancelled,
+    OrderLost,
+    OrderRejected,
+)
 from trader.domain.market import Bar, BarTime
 from trader.domain.money import part, tick_down, tick_up
 from trader.domain.order import Fill, Order
 from trader.domain.rules import Costs
-from trader.services.ports import Evidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +33,8 @@ class Treatment:
 
     reject: str = ""
     lose_acknowledgement: bool = False
+    is_silent: bool = False
+    """The order is taken, and nothing is said of that."""
     delay_bars: int = 0
     parts: tuple[int, ...] = ()
     """Shares filled at each bar; what is not named stays unfilled. Empty: everything at the first."""
@@ -82,6 +91,8 @@ class PaperBroker:
             self._emit(OrderRejected(order.ref, treatment.reject))
             return
         self._working[order.ref] = _Working(order, treatment, treatment.delay_bars, list(treatment.parts))
+        if treatment.is_silent:
+            return
         if treatment.lose_acknowledgement:
             self._emit(OrderLost(order.ref, "no acknowledgement"))
         else:

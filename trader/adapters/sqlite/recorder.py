@@ -8,7 +8,7 @@ from datetime import datetime
 from trader.adapters.sqlite.database import Writer
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
-from trader.domain.events import BadLine, BrokerEvent, Command, Event, SignalReceived, Tick
+from trader.domain.events import BadLine, BrokerEvent, Command, Event, EvidenceGiven, SignalReceived, Tick
 from trader.domain.market import BarTime
 
 
@@ -54,7 +54,7 @@ def _plain(event: Event) -> Mapping[str, object]:
     return _fields(event)
 
 
-def _fields(event: BrokerEvent | Command | Tick) -> Mapping[str, object]:
+def _fields(event: BrokerEvent | EvidenceGiven | Command | Tick) -> Mapping[str, object]:
     fields: dict[str, object] = {}
     for name in event.__dataclass_fields__:
         value: object = getattr(event, name)

@@ -29,6 +29,7 @@ application.command("resume")(operating.resume_command)
 application.command("flatten")(operating.flatten_command)
 application.command("stop")(operating.stop_command)
 application.command("adjust")(operating.adjust_command)
+application.command("resolve")(operating.resolve_command)
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")

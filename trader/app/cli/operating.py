@@ -113,6 +113,31 @@ def adjust_command(
     asking.ask(reason=reason, amount_micros=amount_micros)
 
 
+def resolve_command(
+    order: Annotated[str, typer.Argument(help="The order's reference; see `trader orders --open`.")],
+    fate: Annotated[str, typer.Option("--as", help="working, cancelled or filled.")],
+    reason: ReasonOption,
+    price: Annotated[str, typer.Option(help="Of a share, dollars, where it was filled.")] = "",
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what became of an order of unknown fate, when you know it from the broker and the daemon cannot."""
+    from trader.domain.events import Fate
+    from trader.domain.money import micros
+
+    if fate not in set(Fate):
+        raise ConfigurationError(f"--as {fate}: write one of {', '.join(Fate)}")
+    if (fate == Fate.FILLED) != bool(price):
+        raise ConfigurationError("--price is needed with --as filled, and only there")
+    try:
+        price_micros = micros(price) if price else 0
+    except ValueError as error:
+        raise ConfigurationError(f"--price: {error}") from error
+    asking = Asking("resolve", settings_for(config, db), as_json)
+    asking.ask(reason=reason, order_ref=order, fate=fate, price_micros=price_micros)
+
+
 def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     """The execution that undoes another one: other side, same price, commission given back."""
     account = asking.settings.account.name

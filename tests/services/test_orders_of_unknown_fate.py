@@ -1,0 +1,175 @@
+"""Unknown is a state: evidence ends it, or the operator; never time, and never a second order."""
+
+from pathlib import Path
+
+import pytest
+from builders import Market, a_fill, a_machine
+
+from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.domain.decision import Side
+from trader.domain.errors import BrokerUnreachable
+from trader.domain.events import CommandName, Evidence, Fate
+from trader.domain.order import Order
+
+PATIENT = {"entry_timeout_s": 3600}
+LOST = Treatment(lose_acknowledgement=True, parts=(0,))
+
+
+async def inquire(market: Market, times: int = 1, every_s: float = 15) -> None:
+    """Ask the broker, and let time pass after each answer."""
+    for _ in range(times):
+        await market.engine.inquire()
+        await market.settle()
+        await market.wait(every_s)
+
+
+def forget(market: Market) -> None:
+    """The broker never got the order."""
+    market.broker._working.clear()
+
+
+def state(market: Market, side: str = "BUY") -> str:
+    return str(market.one("SELECT state FROM orders WHERE side = ? ORDER BY order_ref DESC LIMIT 1", side))
+
+
+async def with_a_lost_entry(market: Market) -> None:
+    """An entry of JD that nobody knows anything of."""
+    market.script = lambda _: LOST
+    await market.bar({"JD": 0.9})
+    assert state(market) == "unknown"
+
+
+async def test_an_order_that_works_at_the_broker_is_working(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        await inquire(market)
+        assert state(market) == "working"
+        assert market.broker.orders_received == 1
+
+
+async def test_an_order_in_no_complete_answer_is_ended_after_the_third(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        forget(market)
+        await inquire(market, 2)
+        assert state(market) == "unknown"
+        assert (await market.submit("JD", 0.9)).refusal is not None, "its symbol is barred meanwhile"
+        await inquire(market)
+        assert state(market) == "cancelled"
+        assert "in none of 3 complete answers" in market.one("SELECT evidence FROM book_locks")
+        assert market.broker.orders_received == 1, "it is never sent again"
+        market.check()
+
+
+async def test_answers_in_a_hurry_prove_nothing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        forget(market)
+        await inquire(market, 20, every_s=1)
+        assert state(market) == "unknown"
+
+
+async def test_time_alone_ends_nothing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        forget(market)
+        await market.bars(60)
+        assert state(market) == "unknown"
+        assert market.engine.book.locks["JD"].reserved_micros > 0
+
+
+async def test_a_broker_that_does_not_answer_begins_the_counting_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object) -> Evidence:
+        raise BrokerUnreachable("no answer within 5 s")
+
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        forget(market)
+        await inquire(market, 2)
+        with monkeypatch.context() as cut:
+            cut.setattr(PaperBroker, "evidence", unreachable)
+            await inquire(market)
+        assert len(market.log.said("NO EVIDENCE about")) == 1
+        await inquire(market, 2)
+        assert state(market) == "unknown"
+        await inquire(market)
+        assert state(market) == "cancelled"
+
+
+async def test_an_order_is_not_absent_while_the_broker_holds_other_shares(tmp_path: Path) -> None:
+    """It may have been executed: its execution has to come first."""
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        forget(market)
+        market.broker._positions["JD"] = 100
+        await inquire(market, 6)
+        assert state(market) == "unknown"
+        await market.report(a_fill("JD", 100, 30.0, order_ref="paper-1-0001", at=market.now))
+        assert market.held() == {"JD": 100}
+        assert state(market) == "working"
+
+
+async def test_an_order_that_nobody_answers_becomes_unknown(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        market.script = lambda _: Treatment(is_silent=True, parts=(0,))
+        await market.bar({"JD": 0.9})
+        await market.wait(9)
+        assert state(market) == "created"
+        await market.wait(1)
+        assert state(market) == "unknown"
+        await inquire(market)
+        assert state(market) == "working"
+
+
+async def test_an_exit_of_unknown_fate_is_found_absent_and_tried_again(tmp_path: Path) -> None:
+    def loses_exits(order: Order) -> Treatment:
+        return LOST if order.side is Side.SELL else Treatment()
+
+    async with a_machine(tmp_path, script=loses_exits) as market:
+        await market.bars(2, {"JD": 0.9})
+        await market.command(CommandName.FLATTEN)
+        assert state(market, "SELL") == "unknown"
+        forget(market)
+        market.script = lambda _: Treatment()
+        await inquire(market, 3)
+        await market.bars(2)
+        assert market.held() == {}
+        market.check()
+
+
+# -- the operator --------------------------------------------------------------------------------------------------
+
+
+async def resolve(market: Market, fate: Fate, ref: str = "paper-1-0001", price_micros: int = 0) -> str:
+    return await market.command(CommandName.RESOLVE, order_ref=ref, fate=fate, price_micros=price_micros)
+
+
+@pytest.mark.parametrize("fate", [Fate.WORKING, Fate.CANCELLED])
+async def test_an_operator_may_say_what_became_of_it(tmp_path: Path, fate: Fate) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        assert (await resolve(market, fate)).startswith(f"paper-1-0001 is {fate}")
+        assert state(market) == fate
+        assert bool(market.engine.book.locks) is (fate is Fate.WORKING)
+        market.check()
+
+
+async def test_an_operator_may_say_that_it_was_filled(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        quantity = market.one("SELECT quantity FROM orders")
+        assert (await resolve(market, Fate.FILLED)).startswith("refused: a price of 0")
+        assert not (await resolve(market, Fate.FILLED, price_micros=30_000_000)).startswith("refused")
+        assert market.held() == {"JD": quantity}
+        assert market.one("SELECT execution_id FROM trades") == "resolved-paper-1-0001"
+        market.check()
+
+
+async def test_only_an_order_of_unknown_fate_is_resolved_by_hand(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,)), signals=PATIENT) as market:
+        await market.bar({"JD": 0.9})
+        assert "only an order of unknown fate" in await resolve(market, Fate.CANCELLED)
+        assert "is no live order" in await resolve(market, Fate.CANCELLED, "paper-1-0009")
+        assert market.working() == [("BUY", "JD")]
