@@ -9,6 +9,7 @@ import burst
 import growth
 import latency
 import replay
+import startup
 from figures import SCRATCH, show
 
 _RESULTS = Path(__file__).with_name("results.json")
@@ -23,6 +24,7 @@ def main() -> int:
         ("bursts", burst.measure),
         ("replay", replay.measure),
         ("growth", growth.measure),
+        ("start", startup.measure),
     ):
         print(f"measuring {name} ...", file=sys.stderr)
         figures += measure()

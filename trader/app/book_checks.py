@@ -8,10 +8,10 @@ from pathlib import Path
 
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.run_lock import running_daemon
-from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.database import READ_AT_START_BYTES, read_only
 from trader.adapters.sqlite.soundness import GUARDS, chain_findings, file_faults, lost_parts
 from trader.app.checks import Check, fail, ok, warn
-from trader.domain.errors import BookError
+from trader.domain.errors import BookError, BookOutdated
 
 _NAMED = 5
 _OPEN_TO_OTHERS = 0o077
@@ -29,6 +29,8 @@ def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
     try:
         with closing(read_only(db)) as book:
             yield from _checks(book, db, mode, full=full)
+    except BookOutdated as error:
+        yield warn("book", str(error), "nothing, or keep it as it is by another name and --db")
     except BookError as error:
         yield fail("book", str(error), "name another book with --db, or go back to a backup")
     except sqlite3.Error as error:
@@ -37,7 +39,7 @@ def check_book(db: Path, mode: str, *, full: bool) -> Iterator[Check]:
 
 def _checks(book: sqlite3.Connection, db: Path, mode: str, *, full: bool) -> Iterator[Check]:
     yield _kind(book, db, mode)
-    yield _file(book, full=full)
+    yield _file(book, db, full=full)
     yield _guards(book)
     yield check_permissions(db)
     if full:
@@ -54,7 +56,12 @@ def _kind(book: sqlite3.Connection, db: Path, mode: str) -> Check:
     return ok("book", said)
 
 
-def _file(book: sqlite3.Connection, *, full: bool) -> Check:
+def _file(book: sqlite3.Connection, db: Path, *, full: bool) -> Check:
+    size = db.stat().st_size
+    if size > READ_AT_START_BYTES and not full:
+        return ok(
+            "book's file", f"not looked through, it has {size >> 20} MB; `trader doctor --full` does, and a backup"
+        )
     faults = file_faults(book, full=full)
     how = "every page and reference looked at" if full else "quick check"
     if not faults:

@@ -6,6 +6,7 @@ TraderError
 ├── BookError            the book cannot be used: refuse to trade
 │   ├── BookUnwritable     a write failed: entries stop, exits go on
 │   ├── BookRefused        the database's own rules refused the facts: what they came from is left out, loudly
+│   ├── BookOutdated       it is of an older schema: a start copies it and brings it up to date
 │   └── BookBroken         it contradicts itself or its schema is not ours
 ├── AlreadyRunning       another daemon has this book
 ├── BrokerUnreachable    nobody's fault: try again
@@ -35,6 +36,10 @@ class BookUnwritable(BookError):
 
 class BookRefused(BookError):
     """What was to be written contradicts the book's own rules; nothing of that transaction is in it."""
+
+
+class BookOutdated(BookError):
+    """The book has an older schema than this program; a start brings it up to date."""
 
 
 class BookBroken(BookError):

@@ -16,13 +16,15 @@ from typing import Protocol, TypeVar
 
 import aiosqlite
 
+from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
 from trader.adapters.sqlite.queries import SCHEMA
-from trader.domain.errors import BookBroken, BookError, BookRefused, BookUnwritable
-
-SCHEMA_VERSION = 1
+from trader.domain.errors import BookBroken, BookError, BookOutdated, BookRefused, BookUnwritable
 
 _Result = TypeVar("_Result")
+
+READ_AT_START_BYTES = 16 * 1024 * 1024
+"""Every page of a larger book takes longer to read than a start should."""
 
 _PRAGMAS = """
 PRAGMA journal_mode = WAL;
@@ -163,9 +165,12 @@ def _connect(path: Path, called: Path) -> sqlite3.Connection:
         ) from error
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
     try:
-        is_new = _check_schema(connection, called)
+        version = _schema_version(connection, called)
+        is_new = version == 0
         if not is_new:
             _check_pages(connection, called)
+        if not is_new and version < SCHEMA_VERSION:
+            migrate(connection, path, version)
         connection.executescript(_PRAGMAS)
         if is_new:
             connection.executescript(f"BEGIN IMMEDIATE;\n{SCHEMA}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
@@ -178,20 +183,24 @@ def _connect(path: Path, called: Path) -> sqlite3.Connection:
     return connection
 
 
-def _check_schema(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether the book is new. Raises BookBroken, before anything was changed, for a file that is not ours."""
+def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
+    """0 for a new book. Raises BookBroken, before anything was changed, for a file that is not ours, or too new."""
     version, tables = connection.execute(
         "SELECT user_version, (SELECT count(*) FROM sqlite_master) FROM pragma_user_version"
     ).fetchone()
-    if version == SCHEMA_VERSION:
-        return False
-    if version or tables:
+    if version > SCHEMA_VERSION or (tables and not version):
         raise _wrong_schema(path, version)
-    return True
+    return int(version)
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    """Read every page once (a second for a gigabyte): damage is found before the day begins, not in it."""
+    """Read every page once, where that is quick: damage is found before the day begins, not in it.
+
+    A larger book is looked through by `trader doctor --full` and with each backup: a start is bounded by what is
+    open, not by history.
+    """
+    if path.stat().st_size > READ_AT_START_BYTES:
+        return
     answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if answer != "ok":
         raise _damaged(f"the book {path}", answer.replace("\n", " "))
@@ -235,11 +244,16 @@ def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
     return BookUnwritable(f"{where} cannot be written: {error}; {_WAYS_OUT.get(code, _ANY_WAY_OUT)}")
 
 
-def _wrong_schema(path: Path, version: int) -> BookBroken:
+def _wrong_schema(path: Path, version: int) -> BookError:
     if version > SCHEMA_VERSION:
         return BookBroken(
             f"{path} has schema {version}, this program knows {SCHEMA_VERSION}: it was written by a newer version; "
             "start that version, or name another book with --db"
+        )
+    if version:
+        return BookOutdated(
+            f"{path} has schema {version} and this program {SCHEMA_VERSION}: start the trader once, which copies the "
+            "book and brings it up to date"
         )
     return BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
 

@@ -105,13 +105,20 @@ FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
 
 -- name: open_lots
 SELECT l.execution_id, l.symbol, l.opened_us, l.remaining, l.cost_micros
-FROM book_lots l JOIN book_fills f ON f.account = l.account AND f.execution_id = l.execution_id
+FROM book_lots l INDEXED BY open_lots JOIN book_fills f ON f.account = l.account AND f.execution_id = l.execution_id
 WHERE l.account = ? AND l.remaining > 0 ORDER BY f.id
 
 -- name: live_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
        created_us, updated_us
-FROM book_orders WHERE account = ? AND state IN ('created', 'working', 'cancelling', 'unknown') ORDER BY created_us
+FROM book_orders INDEXED BY one_live_exit_per_symbol
+WHERE account = :account AND side = 'SELL' AND state IN ('created', 'working', 'cancelling', 'unknown')
+UNION ALL
+SELECT o.order_ref, o.account, o.symbol, o.side, o.quantity, o.limit_micros, o.purpose, o.reason, o.signal_id, o.state,
+       o.filled, o.created_us, o.updated_us
+FROM book_locks l JOIN book_orders o ON o.order_ref = l.order_ref
+WHERE l.account = :account AND l.released_us IS NULL AND o.state IN ('created', 'working', 'cancelling', 'unknown')
+ORDER BY created_us
 
 -- name: ended_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
@@ -132,21 +139,20 @@ SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? O
 SELECT count(*), coalesce(sum(quantity * limit_micros), 0) FROM book_orders
 WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 
--- name: sold_since
-SELECT coalesce(sum(quantity * price_micros), 0) FROM book_fills
-WHERE account = ? AND side = 'SELL' AND executed_us >= ?
+-- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
+
+-- name: newest_fills
+SELECT execution_id, side, quantity * price_micros, executed_us, booked_us FROM book_fills
+WHERE +account = ? ORDER BY id DESC
 
 -- name: execution
 SELECT 1 FROM book_fills WHERE account = ? AND execution_id = ?
 
 -- name: newest_round_trips
-SELECT opened_us, closed_us FROM book_round_trips WHERE account = ? ORDER BY id DESC
+SELECT opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC
 
--- name: execution_ids_since
-SELECT execution_id FROM book_fills WHERE account = ? AND booked_us >= ?
-
--- name: signal_ids_since
-SELECT id FROM book_signals WHERE account = ? AND received_us >= ?
+-- name: newest_signals
+SELECT id, received_us FROM book_signals WHERE +account = ? ORDER BY rowid DESC
 
 -- name: inbox
 SELECT path, offset, line FROM book_inbox WHERE account = ?

@@ -236,8 +236,8 @@ def read_halt(row: Row) -> Halt:
     return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
 
 
-def read_day(row: Row, openings: Row, sold: Row) -> Day:
-    """From `newest_day`, `openings_since` and `sold_since`."""
+def read_day(row: Row, openings: Row, sold_micros: int) -> Day:
+    """From `newest_day` and `openings_since`."""
     day, started_us, equity = row
     count, notional = openings
     return Day(
@@ -246,7 +246,7 @@ def read_day(row: Row, openings: Row, sold: Row) -> Day:
         opening_equity_micros=_int(equity),
         openings=_int(count),
         notional_micros=_int(notional),
-        sold_micros=_int(sold[0]),
+        sold_micros=sold_micros,
     )
 
 

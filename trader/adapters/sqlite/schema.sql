@@ -43,6 +43,7 @@ CREATE TABLE book_orders (
     CONSTRAINT an_entry_buys_at_a_limit CHECK (purpose <> 'entry' OR (side = 'BUY' AND limit_micros IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX orders_by_time ON book_orders (account, created_us);
 CREATE UNIQUE INDEX one_live_exit_per_symbol ON book_orders (account, symbol)
     WHERE side = 'SELL' AND state IN ('created', 'working', 'cancelling', 'unknown');
 

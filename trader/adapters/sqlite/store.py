@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from trader.adapters.sqlite.database import Writer
 from trader.adapters.sqlite.queries import QUERIES
@@ -116,7 +117,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         raise BookBroken(f"the book has no account {account!r}")
     starting_cash, cash, orders_made, signals_seen = row
     positions = [read_position(found) for found in connection.execute(QUERIES["held_positions"], (account,))]
-    orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], (account,))]
+    orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], {"account": account})]
     locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
     halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
     epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
@@ -151,9 +152,13 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     row = connection.execute(QUERIES["newest_day"], (account,)).fetchone()
     if row is None:
         return None
-    since = (account, row[1])
-    openings = connection.execute(QUERIES["openings_since"], since).fetchone()
-    return read_day(row, openings, connection.execute(QUERIES["sold_since"], since).fetchone())
+    openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
+    sold_micros = 0
+    for _, side, value_micros, executed_us, booked_us in connection.execute(QUERIES["newest_fills"], (account,)):
+        if booked_us < row[1]:
+            break
+        sold_micros += value_micros if side == Side.SELL and executed_us >= row[1] else 0
+    return read_day(row, openings, sold_micros)
 
 
 def _day_trades(connection: sqlite3.Connection, account: str) -> Counter[date]:
@@ -180,12 +185,20 @@ def _lots(connection: sqlite3.Connection, account: str) -> dict[str, tuple[Lot, 
     return {symbol: tuple(bought) for symbol, bought in lots.items()}
 
 
+def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[str]:
+    """First columns of rows that end with their time, read backwards for as long as they are new enough."""
+    for row in newest_first:
+        if row[-1] < since_us:
+            return
+        yield row[0]
+
+
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
     return History(
-        frozenset(row[0] for row in connection.execute(QUERIES["execution_ids_since"], (account, since_us))),
-        frozenset(row[0] for row in connection.execute(QUERIES["signal_ids_since"], (account, since_us))),
+        frozenset(_since(connection.execute(QUERIES["newest_fills"], (account,)), since_us)),
+        frozenset(_since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
         from_us(head[2]) if head is not None else None,
     )

@@ -1,0 +1,154 @@
+"""How long a start takes until entries may be taken, by the history in the book; what is open stays the same.
+
+A start reads what is open and the newest days: 500 positions, and ten days of a thousand trades. History before that
+must not count.
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+
+from figures import SCRATCH, Figure, show
+from rig import Desk, NoStrategy, Silence
+
+from trader.adapters.calendar import load_calendar
+from trader.adapters.clock import SteppedClock
+from trader.adapters.sqlite.database import ThreadWriter, connect
+from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.rows import to_us
+from trader.adapters.sqlite.store import SqliteStore
+from trader.app.replay import NoSpill
+from trader.domain.events import Evidence
+from trader.domain.family import Families
+from trader.domain.rules import Costs, Rules
+from trader.pipeline.decide import Chain
+from trader.services.engine import Engine, Ports
+from trader.services.inbox import Inbox
+from trader.services.recovery import recover
+from trader.services.strategy_host import StrategyHost
+
+_SIZES = (10_000, 100_000, 1_000_000)
+_OPEN, _A_DAY, _ROUNDS = 500, 1_000, 5
+_NOW = datetime(2025, 6, 24, 16, 0, tzinfo=UTC)
+_ACCOUNT = "bench"
+_SHARES, _PRICE, _CASH = 10, 100_000_000, 10**15
+
+Row = tuple[object, ...]
+
+
+def _make_book(path: Path, trades: int) -> None:
+    """So many trades, a thousand a day, the newest an hour ago, and 500 positions open."""
+    now_us = to_us(_NOW)
+    with closing(connect(path)) as book:
+        book.execute("PRAGMA synchronous = OFF")
+        book.execute("BEGIN")
+        book.execute(QUERIES["insert_stamp"], ("simulated", "bench", 1, 0))
+        book.execute(QUERIES["insert_account"], (_ACCOUNT, _CASH, _CASH, 0, 0))
+        book.execute(QUERIES["insert_day"], (_ACCOUNT, "2025-06-24", now_us - 3_600_000_000, _CASH))
+        for name, rows in _history(trades, now_us).items():
+            book.executemany(QUERIES[name], rows)
+        book.executemany(QUERIES["put_position"], [_position(number, now_us) for number in range(_OPEN)])
+        book.execute("COMMIT")
+
+
+def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
+    orders: list[Row] = []
+    fills: list[Row] = []
+    lots: list[Row] = []
+    events: list[Row] = []
+    signals: list[Row] = []
+    for number, at_us in enumerate(_times(trades, now_us), 1):
+        is_open = number > trades - _OPEN
+        side, purpose = ("BUY", "entry") if number % 2 or is_open else ("SELL", "adjust")
+        symbol, ref, execution = f"S{number % _OPEN:03d}", f"bench-1-{number:07d}", f"X{number}"
+        orders.append(
+            (ref, _ACCOUNT, symbol, side, _SHARES, _SHARES, _PRICE, "filled", purpose, "signal", "", at_us, at_us)
+        )
+        fills.append((_ACCOUNT, execution, ref, symbol, side, _SHARES, _PRICE, 0, 0, purpose, "signal", at_us, at_us))
+        lots.append((_ACCOUNT, execution, symbol, at_us, _SHARES * is_open, _SHARES * _PRICE * is_open))
+        events.append((_ACCOUNT, number, "fill", symbol, at_us, "{}", "0" * 64))
+        signals.append(
+            (_ACCOUNT, f"S-{number:07d}", symbol, 0.9, at_us, at_us, "bench", "ordered", *[None] * 4, "", ref, 1)
+        )
+    return {
+        "insert_order": orders,
+        "insert_fill": fills,
+        "put_lot": lots,
+        "insert_event": events,
+        "put_signal": signals,
+    }
+
+
+def _position(number: int, now_us: int) -> Row:
+    symbol, cost = f"S{number:03d}", _SHARES * _PRICE
+    levels, times = (_PRICE // 2, _PRICE * 2), (now_us, now_us)
+    return (_ACCOUNT, symbol, symbol, 1, _SHARES, cost, *levels, "open", None, "", *times, _SHARES, cost, 0, 0)
+
+
+def _times(trades: int, now_us: int) -> Iterator[int]:
+    step_us = 86_400_000_000 // _A_DAY
+    first_us = now_us - 3_600_000_000 - trades * step_us
+    return (first_us + number * step_us for number in range(trades))
+
+
+class _Holding(Desk):
+    """A broker that holds what the book holds."""
+
+    async def evidence(self, order_refs: object) -> Evidence:
+        """All of it."""
+        return Evidence((), frozenset(), {f"S{number:03d}": _SHARES for number in range(_OPEN)})
+
+
+async def _start(path: Path) -> float:
+    begin = time.perf_counter()
+    store = SqliteStore(await ThreadWriter.open(path), path)
+    silence, broker, rules = Silence(), _Holding(), Rules()
+    clock = SteppedClock(_NOW)
+    ports = Ports(store=store, broker=broker, clock=clock, log=silence, recorder=silence, spill=NoSpill())
+    engine = Engine(
+        await store.load(_ACCOUNT),
+        await store.history(_ACCOUNT, _NOW - timedelta(days=10)),
+        ports,
+        Chain(Families.of({}), rules, Costs()),
+        load_calendar(),
+        StrategyHost(NoStrategy(), "none", rules),
+        Inbox(),
+        timedelta(minutes=1),
+    )
+    await recover(engine, broker, silence)
+    taken = time.perf_counter() - begin
+    await store.close()
+    if len(engine.book.positions) != _OPEN or engine.book.halts:
+        raise SystemExit("the benchmark's book was not recovered")
+    return taken
+
+
+def measure() -> list[Figure]:
+    """The same start on three books, in turn."""
+    SCRATCH.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="startup-", dir=SCRATCH))
+    times: dict[int, list[float]] = {size: [] for size in _SIZES}
+    try:
+        for size in _SIZES:
+            _make_book(folder / f"{size}.db", size)
+        for _ in range(_ROUNDS):
+            for size, taken in times.items():
+                taken.append(asyncio.run(_start(folder / f"{size}.db")))
+    finally:
+        shutil.rmtree(folder)
+    figures = [
+        Figure(name=f"start, {size:,} trades and {_OPEN} positions", measured=median(taken) * 1e3, unit="ms")
+        for size, taken in times.items()
+    ]
+    ratio = median(large / small for large, small in zip(times[_SIZES[-1]], times[_SIZES[0]], strict=True))
+    return [*figures, Figure(name="  largest beside smallest", measured=ratio, at_most=2)]
+
+
+if __name__ == "__main__":
+    show(measure())

@@ -1,0 +1,338 @@
+-- The book. Every rule that the database can keep by itself, it keeps.
+--
+-- Rule 1: money is INTEGER micros (1e-6 USD), time is INTEGER microseconds since 1970 UTC, from the injected clock.
+-- Rule 2: the account stands in every key. There is no row without one.
+-- Rule 3: what happened (fills, events, cash movements) is append-only; a correction is a new row that reverses.
+-- Rule 4: tables are called book_*; the plain names are views for people, in dollars and ISO-8601 UTC.
+
+CREATE TABLE book_stamp (
+    one          INTEGER PRIMARY KEY CHECK (one = 1),
+    kind         TEXT    NOT NULL CHECK (kind IN ('simulated', 'paper', 'live', 'replay')),
+    book_id      TEXT    NOT NULL,
+    epoch        INTEGER NOT NULL CHECK (epoch >= 1),
+    seed         INTEGER NOT NULL,
+    created_us   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE book_accounts (
+    account               TEXT    PRIMARY KEY CHECK (account GLOB '[a-z]*' AND length(account) <= 12),
+    starting_cash_micros  INTEGER NOT NULL CHECK (starting_cash_micros >= 0),
+    cash_micros           INTEGER NOT NULL,
+    reserved_micros       INTEGER NOT NULL DEFAULT 0 CHECK (reserved_micros >= 0),
+    orders_made           INTEGER NOT NULL DEFAULT 0 CHECK (orders_made >= 0),
+    signals_seen          INTEGER NOT NULL DEFAULT 0 CHECK (signals_seen >= 0),
+    opened_us             INTEGER NOT NULL,
+    updated_us            INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE book_orders (
+    order_ref     TEXT    PRIMARY KEY,
+    account       TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol        TEXT    NOT NULL,
+    side          TEXT    NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    quantity      INTEGER NOT NULL CHECK (quantity > 0),
+    filled        INTEGER NOT NULL DEFAULT 0 CHECK (filled >= 0),
+    limit_micros  INTEGER CHECK (limit_micros > 0),
+    state         TEXT    NOT NULL CHECK (state IN
+                    ('created', 'working', 'cancelling', 'unknown', 'filled', 'cancelled', 'rejected')),
+    purpose       TEXT    NOT NULL CHECK (purpose IN ('entry', 'exit', 'eod', 'manual', 'adjust')),
+    reason        TEXT    NOT NULL,
+    signal_id     TEXT    NOT NULL,
+    created_us    INTEGER NOT NULL,
+    updated_us    INTEGER NOT NULL,
+    CONSTRAINT an_entry_buys_at_a_limit CHECK (purpose <> 'entry' OR (side = 'BUY' AND limit_micros IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_live_exit_per_symbol ON book_orders (account, symbol)
+    WHERE side = 'SELL' AND state IN ('created', 'working', 'cancelling', 'unknown');
+
+CREATE TABLE book_locks (
+    order_ref        TEXT    PRIMARY KEY REFERENCES book_orders (order_ref) DEFERRABLE INITIALLY DEFERRED,
+    account          TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol           TEXT    NOT NULL,
+    family           TEXT    NOT NULL,
+    direction        INTEGER NOT NULL CHECK (direction IN (-1, 1)),
+    reserved_micros  INTEGER NOT NULL CHECK (reserved_micros >= 0),
+    takes_slot       INTEGER NOT NULL CHECK (takes_slot IN (0, 1)),
+    acquired_us      INTEGER NOT NULL,
+    released_us      INTEGER,
+    evidence         TEXT,
+    CONSTRAINT released_only_by_evidence CHECK ((released_us IS NULL) = (evidence IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX one_working_opening_order_per_symbol ON book_locks (account, symbol) WHERE released_us IS NULL;
+CREATE INDEX live_inverse_locks ON book_locks (account, family) WHERE released_us IS NULL AND direction = -1;
+
+CREATE TABLE book_positions (
+    account             TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol              TEXT    NOT NULL,
+    family              TEXT    NOT NULL,
+    direction           INTEGER NOT NULL CHECK (direction IN (-1, 1)),
+    quantity            INTEGER NOT NULL CHECK (quantity >= 0),
+    cost_micros         INTEGER NOT NULL CHECK (cost_micros >= 0),
+    stop_micros         INTEGER,
+    take_profit_micros  INTEGER,
+    state               TEXT    NOT NULL CHECK (state IN ('flat', 'open', 'closing')),
+    closing_purpose     TEXT,
+    closing_reason      TEXT    NOT NULL,
+    opened_us           INTEGER NOT NULL,
+    updated_us          INTEGER NOT NULL,
+    bought              INTEGER NOT NULL CHECK (bought >= quantity),
+    bought_micros       INTEGER NOT NULL,
+    sold_micros         INTEGER NOT NULL,
+    realized_micros     INTEGER NOT NULL,
+    PRIMARY KEY (account, symbol),
+    CONSTRAINT flat_means_nothing_held CHECK ((state = 'flat') = (quantity = 0)),
+    CONSTRAINT no_position_without_exits CHECK (quantity = 0 OR (stop_micros IS NOT NULL AND take_profit_micros IS NOT NULL)),
+    CONSTRAINT no_exits_without_position CHECK (quantity <> 0 OR (stop_micros IS NULL AND take_profit_micros IS NULL)),
+    CONSTRAINT stop_below_take_profit CHECK (stop_micros > 0 AND stop_micros < take_profit_micros),
+    CONSTRAINT closing_has_a_purpose CHECK ((state = 'closing') = (closing_purpose IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX held_inverse_positions ON book_positions (account, family) WHERE quantity > 0 AND direction = -1;
+
+CREATE TABLE book_fills (
+    id                 INTEGER PRIMARY KEY,
+    account            TEXT    NOT NULL REFERENCES book_accounts (account),
+    execution_id       TEXT    NOT NULL,
+    order_ref          TEXT    NOT NULL,
+    symbol             TEXT    NOT NULL,
+    side               TEXT    NOT NULL CHECK (side IN ('BUY', 'SELL')),
+    quantity           INTEGER NOT NULL CHECK (quantity > 0),
+    price_micros       INTEGER NOT NULL CHECK (price_micros > 0),
+    commission_micros  INTEGER NOT NULL,
+    realized_micros    INTEGER NOT NULL,
+    purpose            TEXT    NOT NULL,
+    reason             TEXT    NOT NULL,
+    executed_us        INTEGER NOT NULL,
+    booked_us          INTEGER NOT NULL,
+    CONSTRAINT an_execution_counts_once UNIQUE (account, execution_id)
+) STRICT;
+
+CREATE TABLE book_lots (
+    account       TEXT    NOT NULL REFERENCES book_accounts (account),
+    execution_id  TEXT    NOT NULL,
+    symbol        TEXT    NOT NULL,
+    opened_us     INTEGER NOT NULL,
+    remaining     INTEGER NOT NULL CHECK (remaining >= 0),
+    cost_micros   INTEGER NOT NULL CHECK (cost_micros >= 0),
+    PRIMARY KEY (account, execution_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX open_lots ON book_lots (account, symbol) WHERE remaining > 0;
+
+CREATE TABLE book_round_trips (
+    id             INTEGER PRIMARY KEY,
+    account        TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol         TEXT    NOT NULL,
+    opened_us      INTEGER NOT NULL,
+    closed_us      INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL CHECK (quantity > 0),
+    bought_micros  INTEGER NOT NULL,
+    sold_micros    INTEGER NOT NULL,
+    pnl_micros     INTEGER NOT NULL,
+    exit_reason    TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE book_signals (
+    account      TEXT    NOT NULL REFERENCES book_accounts (account),
+    id           TEXT    NOT NULL,
+    symbol       TEXT    NOT NULL,
+    probability  REAL,
+    signal_us    INTEGER NOT NULL,
+    received_us  INTEGER NOT NULL,
+    source       TEXT    NOT NULL,
+    outcome      TEXT    NOT NULL CHECK (outcome IN ('ordered', 'closing', 'unchanged', 'refused')),
+    stage        TEXT,
+    rule         TEXT,
+    measured     REAL,
+    limit_value  REAL,
+    detail       TEXT    NOT NULL,
+    order_ref    TEXT    NOT NULL,
+    count        INTEGER NOT NULL CHECK (count >= 1),
+    PRIMARY KEY (account, id),
+    CONSTRAINT a_no_has_a_rule CHECK (outcome <> 'refused' OR rule IS NOT NULL)
+) STRICT;
+
+CREATE TABLE book_inbox (
+    account  TEXT    NOT NULL REFERENCES book_accounts (account),
+    path     TEXT    NOT NULL,
+    offset   INTEGER NOT NULL CHECK (offset >= 0),
+    line     INTEGER NOT NULL CHECK (line >= 0),
+    PRIMARY KEY (account, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book_halts (
+    id              INTEGER PRIMARY KEY,
+    account         TEXT    NOT NULL REFERENCES book_accounts (account),
+    scope           TEXT    NOT NULL CHECK (scope IN ('all', 'family', 'symbol')),
+    target          TEXT    NOT NULL,
+    reason          TEXT    NOT NULL,
+    since_us        INTEGER NOT NULL,
+    cleared_us      INTEGER,
+    cleared_reason  TEXT
+) STRICT;
+
+CREATE UNIQUE INDEX one_halt_per_scope ON book_halts (account, scope, target) WHERE cleared_us IS NULL;
+
+CREATE TABLE book_days (
+    account                TEXT    NOT NULL REFERENCES book_accounts (account),
+    day                    TEXT    NOT NULL CHECK (day GLOB '????-??-??'),
+    started_us             INTEGER NOT NULL,
+    opening_equity_micros  INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book_events (
+    account  TEXT    NOT NULL REFERENCES book_accounts (account),
+    seq      INTEGER NOT NULL CHECK (seq >= 1),
+    type     TEXT    NOT NULL,
+    symbol   TEXT    NOT NULL,
+    at_us    INTEGER NOT NULL,
+    data     TEXT    NOT NULL,
+    hash     TEXT    NOT NULL CHECK (length(hash) = 64),
+    PRIMARY KEY (account, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE book_inputs (
+    seq      INTEGER PRIMARY KEY,
+    account  TEXT    NOT NULL,
+    at_us    INTEGER NOT NULL,
+    kind     TEXT    NOT NULL,
+    data     TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE book_marks (
+    account        TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol         TEXT    NOT NULL,
+    price_micros   INTEGER NOT NULL CHECK (price_micros > 0),
+    at_us          INTEGER NOT NULL,
+    PRIMARY KEY (account, symbol)
+) STRICT, WITHOUT ROWID;
+
+-- The family's other side is refused while this side is held, working or of unknown fate (incident 1). Inverse
+-- positions are few and have indexes of their own, so that the common entry asks two empty ones.
+CREATE TRIGGER family_inverse_side_is_taken BEFORE INSERT ON book_locks
+WHEN NEW.direction = 1 AND (
+    EXISTS (SELECT 1 FROM book_locks
+            WHERE account = NEW.account AND family = NEW.family AND released_us IS NULL AND direction = -1)
+    OR EXISTS (SELECT 1 FROM book_positions
+               WHERE account = NEW.account AND family = NEW.family AND quantity > 0 AND direction = -1))
+BEGIN SELECT RAISE(ABORT, 'family_opposite_side_refused'); END;
+
+CREATE TRIGGER family_long_side_is_taken BEFORE INSERT ON book_locks
+WHEN NEW.direction = -1 AND (
+    EXISTS (SELECT 1 FROM book_locks INDEXED BY one_working_opening_order_per_symbol
+            WHERE account = NEW.account AND released_us IS NULL AND family = NEW.family AND direction = 1)
+    OR EXISTS (SELECT 1 FROM book_positions
+               WHERE account = NEW.account AND family = NEW.family AND quantity > 0 AND direction = 1))
+BEGIN SELECT RAISE(ABORT, 'family_opposite_side_refused'); END;
+
+-- Cash that is reserved is spent (incident 2: the same cash bought fifty-two times).
+CREATE TRIGGER cash_is_reserved_once BEFORE INSERT ON book_locks
+WHEN (SELECT cash_micros - reserved_micros FROM book_accounts WHERE account = NEW.account) < NEW.reserved_micros
+BEGIN SELECT RAISE(ABORT, 'cash_is_reserved_once'); END;
+
+CREATE TRIGGER lock_reserves_cash AFTER INSERT ON book_locks
+BEGIN
+    UPDATE book_accounts SET reserved_micros = reserved_micros + NEW.reserved_micros WHERE account = NEW.account;
+END;
+
+CREATE TRIGGER lock_gives_back_cash AFTER UPDATE OF reserved_micros ON book_locks
+BEGIN
+    UPDATE book_accounts SET reserved_micros = reserved_micros + NEW.reserved_micros - OLD.reserved_micros
+    WHERE account = NEW.account;
+END;
+
+CREATE TRIGGER a_released_lock_stays_released BEFORE UPDATE ON book_locks WHEN OLD.released_us IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'a_released_lock_stays_released'); END;
+
+CREATE TRIGGER locks_are_kept BEFORE DELETE ON book_locks
+BEGIN SELECT RAISE(ABORT, 'locks_are_kept'); END;
+
+-- An exit never asks for more than is held (a sell beyond it would open a short).
+CREATE TRIGGER exit_within_what_is_held BEFORE INSERT ON book_orders
+WHEN NEW.side = 'SELL' AND NEW.purpose <> 'adjust' AND NEW.quantity > coalesce(
+    (SELECT quantity FROM book_positions WHERE account = NEW.account AND symbol = NEW.symbol), 0)
+BEGIN SELECT RAISE(ABORT, 'exit_within_what_is_held'); END;
+
+CREATE TRIGGER fills_are_append_only_u BEFORE UPDATE ON book_fills
+BEGIN SELECT RAISE(ABORT, 'fills_are_append_only'); END;
+CREATE TRIGGER fills_are_append_only_d BEFORE DELETE ON book_fills
+BEGIN SELECT RAISE(ABORT, 'fills_are_append_only'); END;
+CREATE TRIGGER events_are_append_only_u BEFORE UPDATE ON book_events
+BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
+CREATE TRIGGER events_are_append_only_d BEFORE DELETE ON book_events
+BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
+CREATE TRIGGER orders_are_kept BEFORE DELETE ON book_orders
+BEGIN SELECT RAISE(ABORT, 'orders_are_kept'); END;
+
+-- Views for people. Dollars are numbers, rounded; times are ISO-8601 UTC.
+
+CREATE VIEW positions AS
+SELECT account, symbol, quantity,
+       CASE WHEN quantity > 0 THEN round(cost_micros / 1e6 / quantity, 4) ELSE 0.0 END AS avg_cost,
+       round(take_profit_micros / 1e6, 4) AS take_profit,
+       round(stop_micros / 1e6, 4)        AS stop_loss,
+       state,
+       strftime('%Y-%m-%dT%H:%M:%fZ', opened_us / 1e6, 'unixepoch')  AS opened_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at
+FROM book_positions;
+
+CREATE VIEW trades AS
+SELECT id, account, symbol, side, quantity,
+       round(price_micros / 1e6, 4)      AS price,
+       round(commission_micros / 1e6, 4) AS commission,
+       round(realized_micros / 1e6, 4)   AS realized_pnl,
+       purpose, reason, execution_id, order_ref,
+       strftime('%Y-%m-%dT%H:%M:%fZ', executed_us / 1e6, 'unixepoch') AS timestamp
+FROM book_fills;
+
+CREATE VIEW orders AS
+SELECT order_ref, account, symbol, side, quantity, filled, state, purpose, reason,
+       round(limit_micros / 1e6, 4) AS limit_price, signal_id,
+       strftime('%Y-%m-%dT%H:%M:%fZ', created_us / 1e6, 'unixepoch') AS created_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at
+FROM book_orders;
+
+CREATE VIEW signals AS
+SELECT id, account, symbol, probability,
+       strftime('%Y-%m-%dT%H:%M:%fZ', signal_us / 1e6, 'unixepoch') AS timestamp,
+       source, outcome, stage, rule, measured, limit_value, detail, count, order_ref
+FROM book_signals;
+
+CREATE VIEW events AS
+SELECT seq, account, type, symbol,
+       strftime('%Y-%m-%dT%H:%M:%fZ', at_us / 1e6, 'unixepoch') AS timestamp,
+       data
+FROM book_events;
+
+CREATE VIEW round_trips AS
+SELECT account, symbol,
+       strftime('%Y-%m-%dT%H:%M:%fZ', opened_us / 1e6, 'unixepoch') AS opened_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', closed_us / 1e6, 'unixepoch') AS closed_at,
+       round(bought_micros / 1e6 / quantity, 4) AS entry_price,
+       round(sold_micros / 1e6 / quantity, 4)   AS exit_price,
+       quantity,
+       round(pnl_micros / 1e6, 4) AS pnl,
+       exit_reason
+FROM book_round_trips;
+
+CREATE VIEW account AS
+SELECT a.account,
+       round(a.starting_cash_micros / 1e6, 2) AS starting_cash,
+       round(a.cash_micros / 1e6, 2)          AS cash,
+       round((a.cash_micros + coalesce(h.value_micros, 0)) / 1e6, 2) AS equity,
+       round(coalesce((SELECT sum(realized_micros) FROM book_fills f WHERE f.account = a.account), 0) / 1e6, 2)
+           AS realized_pnl,
+       round(coalesce(h.value_micros - h.cost_micros, 0) / 1e6, 2) AS unrealized_pnl,
+       strftime('%Y-%m-%dT%H:%M:%fZ', a.updated_us / 1e6, 'unixepoch') AS timestamp
+FROM book_accounts a
+LEFT JOIN (
+    SELECT p.account,
+           sum(coalesce(m.price_micros * p.quantity, p.cost_micros)) AS value_micros,
+           sum(p.cost_micros) AS cost_micros
+    FROM book_positions p LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol
+    WHERE p.quantity > 0
+    GROUP BY p.account
+) h ON h.account = a.account;

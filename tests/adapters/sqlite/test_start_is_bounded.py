@@ -1,0 +1,64 @@
+"""A start reads what is open and what is newest: it does not take longer with the years."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from trader.adapters.sqlite.database import READ_AT_START_BYTES, connect
+from trader.adapters.sqlite.queries import QUERIES, SCHEMA
+from trader.domain.errors import BookBroken
+
+READ_AT_START = (
+    "stamp",
+    "account",
+    "held_positions",
+    "open_lots",
+    "live_orders",
+    "live_locks",
+    "halts",
+    "newest_day",
+    "openings_since",
+    "ended_orders",
+    "journal_head",
+)
+READ_BACKWARDS = ("newest_fills", "newest_signals", "newest_round_trips")
+
+
+def plan(name: str) -> list[str]:
+    with closing(sqlite3.connect(":memory:")) as book:
+        book.executescript(SCHEMA)
+        query = QUERIES[name]
+        values = {"account": "paper"} if ":account" in query else ("paper",) * query.count("?")
+        return [row[3] for row in book.execute(f"EXPLAIN QUERY PLAN {query}", values)]
+
+
+@pytest.mark.parametrize("name", READ_AT_START)
+def test_what_a_start_reads_is_found_by_an_index(name: str) -> None:
+    assert [step for step in plan(name) if step.startswith("SCAN") and "book_stamp" not in step] == []
+
+
+@pytest.mark.parametrize(("name", "index"), [("open_lots", "open_lots"), ("live_orders", "one_live_exit_per_symbol")])
+def test_what_is_open_is_found_by_the_index_of_what_is_open(name: str, index: str) -> None:
+    assert any(f"INDEX {index}" in step for step in plan(name))
+
+
+@pytest.mark.parametrize("name", READ_BACKWARDS)
+def test_what_is_newest_is_read_backwards_without_sorting(name: str) -> None:
+    [step] = plan(name)
+    assert step.startswith("SCAN")
+    assert "INDEX" not in step
+
+
+def test_damage_is_found_at_the_start_of_a_book_that_is_quick_to_read(tmp_path: Path) -> None:
+    """A larger one is looked through by `doctor --full` and with each backup."""
+    path = tmp_path / "book.db"
+    connect(path).close()
+    size = path.stat().st_size
+    assert size < READ_AT_START_BYTES
+    with path.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(b"\xff" * 4096)
+    with pytest.raises(BookBroken, match="damaged"):
+        connect(path).close()
