@@ -11,13 +11,14 @@ is driven by hand, so that a test reads like the script of a day:
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from invariants import violations
 
 from trader.adapters.calendar import load_calendar
@@ -25,6 +26,7 @@ from trader.adapters.clock import SteppedClock
 from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.paper.broker import PaperBroker, Script, Treatment
 from trader.adapters.spill_file import SpillFile
+from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect, read_only
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
@@ -544,6 +546,18 @@ class Market:
     def rules(self) -> list[str]:
         """The rules that refused a signal, oldest first."""
         return [rule for (rule,) in self.sql("SELECT rule FROM signals WHERE outcome = 'refused' ORDER BY rowid")]
+
+
+@contextmanager
+def an_unwritable_book(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Meanwhile every commit fails in its last statement, as on a disk that is full."""
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(transaction, "_write_events", fail)
+        yield
 
 
 @asynccontextmanager

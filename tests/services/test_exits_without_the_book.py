@@ -1,30 +1,14 @@
 """The book cannot be written: entries stop, exits go on by the spill file and come home once."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from builders import MINUTE, Market, a_bar, a_machine
+from builders import MINUTE, Market, a_bar, a_machine, an_unwritable_book
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.spill_file import SpillFile
-from trader.adapters.sqlite import transaction
 from trader.domain.events import CommandName, JournalType
 from trader.domain.market import BarTime
-
-
-@contextmanager
-def an_unwritable_book(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every commit fails in its last statement."""
-
-    def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(transaction, "_write_events", fail)
-        yield
 
 
 async def holding(market: Market, *symbols: str) -> dict[str, int]:

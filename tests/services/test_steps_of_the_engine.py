@@ -2,16 +2,14 @@
 
 import asyncio
 import re
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from builders import CONFIGURATION, NOON, a_machine
+from builders import CONFIGURATION, NOON, a_machine, an_unwritable_book
 
 from trader import Signal
 from trader.adapters.paper.broker import Treatment
-from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.adapters.sqlite.rows import to_us
 from trader.app.settings import load_settings
@@ -105,8 +103,7 @@ async def test_a_cancel_that_was_not_committed_was_not_asked(tmp_path: Path, mon
     """Nor does an entry of unknown fate show by its state that it was asked: it has to be asked again."""
     async with a_machine(tmp_path, script=lambda _: Treatment(lose_acknowledgement=True, parts=(0,))) as market:
         await market.bar({"JD": 0.9})
-        with monkeypatch.context() as broken:
-            broken.setattr(transaction, "_write_events", fail)
+        with an_unwritable_book(monkeypatch):
             await market.wait(61)
         assert market.one("SELECT state FROM orders") == "unknown"
         await market.wait(1)
@@ -114,16 +111,11 @@ async def test_a_cancel_that_was_not_committed_was_not_asked(tmp_path: Path, mon
         market.check()
 
 
-def fail(*_: object) -> None:
-    raise sqlite3.OperationalError("disk I/O error")
-
-
 async def test_a_command_that_could_not_be_written_is_done_once_as_soon_as_it_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_machine(tmp_path) as market:
-        with monkeypatch.context() as broken:
-            broken.setattr(transaction, "_write_events", fail)
+        with an_unwritable_book(monkeypatch):
             answer = await market.command(CommandName.ADJUST, amount_micros=1_000_000)
             assert answer.startswith("refused for now")
             assert market.one("SELECT cash FROM account") == 100_000
@@ -140,8 +132,7 @@ async def test_entries_stop_with_the_first_step_that_was_not_written_and_go_on_w
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_machine(tmp_path) as market:
-        with monkeypatch.context() as broken:
-            broken.setattr(transaction, "_write_events", fail)
+        with an_unwritable_book(monkeypatch):
             await market.bar({"QQQ": 0.8})
             assert market.broker.orders_received == 0
         await market.bar({"AAPL": 0.8})
@@ -157,10 +148,8 @@ async def test_a_signal_that_could_not_be_written_is_told_so_and_not_taken_up_ag
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_machine(tmp_path) as market:
-        with monkeypatch.context() as broken:
-            broken.setattr(transaction, "_write_events", fail)
-            with pytest.raises(BookUnwritable):
-                await market.submit("QQQ", 0.8)
+        with an_unwritable_book(monkeypatch), pytest.raises(BookUnwritable):
+            await market.submit("QQQ", 0.8)
         await market.bars(3)
         assert market.broker.orders_received == 0
         assert market.rules() == []
@@ -212,8 +201,7 @@ async def test_the_feed_goes_on_over_a_bar_that_could_not_be_written(
     """Exits need the bars that come."""
     async with a_machine(tmp_path) as market:
         running = asyncio.create_task(market.engine.run())
-        with monkeypatch.context() as broken:
-            broken.setattr(transaction, "_write_events", fail)
+        with an_unwritable_book(monkeypatch):
             market.strategy.words = {"QQQ": 0.8}
             await market.engine.deliver(market.quiet_bar_time())
             assert market.log.said("BOOK UNWRITABLE")

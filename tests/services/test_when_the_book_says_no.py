@@ -1,35 +1,19 @@
 """A step that cannot be written, and a step that the book's own rules refuse: what is lost, and what goes on."""
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builders import MINUTE, Market, a_bar, a_fill, a_machine
+from builders import MINUTE, Market, a_bar, a_fill, a_machine, an_unwritable_book
 
 from trader import Signal
 from trader.adapters.paper.broker import Treatment
-from trader.adapters.sqlite import transaction
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
 from trader.domain.events import Command, CommandName, FillReported, InboxOffset, JournalType, SignalReceived, Tick
 from trader.domain.market import BarTime
 from trader.domain.order import Fill, Order
 from trader.services.settlement import Settlement
-
-
-@contextmanager
-def an_unwritable_book(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every commit fails in its last statement."""
-
-    def fail(*_: object) -> None:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    with monkeypatch.context() as broken:
-        broken.setattr(transaction, "_write_events", fail)
-        yield
 
 
 async def holding(market: Market, *symbols: str) -> None:
