@@ -88,7 +88,7 @@ class Commands:
             self._execution.close(step, Close(position.symbol, Purpose.MANUAL, ExitReason.MANUAL))
         for lock in list(draft.locks.values()):
             if _in_scope(lock, command):
-                self._execution.cancel(step, lock.order_ref, f"flatten: {command.reason}")
+                self._execution.cancelling.ask(step, lock.order_ref, f"flatten: {command.reason}")
         return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
 
     def _adjust(self, step: Step, command: Command) -> str:

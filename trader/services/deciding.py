@@ -13,12 +13,13 @@ from trader.domain.events import JsonValue
 from trader.domain.market import Prices
 from trader.domain.order import OrderState
 from trader.domain.portfolio import Day, Portfolio
+from trader.domain.reference import base32
 from trader.domain.session import SessionDay, new_york_date
 from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import decided_before
-from trader.services.draft import Draft, base32
+from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.step import Level, Step
 
@@ -150,7 +151,7 @@ class Deciding:
         for close in decision.closes:
             self._execution.close(step, close)
         for ref in decision.cancels:
-            self._execution.cancel(step, ref, f"signal {signal.id}, probability {signal.probability:.4g}")
+            self._execution.cancelling.ask(step, ref, f"signal {signal.id}, probability {signal.probability:.4g}")
         if decision.reduction is not None:
             self._execution.exit(step, decision.reduction)
         if decision.ticket is not None:

@@ -15,37 +15,11 @@ from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Halt
+from trader.domain.reference import order_ref, reference_number
 from trader.services.ports import Booking, Clearance, Commit, Entry, Exit, Release
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
-
-_BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def base32(number: int) -> str:
-    """A number in Crockford's base 32, at least four digits: short, and hard to misread."""
-    digits = ""
-    while number:
-        number, digit = divmod(number, 32)
-        digits = _BASE32[digit] + digits
-    return digits.rjust(4, "0")
-
-
-def reference_number(ref: str) -> int:
-    """Which order of its account and epoch a reference names: the inverse of `order_ref`."""
-    number = 0
-    for digit in ref.rpartition("-")[2]:
-        number = number * 32 + _BASE32.index(digit)
-    return number
-
-
-def order_ref(account: str, epoch: int, number: int) -> str:
-    """The reference an order carries to the broker: account, book epoch, number. At most 32 of `[A-Za-z0-9-]`.
-
-    The epoch grows when a book is restored, so no reference is ever used twice.
-    """
-    return f"{account}-{epoch}-{base32(number)}"
 
 
 class Draft:

@@ -1,7 +1,6 @@
-"""Execution: what the broker says about orders, entries that take too long, and positions on their way out."""
+"""Execution: what the broker says about orders, and positions on their way out."""
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from trader.domain.decision import Close, ExitTicket, Purpose, Signal
 from trader.domain.errors import IllegalTransition
@@ -9,9 +8,10 @@ from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, Ord
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Family
 from trader.domain.ledger import Position, PositionState
-from trader.domain.order import Order, OrderEvent, OrderState, PendingLock
+from trader.domain.order import Order, OrderEvent, OrderState
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
+from trader.services.cancelling import Cancelling
 from trader.services.step import Level, Step
 
 OrderReport = OrderAccepted | OrderCancelled | OrderRejected | OrderLost
@@ -27,31 +27,17 @@ _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
 _ANSWER_PATIENCE = timedelta(seconds=10)
 _FORGET_FAILED = timedelta(minutes=1)
-_ASKED = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
-"""What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
-_CANCEL_PATIENCE = timedelta(seconds=10)
 _EXIT_PATIENCE = timedelta(seconds=120)
-
-
-class _Asked(NamedTuple):
-    """When an order was asked to be cancelled."""
-
-    first: datetime
-    last: datetime
 
 
 class Execution:
     """Follows orders to their end."""
 
     def __init__(self, rules: Rules) -> None:
-        self._entry_timeout = timedelta(seconds=rules.entry_timeout_s)
+        self.cancelling = Cancelling(timedelta(seconds=rules.entry_timeout_s))
         self._failed_exits: dict[str, str] = {}
         """Symbol -> the exit that failed last."""
         self._failed_at: dict[str, datetime] = {}
-        self._cancels_asked: dict[str, _Asked] = {}
-        self._cancel_next: dict[str, str] = {}
-        self._cancel_before: dict[str, str] = {}
-        """What was to be cancelled next when the step began."""
         self._overdue: dict[str, str] = {}
 
     def report(self, step: Step, event: OrderReport) -> None:
@@ -84,7 +70,7 @@ class Execution:
         """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
         if order.live:
             return
-        self._cancels_asked.pop(order.ref, None)
+        self.cancelling.ended(order.ref)
         lock = step.draft.locks.get(order.symbol)
         if lock is not None and lock.order_ref == order.ref:
             evidence = f"{order.state}: {reason}"
@@ -100,38 +86,14 @@ class Execution:
         self._failed_at.setdefault(order.ref, order.updated_at)
         self._failed_exits[order.symbol] = order.ref
 
-    def cancel(self, step: Step, order_ref: str, why: str) -> None:
-        """Ask once for a working entry to be cancelled, and once more after a restart: the first may not have left."""
-        order = step.draft.orders.get(order_ref)
-        if order is None or order_ref in step.cancel:
-            return
-        if order_ref in step.decided:
-            self._cancel_next[order_ref] = why  # not sent yet: there is nothing the broker could cancel
-            return
-        asked = self._cancels_asked.get(order_ref)
-        if asked is not None and (order.state in _ASKED or step.draft.now - asked.last < _CANCEL_PATIENCE):
-            return
-        self._cancels_asked[order_ref] = _Asked(asked.first if asked else step.draft.now, step.draft.now)
-        after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)
-        step.draft.set_order(after)
-        step.draft.note(JournalType.ORDER_STATE, order.symbol, order_ref=order_ref, state=after.state, reason=why)
-        step.cancel.append(order_ref)
+    def not_committed(self) -> None:
+        """What was paged and asked in a step that has not happened is paged and asked again."""
+        self.cancelling.not_committed()
+        self._overdue.clear()
 
     def refused(self, order: Order) -> None:
         """An exit that the database refused is tried again, not hammered."""
         self._failed(order)
-
-    def not_committed(self) -> None:
-        """What a step that has not happened was to cancel next is still to be cancelled next."""
-        self._cancel_next = self._cancel_before
-        self._overdue.clear()
-
-    def cancel_unwanted(self, step: Step) -> None:
-        """Entries that were unwanted before they had left are taken back now."""
-        unwanted, self._cancel_next = self._cancel_next, {}
-        self._cancel_before = unwanted
-        for order_ref, why in sorted(unwanted.items()):
-            self.cancel(step, order_ref, why)
 
     def doubt_unanswered(self, step: Step) -> None:
         """An order that the broker has not answered in time is of unknown fate: nothing may be assumed of it."""
@@ -139,21 +101,6 @@ class Execution:
             waits = step.draft.now - order.created_at
             if order.state is OrderState.CREATED and waits >= _ANSWER_PATIENCE:
                 self.report(step, OrderLost(order.ref, f"no answer in {waits.total_seconds():.0f} s"))
-
-    def cancel_late_entries(self, step: Step) -> None:
-        """An entry that is not done in time is taken back; what was filled stays.
-
-        Judged when time is told (a bar, a tick): whatever the broker reported before that has been heard by then.
-        """
-        deadline = step.draft.now - self._entry_timeout
-        for lock in list(step.draft.locks.values()):
-            if lock.acquired_at <= deadline:
-                self.cancel(step, lock.order_ref, f"not done in {self._entry_timeout.total_seconds():.0f} s")
-
-    def cancel_entries(self, step: Step, why: str) -> None:
-        """Ask for every working entry to be cancelled."""
-        for lock in list(step.draft.locks.values()):
-            self.cancel(step, lock.order_ref, why)
 
     def close(self, step: Step, close: Close) -> None:
         """Mark a position as on its way out; `pursue_exits` does the rest until it is flat."""
@@ -197,11 +144,11 @@ class Execution:
             self._page_overdue(step, position.symbol)
             if self._waits_to_retry(step, position.symbol):
                 continue
-            action = pursue(position, draft.exits.get(position.symbol), self._in_front(step, position.symbol))
+            action = pursue(position, draft.exits.get(position.symbol), self.cancelling.in_front(step, position.symbol))
             if isinstance(action, ExitTicket):
                 self.exit(step, action)
             elif action is not None:
-                self.cancel(step, action.order_ref, f"its position closes: {position.closing_reason}")
+                self.cancelling.ask(step, action.order_ref, f"its position closes: {position.closing_reason}")
 
     def _shrink_exits(self, step: Step) -> None:
         """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended."""
@@ -209,7 +156,7 @@ class Execution:
             position = step.draft.positions.get(order.symbol)
             held = position.quantity if position is not None else 0
             if order.remaining > held:
-                self.cancel(step, order.ref, f"asks for {order.remaining} of {held} held")
+                self.cancelling.ask(step, order.ref, f"asks for {order.remaining} of {held} held")
 
     def _page_overdue(self, step: Step, symbol: str) -> None:
         """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""
@@ -223,13 +170,6 @@ class Execution:
         what = f"exit {order.ref} of {order.remaining} {symbol} is {order.state} for {waits.total_seconds():.0f} s"
         step.draft.note(JournalType.ALARM, symbol, what=what)
         step.say(Level.ERROR, f"EXIT NOT DONE {what}; it stays working account={order.account}")
-
-    def _in_front(self, step: Step, symbol: str) -> PendingLock | None:
-        """The working entry that has to be cancelled before the exit; a cancel that nobody answers holds up none."""
-        lock = step.draft.locks.get(symbol)
-        asked = self._cancels_asked.get(lock.order_ref) if lock is not None else None
-        overdue = asked is not None and step.draft.now - asked.first >= _CANCEL_PATIENCE
-        return None if overdue else lock
 
     def exit(self, step: Step, ticket: ExitTicket) -> None:
         """Draft a reduce-only order, unless the exit slot is taken."""

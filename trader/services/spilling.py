@@ -9,7 +9,8 @@ Rule 3: the first commit that succeeds has it all, once; then the spill is clear
 
 from trader.domain.order import Order
 from trader.domain.portfolio import Book
-from trader.services.draft import Draft, reference_number
+from trader.domain.reference import reference_number
+from trader.services.draft import Draft
 from trader.services.ports import Broker, Log, Spill
 from trader.services.step import Step
 

@@ -86,10 +86,10 @@ class Trading:
             self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
         self._look_at_exits(step, bar_times, session)
-        self._execution.cancel_unwanted(step)
+        self._execution.cancelling.ask_unwanted(step)
         if bar_times or any(isinstance(event, Tick) for event in events):
             self._execution.doubt_unanswered(step)
-            self._execution.cancel_late_entries(step)
+            self._execution.cancelling.ask_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
         self._execution.pursue_exits(step)
@@ -127,7 +127,7 @@ class Trading:
             for close in list(closing_time(draft.positions.values(), session, draft.now)):
                 self._execution.close(step, close)
         if draft.locks and session is not None and draft.now >= session.flatten_at:
-            self._execution.cancel_entries(step, "the session closes")
+            self._execution.cancelling.ask_entries(step, "the session closes")
 
     def _decide_signals(
         self,
