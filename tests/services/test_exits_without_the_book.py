@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from builders import MINUTE, Market, a_bar, a_machine, an_unwritable_book
+from builders import MINUTE, Market, a_bar, a_machine, an_order, an_unwritable_book
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.spill_file import SpillFile
+from trader.domain.decision import Side
 from trader.domain.events import CommandName, JournalType
 from trader.domain.market import BarTime
 
@@ -185,3 +186,39 @@ async def test_an_exit_goes_even_if_the_spill_cannot_take_it_and_says_so(
         assert "NOT EVEN THE SPILL FILE TAKES IT (No space left on device)" in market.log.said("EXIT WITHOUT")[0]
         await market.bar()
         assert market.held() == {}
+
+
+async def test_spilled_exits_that_cannot_be_of_this_book_are_said_and_not_booked(tmp_path: Path) -> None:
+    """Somebody has put another book in its place."""
+    async with a_machine(tmp_path) as market:
+        held = await holding(market, "AAPL")
+        fitting = an_order("AAPL", held["AAPL"], side=Side.SELL, ref="paper-1-0009")
+        market.spill.append(fitting._replace(ref="paper-7-0009"))
+        market.spill.append(fitting._replace(ref="other-1-0009", account="other"))
+        market.spill.append(fitting._replace(quantity=held["AAPL"] + 1))
+        await market.restart()
+        assert len(market.log.said("SPILLED EXIT")) == 3
+        assert all("IS NOT BOOKED" in line for line in market.log.said("SPILLED EXIT"))
+        assert market.one("SELECT count(*) FROM orders WHERE side = 'SELL'") == 0
+        await market.bars(2)
+        assert market.log.said("CONTRADICTION") == []
+        market.check()
+
+
+async def test_of_two_exits_of_one_symbol_the_first_had_ended_when_the_second_was_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end was heard by the run that is over."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        market.script = lambda _: Treatment(reject="not now")
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+            market.script = lambda _: Treatment(parts=(0,))
+            await market.wait(6)
+        assert len(market.spill.read()) == 2
+        await market.restart(keep_broker=True)
+        states = market.sql("SELECT state FROM orders WHERE side = 'SELL' ORDER BY order_ref")
+        assert states == [("cancelled",), ("created",)]
+        assert market.log.said("CONTRADICTION") == []
+        market.check()

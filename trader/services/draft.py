@@ -243,6 +243,9 @@ class Draft:
             del self.commit.orders[order.ref]
             self.commit.spilled.append(order)
             self._note_then(JournalType.ORDER_CREATED, order, _order_data(order))
+            if not order.live:
+                ended = {"order_ref": order.ref, "state": order.state, "reason": "ended before the next exit was sent"}
+                self._note_then(JournalType.ORDER_STATE, order, ended)
 
     def _note_then(self, type_: JournalType, order: Order, data: Mapping[str, JsonValue]) -> None:
         """Append a fact of the moment when the order was made."""

@@ -7,9 +7,9 @@ Rule 3: the first commit that succeeds has it all, once; then the spill is clear
 (its number is not above the book's) is not taken up again.
 """
 
-from trader.domain.order import Order
+from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Book
-from trader.domain.reference import reference_number
+from trader.domain.reference import order_ref, reference_number
 from trader.services.draft import Draft
 from trader.services.ports import Broker, Log, Spill
 from trader.services.step import Step
@@ -29,13 +29,18 @@ class Spilling:
 
     def take_up(self, book: Book) -> None:
         """At a start: what a run that is over has sent and could not book."""
-        found = [order for order in self._spill.read() if order.account == book.account]
-        self._orders = [order for order in found if reference_number(order.ref) > book.orders_made]
-        for order in self._orders:
-            self._log.error(
-                f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} had left while the book could not be "
-                f"written; it is booked now account={order.account}"
-            )
+        for order in self._spill.read():
+            strange = _strange(order, book)
+            if strange:
+                self._log.error(
+                    f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} IS NOT BOOKED: {strange}"
+                )
+            elif reference_number(order.ref) > book.orders_made:
+                self._orders = [*(_ended_before(order, earlier) for earlier in self._orders), order]
+                self._log.error(
+                    f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} had left while the book could not "
+                    f"be written; it is booked now account={order.account}"
+                )
 
     def into(self, draft: Draft) -> None:
         """A step begins with it."""
@@ -48,8 +53,8 @@ class Spilling:
             self._write_down(exit_.order)
             self._orders.append(exit_.order)
             self._broker.place(exit_.order)
-        for order_ref in step.cancel:
-            self._broker.cancel(order_ref)
+        for ref in step.cancel:
+            self._broker.cancel(ref)
 
     def _write_down(self, order: Order) -> None:
         where = "it is in the spill file"
@@ -71,3 +76,19 @@ class Spilling:
             self._spill.clear()
         except OSError as error:  # its orders are in the book, which knows them again
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
+
+
+def _ended_before(order: Order, earlier: Order) -> Order:
+    """An exit of a symbol is made when the one before it has ended; how, only the run that is over has heard."""
+    return earlier._replace(state=OrderState.CANCELLED) if earlier.symbol == order.symbol else earlier
+
+
+def _strange(order: Order, book: Book) -> str:
+    """Why an exit cannot be one of this book: the book was put in place of the one that it left."""
+    if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
+        return f"it is of another account or another epoch than {book.account}, {book.epoch}"
+    position = book.positions.get(order.symbol)
+    held = position.quantity if position is not None else 0
+    if reference_number(order.ref) > book.orders_made and order.quantity > held:
+        return f"the book holds {held}; see what the broker says of it"
+    return ""
