@@ -1,5 +1,6 @@
 """The book cannot be written: entries stop, exits go on by the spill file and come home once."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,23 @@ async def test_of_two_exits_of_one_symbol_the_first_had_ended_when_the_second_wa
         assert states == [("cancelled",), ("created",)]
         assert market.log.said("CONTRADICTION") == []
         market.check()
+
+
+async def test_a_spilled_exit_that_the_book_refuses_is_said_once_and_stops_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when somebody has changed the book by hand meanwhile."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL", "JD")
+        market.script = lambda _: Treatment(delay_bars=9)
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+        with sqlite3.connect(market.path) as by_hand:
+            by_hand.execute("UPDATE book_positions SET quantity = 1, bought = 1 WHERE symbol = 'AAPL'")
+        by_hand.close()
+        for _ in range(5):
+            await market.wait(1)
+        await market.bar({"JD": 0.5})
+        assert len(market.log.said("SPILLED EXIT")) == 1
+        assert "CANNOT BE BOOKED" in market.log.said("SPILLED EXIT")[0]
+        assert ("SELL", "JD") in market.working()

@@ -258,8 +258,11 @@ class Engine:
         """Something in this step contradicts the book: each event is decided alone, and the guilty one left out."""
         self.trading.not_committed([event for event in gathered if isinstance(event, BarTime)])
         self._riding = []
-        if len(gathered) > 1:
-            for event in gathered:
+        if self._spilling and all(isinstance(event, Tick) for event in gathered):
+            self._spilling.give_up(str(error))
+            return
+        if self._spilling or len(gathered) > 1:
+            for event in (Tick(), *gathered):
                 await self._step([event])
             return
         self._signals_riding = []

@@ -67,6 +67,15 @@ class Spilling:
             f"account={order.account}"
         )
 
+    def give_up(self, why: str) -> None:
+        """The book will never take it: what was sent is for a person to look after. The spill file keeps it."""
+        for order in self._orders:
+            self._log.error(
+                f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} CANNOT BE BOOKED: {why}; compare the "
+                f"book with the broker account={order.account}"
+            )
+        self._orders = []
+
     def written(self) -> None:
         """The book has it all."""
         if not self._orders:
