@@ -143,5 +143,5 @@ async def test_a_correction_never_makes_both_sides_of_a_family(tmp_path: Path) -
 async def test_a_correction_that_cannot_be_an_execution_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     async with a_machine(tmp_path) as market:
         odd = a_fill("JD", 1, 30.0, execution_id="odd", at=market.now)._replace(**wrong)  # type: ignore[arg-type]
-        assert (await market.command(ADJUST, fill=odd)).startswith("refused: a correction with")
+        assert (await market.command(ADJUST, fill=odd)).startswith("refused: it would have")
         assert market.held() == {}

@@ -160,11 +160,14 @@ async def test_an_operator_may_say_that_it_was_filled(tmp_path: Path) -> None:
     async with a_machine(tmp_path, signals=PATIENT) as market:
         await with_a_lost_entry(market)
         quantity = market.one("SELECT quantity FROM orders")
-        assert (await resolve(market, Fate.FILLED)).startswith("refused: a price of 0")
+        assert (await resolve(market, Fate.FILLED)).startswith("refused: it would have a price of 0")
         assert not (await resolve(market, Fate.FILLED, price_micros=30_000_000)).startswith("refused")
         assert market.held() == {"JD": quantity}
         assert market.one("SELECT execution_id FROM trades") == "resolved-paper-1-0001"
         market.check()
+        await market.report(a_fill("JD", quantity, 30.1, order_ref="paper-1-0001", at=market.now))
+        assert market.held() == {"JD": quantity}, "the real report does not book it a second time"
+        assert "all" in market.engine.book.halts
 
 
 async def test_only_an_order_of_unknown_fate_is_resolved_by_hand(tmp_path: Path) -> None:
@@ -173,3 +176,10 @@ async def test_only_an_order_of_unknown_fate_is_resolved_by_hand(tmp_path: Path)
         assert "only an order of unknown fate" in await resolve(market, Fate.CANCELLED)
         assert "is no live order" in await resolve(market, Fate.CANCELLED, "paper-1-0009")
         assert market.working() == [("BUY", "JD")]
+
+
+async def test_a_price_by_hand_never_makes_cash_negative(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        assert (await resolve(market, Fate.FILLED, price_micros=20_000_000_000)).startswith("refused: cash would be")
+        assert market.held() == {}

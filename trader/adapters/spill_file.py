@@ -32,22 +32,37 @@ class SpillFile:
         """Open it; make it when it is new. Raises BookUnwritable."""
         self.path = path
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            missing = _ROOM_BYTES - os.fstat(self._file).st_size
-            if missing > 0:
-                os.pwrite(self._file, bytes(missing), _ROOM_BYTES - missing)
-                os.fsync(self._file)
+            self._open()
         except OSError as error:
             raise BookUnwritable(f"cannot make the spill file {path}: {error.strerror}; free some space") from error
+
+    def _open(self) -> None:
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        missing = _ROOM_BYTES - os.fstat(self._file).st_size
+        if missing > 0:
+            os.pwrite(self._file, bytes(missing), _ROOM_BYTES - missing)
+            os.fsync(self._file)
         self._used = sum(len(line) + 1 for line, _ in self._lines())
 
     def append(self, order: Order) -> None:
         """Write an exit down, and wait for the disk. Raises OSError."""
+        self._make_again()
         line = _line(order)
         if os.pwrite(self._file, line, self._used) != len(line):
             raise OSError(f"only a part of a line was written to {self.path}")
         os.fdatasync(self._file)
         self._used += len(line)
+
+    def _make_again(self) -> None:
+        """Somebody may have removed the file: what is written into it then is found by nobody. Raises OSError."""
+        here = os.fstat(self._file)
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            there = None
+        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
+            os.close(self._file)
+            self._open()
 
     def read(self) -> list[Order]:
         """Every whole line."""

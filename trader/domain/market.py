@@ -117,7 +117,7 @@ class Holding(Protocol):
 class Prices:
     """The last two bars of each symbol. Fed by the engine, read by decisions."""
 
-    __slots__ = ("_before", "_last", "_not_yet_today", "interval", "newest_at", "suspected_splits")
+    __slots__ = ("_before", "_last", "_newest", "_not_yet_today", "interval", "newest_at", "suspected_splits")
 
     def __init__(self) -> None:
         self.interval = timedelta(minutes=1)
@@ -126,11 +126,15 @@ class Prices:
         self.suspected_splits: dict[str, str] = {}
         """Symbols whose first price after a night fits a split, and which."""
         self._not_yet_today: set[str] = set()
+        self._newest: BarTime | None = None
         self._last: dict[str, Bar] = {}
         self._before: dict[str, Bar] = {}
 
     def observe(self, bar_time: BarTime) -> None:
-        """Take in the bars of one bar time."""
+        """Take in the bars of one bar time, once: it may be decided again."""
+        if bar_time is self._newest:
+            return
+        self._newest = bar_time
         self.interval = bar_time.interval
         last, before = self._last, self._before
         if bar_time.ends_at - self.newest_at > _NIGHT:

@@ -1,5 +1,6 @@
 """Orders: what the broker was asked, and the one table of what may become of it."""
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -9,7 +10,9 @@ from trader.domain.errors import IllegalTransition
 from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 
+_ID = re.compile(r"[!-~]{1,64}")
 _MOST_SHARES = 1_000_000_000
+_LARGEST_MICROS = 10_000_000_000 * MICROS_PER_DOLLAR
 _DEAREST_MICROS = 10_000_000 * MICROS_PER_DOLLAR
 
 
@@ -167,6 +170,10 @@ class Fill(NamedTuple):
             return f"a price of {self.price_micros} micros"
         if abs(self.commission_micros) > _DEAREST_MICROS:
             return f"a commission of {self.commission_micros} micros"
+        if self.quantity * self.price_micros > _LARGEST_MICROS:
+            return f"a value of {self.quantity * self.price_micros} micros"
+        if not (_ID.fullmatch(self.execution_id) and _ID.fullmatch(self.order_ref)):
+            return "an id that is no short printable text"
         if not SYMBOL.fullmatch(self.symbol):
             return f"the symbol {ascii(self.symbol)[:40]}"
         return ""

@@ -1,5 +1,6 @@
 """Cancelling: entries that are unwanted, late, or stand before an exit are asked back; only the broker ends them."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -75,6 +76,11 @@ class Cancelling:
         asked = self._asked.get(lock.order_ref) if lock is not None else None
         overdue = asked is not None and step.draft.now - asked.first >= _PATIENCE
         return None if overdue else lock
+
+    def not_sent(self, order_refs: Iterable[str]) -> None:
+        """These were asked in a step that has not happened: they have not left."""
+        for order_ref in order_refs:
+            self._asked.pop(order_ref, None)
 
     def ended(self, order_ref: str) -> None:
         """The order has ended; nothing has to be remembered of it."""

@@ -13,7 +13,7 @@ from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Halt
 from trader.services.draft import Draft
 from trader.services.execution import Execution
-from trader.services.settlement import Settlement
+from trader.services.settlement import Settlement, by_hand
 from trader.services.step import Level, Step
 
 _MOST_CASH_MICROS = 10**12 * MICROS_PER_DOLLAR
@@ -111,7 +111,7 @@ class Commands:
     def _impossible(self, draft: Draft, fill: Fill) -> str:
         """Why a correction would make a book that must not be, or nothing."""
         if fill.fault or fill.account != draft.account:
-            return f"a correction with {fill.fault or 'another account'}"
+            return f"it would have {fill.fault or 'another account'}"
         after_micros = draft.cash_micros + fill.cash_effect_micros
         if after_micros < 0:
             return f"cash would be {usd(after_micros)}; book what is missing with `trader adjust --cash` first"
@@ -131,8 +131,9 @@ class Commands:
         said = f"resolved by {command.operator}: {command.reason}"
         if command.fate is Fate.FILLED:
             fill = _as_executed(order, command.price_micros, step.draft.now)
-            if fill.fault:
-                return f"refused: {fill.fault}; name the price with --price"
+            impossible = self._impossible(step.draft, fill)
+            if impossible:
+                return f"refused: {impossible}; see --price"
             self._settlement.settle(step, fill)
         elif command.fate is Fate.WORKING:
             self._execution.report(step, OrderAccepted(order.ref))
@@ -154,7 +155,7 @@ class Commands:
 def _as_executed(order: Order, price_micros: int, at: datetime) -> Fill:
     """The rest of an order as one execution; its commission is corrected by `adjust --cash`, when it is known."""
     return Fill(
-        f"resolved-{order.ref}",
+        by_hand(order.ref),
         order.ref,
         order.account,
         order.symbol,

@@ -62,6 +62,10 @@ class Deciding:
         self.entries_barred = None
         self._before = None
 
+    def rode(self) -> None:
+        """The step has happened without a commit: what it decided is remembered."""
+        self._before = None
+
     def not_committed(self) -> None:
         """The step has not happened."""
         before, self._before = self._before, None

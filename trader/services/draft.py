@@ -59,16 +59,22 @@ class Draft:
     def set_order(self, order: Order) -> None:
         """Take over an order's new state; an ended order leaves memory."""
         orders: dict[str, Order] = self._own("orders")
-        exits: dict[str, Order] = self._own("exits") if order.side is Side.SELL else {}
         if order.live:
             orders[order.ref] = order
-            if order.side is Side.SELL:
-                exits[order.symbol] = order
         else:
             orders.pop(order.ref, None)
-            if order.symbol in exits and exits[order.symbol].ref == order.ref:
-                del exits[order.symbol]
+        if order.side is Side.SELL:
+            self._fill_slot(order.symbol)
         self.commit.orders[order.ref] = order
+
+    def _fill_slot(self, symbol: str) -> None:
+        """The newest live exit of a symbol holds its slot: a late word of an older one does not take it."""
+        exits: dict[str, Order] = self._own("exits")
+        live = [order for order in self.orders.values() if order.symbol == symbol and order.side is Side.SELL]
+        if live:
+            exits[symbol] = max(live, key=lambda order: reference_number(order.ref))
+        else:
+            exits.pop(symbol, None)
 
     def set_position(self, position: Position) -> None:
         """Take over a position; a flat one leaves memory and keeps its row."""

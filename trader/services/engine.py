@@ -122,7 +122,9 @@ class Engine:
         return str(await self._hand_in(command))
 
     async def drain(self) -> None:
-        """Deal with what still waits, after `run` has ended."""
+        """Deal with what still waits, after `run` has ended: in the inbox, and of steps that could not be written."""
+        if self._riding or self._spilling:
+            await self.handle([Tick()])
         while len(self.inbox):
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
 
@@ -195,7 +197,8 @@ class Engine:
         finally:
             self._busy = False
 
-    async def _step(self, events: Sequence[Event]) -> None:
+    async def _step(self, events: Sequence[Event], *, alone: bool = False) -> None:
+        """Decide and commit. `alone`: it is one event of a batch that was refused, and is left out if it is guilty."""
         step = Step(Draft(self.book, self._ports.clock.now()))
         self._spilling.into(step.draft)
         due = self._is_due(step.draft, events)
@@ -216,7 +219,8 @@ class Engine:
             self._spilling.get_out(step)
             return
         except BookRefused as error:
-            await self._contradicted(gathered, error)
+            self.trading.refused_whole(step)
+            await (self._blame(events[-1], error) if alone else self._take_apart(gathered))
             return
         self._riding, self._signals_riding = [], []
         self._spilling.written()
@@ -229,6 +233,7 @@ class Engine:
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
         self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
+        self.trading.rode()
         self._signals_riding = step.draft.commit.signals
         self.book = self.book.seen(step.draft.signals_seen)
         step.say_duplicates()
@@ -246,7 +251,7 @@ class Engine:
     def _not_written(self, gathered: list[Event], error: BookUnwritable) -> None:
         """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
         self._riding = [event for event in gathered if _is_taken_up_again(event)]
-        if self.trading.not_committed([event for event in gathered if isinstance(event, BarTime)], str(error)):
+        if self.trading.not_written(str(error)):
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
             if isinstance(event, Command):
@@ -254,26 +259,33 @@ class Engine:
             else:
                 self._answers.fail(event, error)
 
-    async def _contradicted(self, gathered: list[Event], error: BookRefused) -> None:
-        """Something in this step contradicts the book: each event is decided alone, and the guilty one left out."""
-        self.trading.not_committed([event for event in gathered if isinstance(event, BarTime)])
-        self._riding = []
-        if self._spilling and all(isinstance(event, Tick) for event in gathered):
+    async def _take_apart(self, gathered: list[Event]) -> None:
+        """Something in this step contradicts the book: each event is decided alone, what was spilled before all."""
+        later: list[Event] = []
+        for event in (Tick(), *gathered):
+            self._riding = [waiting for waiting in later if isinstance(waiting, OrderAccepted)]
+            await self._step([event], alone=True)
+            later = [*(waiting for waiting in later if not isinstance(waiting, OrderAccepted)), *self._riding]
+        self._riding = later
+
+    async def _blame(self, event: Event, error: BookRefused) -> None:
+        """An event that was refused alone is left out. While spilled exits wait it cannot be known who is guilty."""
+        acknowledged = self._riding
+        if self._spilling and not isinstance(event, Tick):
+            self._riding = [*acknowledged, *([event] if _is_taken_up_again(event) else [])]
+            return
+        if self._spilling:
             self._spilling.give_up(str(error))
             return
-        if self._spilling or len(gathered) > 1:
-            for event in (Tick(), *gathered):
-                await self._step([event])
-            return
         self._signals_riding = []
-        [event] = gathered
         try:
             if await self._is_booked(event):
                 self._answers.tell(event, "refused: this execution is booked already")
             else:
                 await self._leave_out(event, error)
         except BookUnwritable as unwritable:
-            self._not_written(gathered, unwritable)
+            self._not_written([event], unwritable)
+            self._riding = [*acknowledged, *self._riding]
 
     async def _is_booked(self, event: Event) -> bool:
         """Whether it is an execution from so long ago that only the book remembers it."""

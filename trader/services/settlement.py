@@ -24,6 +24,11 @@ from trader.services.ports import Booking
 from trader.services.step import Level, Step
 
 
+def by_hand(order_ref: str) -> str:
+    """The execution id of an order that an operator has resolved as filled."""
+    return f"resolved-{order_ref}"
+
+
 class Settlement:
     """Books fills. Knows which executions it has seen and the orders that ended lately."""
 
@@ -43,6 +48,12 @@ class Settlement:
         fault = fill.fault if fill.account == step.draft.account else f"the account {ascii(fill.account)[:40]}"
         if fault:
             _cannot_book(step, fill, f"execution {ascii(fill.execution_id)[:60]} is reported with {fault}")
+            return
+        resolved = by_hand(fill.order_ref)
+        if fill.execution_id != resolved and self.knows(step, resolved):
+            _cannot_book(
+                step, fill, f"order {fill.order_ref} was resolved by hand as filled; correct it with `trader adjust`"
+            )
             return
         order = self._order(step.draft, fill.order_ref)
         held = step.draft.positions[fill.symbol].quantity if fill.symbol in step.draft.positions else 0

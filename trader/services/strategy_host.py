@@ -61,6 +61,7 @@ class StrategyHost:
         self._warmup_bars = _warmup_bars(strategy, name) if warmup_bars is None else warmup_bars
         self._seen: defaultdict[str, int] = defaultdict(int)
         self._fed: BarTime | None = None
+        self._given: list[tuple[Signal, Refusal | None]] = []
 
     def start(self, drivers: Iterable[str]) -> None:
         """Tell the strategy, if it asks, which symbols may be signalled."""
@@ -87,11 +88,11 @@ class StrategyHost:
 
     def on_bars(self, bar_time: BarTime) -> list[tuple[Signal, Refusal | None]]:
         """Feed one bar time; give every signal, each with the reason why it is none."""
-        if bar_time is self._fed:  # it was shown in a step that had to be decided again
-            return []
+        if bar_time is self._fed:  # it was shown in a step that has to be decided again
+            return self._given
         self._fed = bar_time
         now = bar_time.ends_at
-        given: list[tuple[Signal, Refusal | None]] = []
+        given = self._given = []
         for bar, answers in self._feed(bar_time):
             for raw in answers:
                 if len(given) >= self._rules.signals_per_bar:

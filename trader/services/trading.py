@@ -1,8 +1,9 @@
 """What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
-from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
+from trader.domain.decision import Close, Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.events import (
     BadLine,
     Command,
@@ -46,8 +47,8 @@ class Trading:
         self.day = MarketDay(calendar)
         self.signals = 0
         self._nonsense = 0
-        self._unwatched: list[BarTime] = []
-        """Bars of steps that have not happened: the exits are still to be compared with them."""
+        self._touched: list[tuple[Close, datetime]] = []
+        """Exits that a bar has triggered in a step that has not happened yet, with when their position was opened."""
         self._rules = chain.rules
         self._strategies = strategies
         self._execution = Execution(chain.rules)
@@ -120,9 +121,12 @@ class Trading:
     def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         draft = step.draft
         if draft.positions:
-            for bar_time in (*self._unwatched, *bar_times):
+            for bar_time in bar_times:
                 held = list(draft.positions.values())
                 for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
+                    self._touched.append((close, draft.positions[close.symbol].opened_at))
+            for close, opened_at in self._touched:
+                if close.symbol in draft.positions and draft.positions[close.symbol].opened_at == opened_at:
                     self._execution.close(step, close)
             for close in list(closing_time(draft.positions.values(), session, draft.now)):
                 self._execution.close(step, close)
@@ -195,7 +199,7 @@ class Trading:
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
         self._deciding.committed()
-        self._unwatched.clear()
+        self._touched.clear()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
 
@@ -236,13 +240,23 @@ class Trading:
             f"--check` account={order.account}",
         )
 
-    def not_committed(self, bar_times: Sequence[BarTime], why: str = "") -> bool:
-        """The step has not happened. No entries until one has, where there is a reason; True when this is news."""
+    def rode(self) -> None:
+        """The step has happened, though nothing of it had to be written."""
+        self._deciding.rode()
+
+    def refused_whole(self, step: Step) -> None:
+        """The step has not happened, and nothing of it was sent."""
+        self._execution.cancelling.not_sent(step.cancel)
+        self._not_happened()
+
+    def not_written(self, why: str) -> bool:
+        """The step has not happened: no entries until one has. True when this is news."""
         news = self._deciding.entries_barred is None
+        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
+        self._not_happened()
+        return news
+
+    def _not_happened(self) -> None:
         self._deciding.not_committed()
-        if why:
-            self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
-        self._unwatched.extend(bar_time for bar_time in bar_times if bar_time not in self._unwatched)
         self.day.forget()
         self._execution.not_committed()
-        return news

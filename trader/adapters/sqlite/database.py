@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import aiosqlite
+import orjson
 
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
@@ -121,6 +122,8 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+    except (OverflowError, UnicodeError, orjson.JSONEncodeError) as error:
+        raise BookRefused(f"the book has no place for it: {error}") from error
     except sqlite3.Error as error:
         raise _named(error) from error
 

@@ -8,8 +8,12 @@ from datetime import datetime
 from trader.adapters.sqlite.database import Writer
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
+from trader.domain.errors import BookError
 from trader.domain.events import BadLine, BrokerEvent, Command, Event, EvidenceGiven, SignalReceived, Tick
 from trader.domain.market import BarTime
+
+_MOST_WAITING = 10_000
+"""Inputs that are kept while the book cannot be written."""
 
 
 class SqliteRecorder:
@@ -38,7 +42,11 @@ class SqliteRecorder:
         def job(connection: sqlite3.Connection) -> None:
             connection.executemany(QUERIES["insert_input"], rows)
 
-        await self._writer.transact(job)
+        try:
+            await self._writer.transact(job)
+        except BookError:
+            self._waiting = [*waiting, *self._waiting][-_MOST_WAITING:]
+            raise
 
 
 def _plain(event: Event) -> Mapping[str, object]:

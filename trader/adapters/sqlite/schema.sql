@@ -251,9 +251,10 @@ BEGIN SELECT RAISE(ABORT, 'a_released_lock_stays_released'); END;
 CREATE TRIGGER locks_are_kept BEFORE DELETE ON book_locks
 BEGIN SELECT RAISE(ABORT, 'locks_are_kept'); END;
 
--- An exit never asks for more than is held (a sell beyond it would open a short).
+-- A live exit never asks for more than is held (a sell beyond it would open a short).
 CREATE TRIGGER exit_within_what_is_held BEFORE INSERT ON book_orders
-WHEN NEW.side = 'SELL' AND NEW.purpose <> 'adjust' AND NEW.quantity > coalesce(
+WHEN NEW.side = 'SELL' AND NEW.purpose <> 'adjust' AND NEW.state IN ('created', 'working', 'cancelling', 'unknown')
+     AND NEW.quantity - NEW.filled > coalesce(
     (SELECT quantity FROM book_positions WHERE account = NEW.account AND symbol = NEW.symbol), 0)
 BEGIN SELECT RAISE(ABORT, 'exit_within_what_is_held'); END;
 

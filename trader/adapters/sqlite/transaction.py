@@ -86,7 +86,6 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
             f"account {account} does not hold the cash this process knows: another process has written to the book; "
             "stop both, look with `trader rebuild --check`, and start one"
         )
-    _many(connection, "insert_order", [order_row(commit.orders.get(order.ref, order)) for order in commit.spilled])
     _many(connection, "insert_fill", [fill_row(booking, at_us) for booking in commit.bookings])
     _many(connection, "put_lot", [lot_row(account, lot) for lot in commit.lots])
     _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
@@ -96,6 +95,7 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         "update_order",
         [(order.state, order.filled, to_us(order.updated_at), ref, account) for ref, order in commit.orders.items()],
     )
+    _many(connection, "insert_order", [order_row(commit.orders.get(order.ref, order)) for order in commit.spilled])
     _many(connection, "shrink_lock", [(lock.reserved_micros, ref, account) for ref, lock in commit.locks.items()])
     _many(
         connection,
