@@ -158,6 +158,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until asked to stop. Raises AlreadyRunning, after that, when the run lock was lost to another."""
+        inbox = await self._open_inbox()
         await self._control.start()
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
         self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
@@ -168,7 +169,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._machine.engine.run(), name="engine")
-                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow_inbox())]
+                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow(inbox))]
                 await self._play()
                 for task in others:
                     task.cancel()
@@ -225,12 +226,18 @@ class Daemon:
                 await self._machine.engine.halt_by_file()
             await self._machine.engine.inbox.put(Tick())
 
-    async def _follow_inbox(self) -> None:
+    async def _open_inbox(self) -> InboxFile | None:
         path = self._settings.inbox_path()
         if path is None:
-            return
+            return None
         start = await self._book.store.inbox_offset(self._settings.account.name, str(path))
-        await InboxFile(path, start, self._log.warning).run(self._machine.engine.inbox.put)
+        inbox = InboxFile(path, start, self._log.warning)
+        inbox.begin()
+        return inbox
+
+    async def _follow(self, inbox: InboxFile | None) -> None:
+        if inbox is not None:
+            await inbox.run(self._machine.engine.inbox.put)
 
     async def _keep_lock_and_socket(self) -> None:
         """Somebody may remove our files. What is ours is made again; a lock that another has is his: we stop."""

@@ -293,3 +293,16 @@ def test_a_pipe_is_not_read_and_holds_nobody_up(path: Path) -> None:
     assert read_all(inbox) == []
     assert len(said) == 1
     assert "is not a regular file" in said[0]
+
+
+def test_what_is_written_after_the_beginning_counts_without_a_time(tmp_path: Path) -> None:
+    """Also when it is there before the first look."""
+    path = tmp_path / "signals.jsonl"
+    path.write_text('{"id": "old", "symbol": "QQQ", "probability": 0.8}\n', "utf-8")
+    inbox = InboxFile(path, None)
+    inbox.begin()
+    with path.open("a", encoding="utf-8") as lines:
+        lines.write('{"id": "new", "symbol": "QQQ", "probability": 0.8}\n')
+    first, second = inbox.read()
+    assert isinstance(first, BadLine)
+    assert isinstance(second, SignalReceived)

@@ -54,6 +54,14 @@ class InboxFile:
         self._head = b""
         self._trouble = ""
 
+    def begin(self) -> None:
+        """From now on somebody reads: what is written later need not carry its time."""
+        if self._backlog_ends is None:
+            try:
+                self._backlog_ends = self._path.stat().st_size
+            except OSError:
+                self._backlog_ends = 0
+
     async def run(self, publish: Publish, every_s: float = 0.2) -> None:
         """Follow the file for ever. A file that is not there yet is waited for."""
         while True:
