@@ -6,6 +6,7 @@ so the cost of all parts of a lot sums to the cost of the lot, to the micro.
 Rule 3: a position is non-zero if and only if it has an exit plan.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -71,6 +72,12 @@ class Position(NamedTuple):
         return self._replace(
             state=PositionState.CLOSING, closing_purpose=purpose, closing_reason=reason, updated_at=now
         )
+
+
+def shares_held(positions: Mapping[str, Position], symbol: str) -> int:
+    """Shares of a symbol; 0 for one that is not held."""
+    position = positions.get(symbol)
+    return position.quantity if position is not None else 0
 
 
 class RoundTrip(NamedTuple):

@@ -34,11 +34,16 @@ class Answers:
 
     def fail(self, event: Event, error: Exception) -> None:
         """Nothing came of it."""
-        answer = self._waiting.pop(id(event), None)
-        if answer is not None and not answer.done():
+        answer = self._asked(id(event))
+        if answer is not None:
             answer.set_exception(error)
 
     def _tell(self, event_id: int, result: Answer) -> None:
-        answer = self._waiting.pop(event_id, None)
-        if answer is not None and not answer.done():
+        answer = self._asked(event_id)
+        if answer is not None:
             answer.set_result(result)
+
+    def _asked(self, event_id: int) -> asyncio.Future[Answer] | None:
+        """The answer that somebody still waits for; asked for once."""
+        answer = self._waiting.pop(event_id, None)
+        return None if answer is None or answer.done() else answer

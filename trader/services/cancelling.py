@@ -77,14 +77,10 @@ class Cancelling:
         overdue = asked is not None and step.draft.now - asked.first >= _PATIENCE
         return None if overdue else lock
 
-    def not_sent(self, order_refs: Iterable[str]) -> None:
-        """These were asked in a step that has not happened: they have not left."""
+    def forget(self, order_refs: Iterable[str]) -> None:
+        """Orders that have ended, or were asked in a step that has not happened: their cancels count as not asked."""
         for order_ref in order_refs:
             self._asked.pop(order_ref, None)
-
-    def ended(self, order_ref: str) -> None:
-        """The order has ended; nothing has to be remembered of it."""
-        self._asked.pop(order_ref, None)
 
     def not_committed(self) -> None:
         """What a step that has not happened was to cancel next is still to be cancelled next."""

@@ -60,7 +60,7 @@ class Deciding:
     def committed(self) -> None:
         """The step is in the book: entries are allowed again, and what it decided is remembered."""
         self.entries_barred = None
-        self._before = None
+        self.rode()
 
     def rode(self) -> None:
         """The step has happened without a commit: what it decided is remembered."""
@@ -103,12 +103,12 @@ class Deciding:
 
     def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
         """Keep a signal that was refused before the chain, under its own id where it has one: that is used up, too."""
-        own_id = signal.id
-        if not own_id or own_id in self._seen_ids:
-            return self._refused(step, self._with_id(signal, step.draft), refusal)
-        self._remember(own_id)
-        step.keep(signal, Outcome.REFUSED, refusal, "", fold=False)
-        return Decision(signal, Outcome.REFUSED, refusal=refusal)
+        has_own_id = bool(signal.id) and signal.id not in self._seen_ids
+        if has_own_id:
+            self._remember(signal.id)
+        else:
+            signal = self._with_id(signal, step.draft)
+        return self._refused(step, signal, refusal, fold=not has_own_id)
 
     @property
     def is_turning(self) -> bool:
@@ -190,8 +190,8 @@ class Deciding:
             "room_micros": ticket.room_micros,
         }
 
-    def _refused(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
-        step.keep(signal, Outcome.REFUSED, refusal, "", fold=True)
+    def _refused(self, step: Step, signal: Signal, refusal: Refusal, *, fold: bool = True) -> Decision:
+        step.keep(signal, Outcome.REFUSED, refusal, "", fold=fold)
         return Decision(signal, Outcome.REFUSED, refusal=refusal)
 
     def _with_id(self, signal: Signal, draft: Draft) -> Signal:

@@ -58,23 +58,36 @@ class Draft:
 
     def set_order(self, order: Order) -> None:
         """Take over an order's new state; an ended order leaves memory."""
+        self._hold(order)
+        self.commit.orders[order.ref] = order
+
+    def _hold(self, order: Order) -> None:
+        """Memory's side of an order: among the live ones, and in its symbol's slot if it is an exit."""
         orders: dict[str, Order] = self._own("orders")
         if order.live:
             orders[order.ref] = order
         else:
             orders.pop(order.ref, None)
         if order.side is Side.SELL:
-            self._fill_slot(order.symbol)
-        self.commit.orders[order.ref] = order
+            self._fill_slot(order)
 
-    def _fill_slot(self, symbol: str) -> None:
-        """The newest live exit of a symbol holds its slot: a late word of an older one does not take it."""
+    def _fill_slot(self, order: Order) -> None:
+        """The newest live exit of a symbol holds its slot: a late word of an older one does not take it.
+
+        An older one can only be live beside it while exits wait to be booked; else the database allows no second.
+        """
         exits: dict[str, Order] = self._own("exits")
-        live = [order for order in self.orders.values() if order.symbol == symbol and order.side is Side.SELL]
-        if live:
-            exits[symbol] = max(live, key=lambda order: reference_number(order.ref))
-        else:
-            exits.pop(symbol, None)
+        holder = exits.get(order.symbol)
+        if order.live:
+            if holder is None or reference_number(order.ref) >= reference_number(holder.ref):
+                exits[order.symbol] = order
+        elif holder is not None and holder.ref == order.ref:
+            del exits[order.symbol]
+            if self.commit.spilled:
+                live = [other for other in self.orders.values() if other.symbol == order.symbol]
+                older = [other for other in live if other.side is Side.SELL]
+                if older:
+                    exits[order.symbol] = max(older, key=lambda other: reference_number(other.ref))
 
     def set_position(self, position: Position) -> None:
         """Take over a position; a flat one leaves memory and keeps its row."""
@@ -200,8 +213,7 @@ class Draft:
         self.commit.entries.append(Entry(lock, order, journal))
         locks: dict[str, PendingLock] = self._own("locks")
         locks[lock.symbol] = lock
-        orders: dict[str, Order] = self._own("orders")
-        orders[ref] = order
+        self._hold(order)
         self._count_opening(1, ticket.quantity * ticket.limit_micros)
         return lock
 
@@ -229,10 +241,7 @@ class Draft:
             created_at=self.now,
             updated_at=self.now,
         )
-        orders: dict[str, Order] = self._own("orders")
-        orders[order.ref] = order
-        exits: dict[str, Order] = self._own("exits")
-        exits[order.symbol] = order
+        self._hold(order)
         journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order))
         self.commit.exits.append(Exit(order, journal))
         return order
@@ -245,9 +254,8 @@ class Draft:
                 self.set_position(position.closing(order.purpose, order.reason, order.created_at))
                 self._note_then(JournalType.POSITION_CLOSING, order, _closing_data(order))
             self.orders_made = max(self.orders_made, reference_number(order.ref))
-            self.set_order(order)
-            del self.commit.orders[order.ref]
             self.commit.spilled.append(order)
+            self._hold(order)
             self._note_then(JournalType.ORDER_CREATED, order, _order_data(order))
             if not order.live:
                 ended = {"order_ref": order.ref, "state": order.state, "reason": "ended before the next exit was sent"}

@@ -7,7 +7,7 @@ from trader.domain.errors import IllegalTransition
 from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Family
-from trader.domain.ledger import Position, PositionState
+from trader.domain.ledger import Position, PositionState, shares_held
 from trader.domain.order import Order, OrderEvent, OrderState
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
@@ -70,17 +70,20 @@ class Execution:
         """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
         if order.live:
             return
-        self.cancelling.ended(order.ref)
+        self.cancelling.forget([order.ref])
         lock = step.draft.locks.get(order.symbol)
         if lock is not None and lock.order_ref == order.ref:
             evidence = f"{order.state}: {reason}"
             step.draft.release(lock, evidence)
             step.draft.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
         if order.limit_micros is None:
-            self._failed(order)
+            self.failed(order)
 
-    def _failed(self, order: Order) -> None:
-        """Remember when an exit failed first: while the book cannot be written the same report comes up every step."""
+    def failed(self, order: Order) -> None:
+        """An exit that came to nothing is tried again, not hammered.
+
+        Remembered is when it failed first: while the book cannot be written the same report comes up every step.
+        """
         recent = {ref: at for ref, at in self._failed_at.items() if order.updated_at - at < _FORGET_FAILED}
         self._failed_at = recent
         self._failed_at.setdefault(order.ref, order.updated_at)
@@ -91,15 +94,13 @@ class Execution:
         self.cancelling.not_committed()
         self._overdue.clear()
 
-    def refused(self, order: Order) -> None:
-        """An exit that the database refused is tried again, not hammered."""
-        self._failed(order)
-
     def doubt_unanswered(self, step: Step) -> None:
         """An order that the broker has not answered in time is of unknown fate: nothing may be assumed of it."""
         for order in list(step.draft.orders.values()):
+            if order.state is not OrderState.CREATED:
+                continue
             waits = step.draft.now - order.created_at
-            if order.state is OrderState.CREATED and waits >= _ANSWER_PATIENCE:
+            if waits >= _ANSWER_PATIENCE:
                 self.report(step, OrderLost(order.ref, f"no answer in {waits.total_seconds():.0f} s"))
 
     def close(self, step: Step, close: Close) -> None:
@@ -153,8 +154,7 @@ class Execution:
     def _shrink_exits(self, step: Step) -> None:
         """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended."""
         for order in list(step.draft.exits.values()):
-            position = step.draft.positions.get(order.symbol)
-            held = position.quantity if position is not None else 0
+            held = shares_held(step.draft.positions, order.symbol)
             if order.remaining > held:
                 self.cancelling.ask(step, order.ref, f"asks for {order.remaining} of {held} held")
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from trader.domain.events import EvidenceGiven, OrderAccepted, OrderCancelled
-from trader.domain.order import Order, OrderState
+from trader.domain.ledger import shares_held
+from trader.domain.order import OrderState
 from trader.services.execution import Execution
 from trader.services.step import Step
 
@@ -45,7 +46,7 @@ class Inquiry:
             elif ref in evidence.working:
                 self._absent.pop(ref, None)
                 self._execution.report(step, OrderAccepted(ref))
-            elif evidence.positions.get(order.symbol, 0) != _held(step, order):
+            elif evidence.positions.get(order.symbol, 0) != shares_held(step.draft.positions, order.symbol):
                 self._absent.pop(ref, None)  # it may have been executed: its execution has to come first
             else:
                 self._missing(step, ref)
@@ -57,8 +58,3 @@ class Inquiry:
             del self._absent[ref]
             why = f"in none of {absent.answers} complete answers of the broker since {absent.since:%H:%M:%S} UTC"
             self._execution.report(step, OrderCancelled(ref, why))
-
-
-def _held(step: Step, order: Order) -> int:
-    position = step.draft.positions.get(order.symbol)
-    return position.quantity if position is not None else 0

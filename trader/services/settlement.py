@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from trader.domain.decision import Side
 from trader.domain.events import JournalType
 from trader.domain.family import Families
-from trader.domain.ledger import Booked, book_fill
+from trader.domain.ledger import Booked, book_fill, shares_held
 from trader.domain.market import plain_symbol
 from trader.domain.money import usd
 from trader.domain.order import Fill, Order, OrderEvent
@@ -56,7 +56,7 @@ class Settlement:
             )
             return
         order = self._order(step.draft, fill.order_ref)
-        held = step.draft.positions[fill.symbol].quantity if fill.symbol in step.draft.positions else 0
+        held = shares_held(step.draft.positions, fill.symbol)
         if fill.side is Side.SELL and fill.quantity > held:
             self._settle_oversold(step, fill, order, held)
         else:

@@ -7,6 +7,7 @@ Rule 3: the first commit that succeeds has it all, once; then the spill is clear
 (its number is not above the book's) is not taken up again.
 """
 
+from trader.domain.ledger import shares_held
 from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Book
 from trader.domain.reference import order_ref, reference_number
@@ -32,14 +33,12 @@ class Spilling:
         for order in self._spill.read():
             strange = _strange(order, book)
             if strange:
-                self._log.error(
-                    f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} IS NOT BOOKED: {strange}"
-                )
+                self._log.error(f"{_called(order)} IS NOT BOOKED: {strange}")
             elif reference_number(order.ref) > book.orders_made:
                 self._orders = [*(_ended_before(order, earlier) for earlier in self._orders), order]
                 self._log.error(
-                    f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} had left while the book could not "
-                    f"be written; it is booked now account={order.account}"
+                    f"{_called(order)} had left while the book could not be written; it is booked now "
+                    f"account={order.account}"
                 )
 
     def into(self, draft: Draft) -> None:
@@ -71,8 +70,7 @@ class Spilling:
         """The book will never take it: what was sent is for a person to look after. The spill file keeps it."""
         for order in self._orders:
             self._log.error(
-                f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref} CANNOT BE BOOKED: {why}; compare the "
-                f"book with the broker account={order.account}"
+                f"{_called(order)} CANNOT BE BOOKED: {why}; compare the book with the broker account={order.account}"
             )
         self._orders = []
 
@@ -87,6 +85,10 @@ class Spilling:
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
 
 
+def _called(order: Order) -> str:
+    return f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref}"
+
+
 def _ended_before(order: Order, earlier: Order) -> Order:
     """An exit of a symbol is made when the one before it has ended; how, only the run that is over has heard."""
     return earlier._replace(state=OrderState.CANCELLED) if earlier.symbol == order.symbol else earlier
@@ -96,8 +98,7 @@ def _strange(order: Order, book: Book) -> str:
     """Why an exit cannot be one of this book: the book was put in place of the one that it left."""
     if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
         return f"it is of another account or another epoch than {book.account}, {book.epoch}"
-    position = book.positions.get(order.symbol)
-    held = position.quantity if position is not None else 0
+    held = shares_held(book.positions, order.symbol)
     if reference_number(order.ref) > book.orders_made and order.quantity > held:
         return f"the book holds {held}; see what the broker says of it"
     return ""

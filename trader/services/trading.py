@@ -233,7 +233,7 @@ class Trading:
 
     def _exit_refused(self, step: Step, order: Order) -> None:
         """Memory and book do not agree. The exit is tried again, and a person is told."""
-        self._execution.refused(order)
+        self._execution.failed(order)
         step.say(
             Level.ERROR,
             f"EXIT REFUSED BY THE DATABASE: {order.quantity} {order.symbol} ref={order.ref}; see `trader rebuild "
@@ -246,7 +246,7 @@ class Trading:
 
     def refused_whole(self, step: Step) -> None:
         """The step has not happened, and nothing of it was sent."""
-        self._execution.cancelling.not_sent(step.cancel)
+        self._execution.cancelling.forget(step.cancel)
         self._not_happened()
 
     def not_written(self, why: str) -> bool:

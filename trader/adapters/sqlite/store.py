@@ -153,11 +153,8 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     if row is None:
         return None
     openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
-    sold_micros = 0
-    for _, side, value_micros, executed_us, booked_us in connection.execute(QUERIES["newest_fills"], (account,)):
-        if booked_us < row[1]:
-            break
-        sold_micros += value_micros if side == Side.SELL and executed_us >= row[1] else 0
+    fills = _since(connection.execute(QUERIES["newest_fills"], (account,)), row[1])
+    sold_micros = sum(value for _, side, value, executed_us, _ in fills if side == Side.SELL and executed_us >= row[1])
     return read_day(row, openings, sold_micros)
 
 
@@ -185,20 +182,20 @@ def _lots(connection: sqlite3.Connection, account: str) -> dict[str, tuple[Lot, 
     return {symbol: tuple(bought) for symbol, bought in lots.items()}
 
 
-def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[str]:
-    """First columns of rows that end with their time, read backwards for as long as they are new enough."""
+def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[tuple[Any, ...]]:
+    """Rows that end with their time, read backwards for as long as they are new enough."""
     for row in newest_first:
         if row[-1] < since_us:
             return
-        yield row[0]
+        yield row
 
 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
     return History(
-        frozenset(_since(connection.execute(QUERIES["newest_fills"], (account,)), since_us)),
-        frozenset(_since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
+        frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_fills"], (account,)), since_us)),
+        frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
         from_us(head[2]) if head is not None else None,
     )
