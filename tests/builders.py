@@ -530,6 +530,10 @@ class Market:
         """Symbol -> shares held."""
         return dict(self.sql("SELECT symbol, quantity FROM positions WHERE quantity > 0"))
 
+    def at_broker(self) -> dict[str, int]:
+        """Symbol -> shares that the broker holds."""
+        return {symbol: shares for symbol, shares in self.broker._positions.items() if shares}
+
     def working(self) -> list[tuple[str, str]]:
         """Side and symbol of every live order."""
         live = "('created', 'working', 'cancelling', 'unknown')"

@@ -252,8 +252,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_broker_holds_what_the_book_holds(self) -> None:
         if not self.late and not self.market.engine._riding and not self.leaves_out:
-            at_broker = {symbol: shares for symbol, shares in self.market.broker._positions.items() if shares}
-            assert at_broker == self.market.held()
+            assert self.market.at_broker() == self.market.held()
 
     def teardown(self) -> None:
         """Whatever came before: the day ends flat."""

@@ -20,10 +20,6 @@ async def holding(market: Market, *symbols: str) -> dict[str, int]:
     return market.held()
 
 
-def at_broker(market: Market) -> dict[str, int]:
-    return {symbol: shares for symbol, shares in market.broker._positions.items() if shares}
-
-
 async def fall(market: Market, symbol: str) -> None:
     """A bar that touches the stop and comes back."""
     close = market.prices[symbol]
@@ -37,7 +33,7 @@ async def test_a_stop_sells_while_the_book_cannot_be_written(tmp_path: Path, mon
         with an_unwritable_book(monkeypatch):
             await fall(market, "AAPL")
             await market.bars(3)
-            assert at_broker(market) == {"JD": held["JD"]}
+            assert market.at_broker() == {"JD": held["JD"]}
             assert set(market.held()) == {"AAPL", "JD"}, "the book still says what it said"
         await market.wait(1)
         assert set(market.held()) == {"JD"}
@@ -61,7 +57,7 @@ async def test_an_exit_without_the_book_is_sent_once(tmp_path: Path, monkeypatch
                 await market.wait(1)
         assert market.broker.orders_received == before + 1
         await market.bars(3)
-        assert at_broker(market) == market.held() == {}
+        assert market.at_broker() == market.held() == {}
         market.check()
 
 
@@ -70,7 +66,7 @@ async def test_the_day_closes_while_the_book_cannot_be_written(tmp_path: Path, m
         await holding(market, "AAPL", "MSFT", "QQQ")
         with an_unwritable_book(monkeypatch):
             await market.bars_until("15:55")
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
         await market.bars_until("16:00")
         assert market.held() == {}
         assert market.journaled(JournalType.FLAT_PROVEN) == 1
@@ -91,7 +87,7 @@ async def test_a_working_entry_is_cancelled_before_its_exit_without_the_book_too
             await market.command(CommandName.FLATTEN)
             await market.wait(1)
             await market.bars(2)
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
         await market.bar()
         assert market.held() == {}
         assert market.working() == []
@@ -110,7 +106,7 @@ async def test_an_exit_that_is_refused_without_the_book_is_tried_again(
             for _ in range(3):
                 await market.wait(3)
             await market.bars(2)
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
         await market.bar()
         assert market.held() == {}
         assert [
@@ -139,7 +135,7 @@ async def test_a_restart_brings_home_what_was_spilled(
         await market.wait(6)
         market.script = lambda _: Treatment()
         await market.bars(5)
-        assert at_broker(market) == market.held() == {}
+        assert market.at_broker() == market.held() == {}
         refs = [ref for (ref,) in market.sql("SELECT order_ref FROM orders")]
         assert len(refs) == len(set(refs))
         assert ref in refs
@@ -183,7 +179,7 @@ async def test_an_exit_goes_even_if_the_spill_cannot_take_it_and_says_so(
         with an_unwritable_book(monkeypatch):
             await fall(market, "AAPL")
             await market.bars(2)
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
         assert "NOT EVEN THE SPILL FILE TAKES IT (No space left on device)" in market.log.said("EXIT WITHOUT")[0]
         await market.bar()
         assert market.held() == {}

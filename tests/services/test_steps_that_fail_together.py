@@ -12,10 +12,6 @@ from trader.domain.market import BarTime
 from trader.domain.order import Fill, Order
 
 
-def at_broker(market: Market) -> dict[str, int]:
-    return {symbol: shares for symbol, shares in market.broker._positions.items() if shares}
-
-
 async def one_bar(market: Market, symbol: str, close: float, *, low: float | None = None) -> None:
     """A minute of one symbol alone, which opens at its close."""
     bar = a_bar(symbol, close, start=market.now, low=low)
@@ -50,7 +46,7 @@ async def test_a_late_word_of_an_older_exit_does_not_free_the_slot_of_the_newer(
             await market.bars(3)
         assert market.broker.orders_received == sent + 2
         await market.bars(2)
-        assert at_broker(market) == market.held() == {}
+        assert market.at_broker() == market.held() == {}
         market.check()
 
 
@@ -63,7 +59,7 @@ async def test_a_position_bought_and_sold_while_nothing_could_be_written_is_book
             await market.bar()
             await one_bar(market, "AAPL", 200.0, low=195.0)
             await market.bars(2)
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
             assert market.trades() == []
         await market.bar()
         assert [(side, symbol) for side, symbol, _ in market.trades()] == [("BUY", "AAPL"), ("SELL", "AAPL")]
@@ -85,7 +81,7 @@ async def test_an_exit_in_the_book_that_ends_meanwhile_makes_room_for_the_next(
             await market.settle()
             await market.wait(6)
             await market.bars(2)
-            assert at_broker(market) == {}
+            assert market.at_broker() == {}
         await market.bar()
         states = market.sql("SELECT state FROM orders WHERE side = 'SELL' ORDER BY order_ref")
         assert states == [("cancelled",), ("filled",)]
@@ -169,7 +165,7 @@ async def test_what_could_not_be_written_is_written_at_an_orderly_end(
             await market.bar()
         await market.engine.drain()
         await market.engine.mark(JournalType.RUN_STOPPED, reason="a test")
-        assert market.held() == at_broker(market) != {}
+        assert market.held() == market.at_broker() != {}
 
 
 async def test_a_removed_spill_file_is_made_again_for_the_next_exit(

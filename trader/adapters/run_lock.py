@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from trader.adapters.same_file import is_at
 from trader.domain.errors import AlreadyRunning, BookUnwritable
 
 _TRIES = 5
@@ -52,7 +53,7 @@ class RunLock:
 
         Raises AlreadyRunning when another process has taken the lock meanwhile.
         """
-        if _is_at(self._handle, self._path):
+        if is_at(self._handle.fileno(), self._path):
             return False
         try:
             anew = _taken(self._path, self._holder, "This one stops")
@@ -66,7 +67,7 @@ class RunLock:
 
     def release(self, *, remove: bool = False) -> None:
         """Give the lock back; the file stays, empty, unless it is to be removed."""
-        if remove and _is_at(self._handle, self._path):
+        if remove and is_at(self._handle.fileno(), self._path):
             self._path.unlink(missing_ok=True)
         self._handle.truncate(0)
         self._handle.close()
@@ -79,7 +80,7 @@ def _taken(path: Path, holder: Holder, way_out: str) -> TextIO:
         if not _locked(handle):
             handle.close()
             raise _refused(path, holder, way_out)
-        if _is_at(handle, path):
+        if is_at(handle.fileno(), path):
             _sign(handle, path, holder)
             return handle
         handle.close()  # its holder has removed it on leaving
@@ -111,14 +112,6 @@ def _opened(path: Path) -> TextIO:
         raise BookUnwritable(
             f"cannot write {path}: {error.strerror}; the folder of the book has to be writable"
         ) from error
-
-
-def _is_at(handle: TextIO, path: Path) -> bool:
-    """Whether the path still names the open file."""
-    try:
-        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
-    except OSError:
-        return False
 
 
 def _locked(handle: TextIO) -> bool:

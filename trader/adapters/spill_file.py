@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from trader.adapters.same_file import is_at
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import BookUnwritable
 from trader.domain.order import Order, OrderState
@@ -32,17 +33,10 @@ class SpillFile:
         """Open it; make it when it is new. Raises BookUnwritable."""
         self.path = path
         try:
-            self._open()
+            self._file = _opened(path)
         except OSError as error:
             raise BookUnwritable(f"cannot make the spill file {path}: {error.strerror}; free some space") from error
-
-    def _open(self) -> None:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        missing = _ROOM_BYTES - os.fstat(self._file).st_size
-        if missing > 0:
-            os.pwrite(self._file, bytes(missing), _ROOM_BYTES - missing)
-            os.fsync(self._file)
-        self._used = sum(len(line) + 1 for line, _ in self._lines())
+        self._used = self._length()
 
     def append(self, order: Order) -> None:
         """Write an exit down, and wait for the disk. Raises OSError."""
@@ -55,14 +49,10 @@ class SpillFile:
 
     def _make_again(self) -> None:
         """Somebody may have removed the file: what is written into it then is found by nobody. Raises OSError."""
-        here = os.fstat(self._file)
-        try:
-            there = os.stat(self.path)
-        except FileNotFoundError:
-            there = None
-        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino):
-            os.close(self._file)
-            self._open()
+        if not is_at(self._file, self.path):
+            removed, self._file = self._file, _opened(self.path)
+            os.close(removed)
+            self._used = self._length()
 
     def read(self) -> list[Order]:
         """Every whole line."""
@@ -78,6 +68,9 @@ class SpillFile:
         """Close the file."""
         os.close(self._file)
 
+    def _length(self) -> int:
+        return sum(len(line) + 1 for line, _ in self._lines())
+
     def _lines(self) -> Iterator[tuple[bytes, bytes]]:
         """Each whole line with its text; what comes after a torn one is not there."""
         written = os.pread(self._file, os.fstat(self._file).st_size, 0).split(b"\0", 1)[0]
@@ -86,6 +79,20 @@ class SpillFile:
             if hashlib.sha256(text).hexdigest()[:_DIGEST].encode() != digest:
                 return
             yield line, text
+
+
+def _opened(path: Path) -> int:
+    """The file with all its room, or none. Raises OSError."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        missing = _ROOM_BYTES - os.fstat(file).st_size
+        if missing > 0:
+            os.pwrite(file, bytes(missing), _ROOM_BYTES - missing)
+            os.fsync(file)
+    except OSError:
+        os.close(file)
+        raise
+    return file
 
 
 def _line(order: Order) -> bytes:

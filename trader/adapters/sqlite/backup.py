@@ -29,7 +29,7 @@ def backup(db: Path, folder: Path, at: datetime, kept: int) -> Path:
         os.close(descriptor)
         partial = Path(name)  # a name of its own, for two may copy at once
         try:
-            _copy(db, partial)
+            copy_checked(db, partial)
             target = _put_in_place(partial, folder / f"{db.stem}-{at:%Y%m%dT%H%M%S}Z.db")
         finally:
             partial.unlink(missing_ok=True)
@@ -41,9 +41,10 @@ def backup(db: Path, folder: Path, at: datetime, kept: int) -> Path:
     return target
 
 
-def _copy(db: Path, partial: Path) -> None:
+def copy_checked(db: Path, to: Path) -> None:
+    """Copy a book, also while it is written to, and look at every page of the copy. Raises BookBroken."""
     try:
-        with closing(sqlite3.connect(partial)) as copy, closing(_opened(db, "mode=ro")) as source:
+        with closing(sqlite3.connect(to)) as copy, closing(_opened(db, "mode=ro")) as source:
             source.backup(copy)
             answer = copy.execute("PRAGMA quick_check").fetchone()[0]
     except sqlite3.Error as error:

@@ -10,6 +10,7 @@ import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
+from trader.adapters.sqlite.backup import copy_checked
 from trader.domain.errors import BookUnwritable
 
 
@@ -31,7 +32,8 @@ SCHEMA_VERSION = max(MIGRATIONS)
 def migrate(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     """Bring a book of an older version up to date; give the copy that was made of it before.
 
-    Raises BookUnwritable when somebody else has it open, and sqlite3.Error with nothing changed.
+    Raises BookUnwritable when somebody else has it open, BookBroken when its copy is not sound, and sqlite3.Error, each
+    with nothing changed.
     """
     try:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -40,7 +42,7 @@ def migrate(connection: sqlite3.Connection, path: Path, version: int) -> Path:
             f"the book {path} has schema {version} and has to be brought up to {SCHEMA_VERSION}, for which nobody else "
             f"may have it open ({error}): stop every trader and close every sqlite3 on it, and start again"
         ) from error
-    copy = _copy(connection, path, version)
+    copy = _copy(path, version)
     steps = "\n".join(MIGRATIONS[number] for number in range(version + 1, SCHEMA_VERSION + 1))
     try:
         connection.executescript(f"BEGIN EXCLUSIVE;\n{steps}\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;")
@@ -51,19 +53,12 @@ def migrate(connection: sqlite3.Connection, path: Path, version: int) -> Path:
     return copy
 
 
-def _copy(connection: sqlite3.Connection, path: Path, version: int) -> Path:
+def _copy(path: Path, version: int) -> Path:
     """The book as it is, under another name, on the disk and checked."""
     copy = path.with_name(f"{path.name}.schema-{version}")
     draft = path.with_name(f"{path.name}.schema-{version}.{os.getpid()}.new")
     try:
-        target = sqlite3.connect(draft)
-        try:
-            connection.backup(target)
-            answer = target.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            target.close()
-        if answer != "ok":
-            raise BookUnwritable(f"the copy of {path} is not sound ({answer}); nothing was changed")
+        copy_checked(path, draft)
         os.chmod(draft, 0o600)
         with draft.open("rb") as file:
             os.fsync(file.fileno())
