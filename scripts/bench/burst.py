@@ -32,6 +32,7 @@ from trader.app.settings import load_settings
 from trader.app.wiring import Machine, make_machine, make_parts, open_book
 from trader.domain.decision import Decision, Outcome, Signal
 from trader.domain.market import Bar, BarTime
+from trader.services.recovery import recover
 
 _CONFIG = Path(__file__).with_name("bench.toml")
 _NOON = datetime(2025, 2, 10, 17, 0, tzinfo=UTC)
@@ -95,6 +96,7 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
         stack.push_async_callback(book.store.close)
         recorder = SqliteRecorder(book.writer, settings.account.name)
         machine = await make_machine(make_parts(settings), book, clock, LoguruLog(clock), recorder, NoSpill())
+        await recover(machine.engine, machine.broker, LoguruLog(clock))
         running = asyncio.create_task(machine.engine.run())
         flushing = asyncio.create_task(_flush(recorder))
         seen, decisions = await _see_through(machine, clock, signals, symbols)

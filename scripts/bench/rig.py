@@ -25,6 +25,7 @@ from trader.domain.rules import Costs, Limits, Rules
 from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
+from trader.services.recovery import recover
 from trader.services.strategy_host import StrategyHost
 
 _Result = TypeVar("_Result")
@@ -83,7 +84,7 @@ class Desk:
 
     async def evidence(self, order_refs: object) -> Evidence:
         """Nothing is working."""
-        return Evidence((), frozenset(), {})
+        return Evidence((), frozenset(), {}, {})
 
 
 class Recording:
@@ -159,6 +160,7 @@ class Rig:
             Inbox(),
             MINUTE,
         )
+        await recover(engine, desk, silence)
         bars = tuple(Bar.in_dollars(symbol, NOON - MINUTE, 100, 101, 99, 100, 1000) for symbol in symbols)
         await engine.handle([BarTime(NOON, MINUTE, bars)])
         return cls(folder, engine, writer, desk, clock)

@@ -102,7 +102,7 @@ class _Holding(Desk):
 
     async def evidence(self, order_refs: object) -> Evidence:
         """All of it."""
-        return Evidence((), frozenset(), {f"S{number:03d}": _SHARES for number in range(_OPEN)})
+        return Evidence((), frozenset(), {}, {f"S{number:03d}": _SHARES for number in range(_OPEN)})
 
 
 async def _start(path: Path) -> float:

@@ -28,6 +28,10 @@ INVERSE_WORKING = "UPDATE book_locks SET direction = -1 WHERE symbol = 'AAPL'"
 ONE_MICRO_TOO_MUCH = "(SELECT cash_micros - reserved_micros + 1 FROM book_accounts)"
 RELEASED_TWICE = "; ".join(["UPDATE book_locks SET released_us = 1, evidence = 'told' WHERE symbol = 'AAPL'"] * 2)
 
+ANOTHER_LIFE = "UPDATE book_positions SET opened_us = opened_us + 1, "
+CLOSING = "UPDATE book_positions SET state = 'closing', closing_purpose = 'exit'"
+STAYING = "UPDATE book_positions SET state = '{0}', closing_purpose = NULL"
+
 BROKEN = [
     ("UPDATE book_stamp SET one = 2", "one = 1"),
     ("UPDATE book_stamp SET kind = 'other'", "kind IN"),
@@ -82,8 +86,20 @@ BROKEN = [
     ("UPDATE book_positions SET stop_micros = NULL", "no_position_without_exits"),
     ("UPDATE book_positions SET take_profit_micros = NULL", "no_position_without_exits"),
     ("UPDATE book_positions SET quantity = 0, state = 'flat'", "no_exits_without_position"),
-    ("UPDATE book_positions SET stop_micros = 0", "stop_below_take_profit"),
-    ("UPDATE book_positions SET stop_micros = take_profit_micros", "stop_below_take_profit"),
+    ("UPDATE book_positions SET entry_micros = NULL", "no_position_without_exits"),
+    ("UPDATE book_positions SET initial_stop_micros = NULL", "no_position_without_exits"),
+    ("UPDATE book_positions SET stop_micros = stop_micros - 1", "a_stop_is_only_tightened"),
+    ("UPDATE book_positions SET initial_stop_micros = initial_stop_micros - 1", "the_initial_stop_stays"),
+    ("UPDATE book_positions SET entry_micros = entry_micros + 1", "the_initial_stop_stays"),
+    (ANOTHER_LIFE + "stop_micros = initial_stop_micros - 1", "stop_between_initial_stop_and_take_profit"),
+    (ANOTHER_LIFE + "initial_stop_micros = 0", "exits_lie_around_the_entry"),
+    (ANOTHER_LIFE + "initial_stop_micros = entry_micros", "exits_lie_around_the_entry"),
+    (ANOTHER_LIFE + "entry_micros = take_profit_micros", "exits_lie_around_the_entry"),
+    ("UPDATE book_positions SET stop_micros = take_profit_micros", "stop_between_initial_stop_and_take_profit"),
+    ("UPDATE book_positions SET state = 'opening'", "a_position_only_moves_on"),
+    ("; ".join([CLOSING, STAYING.format("open")]), "a_position_only_moves_on"),
+    ("; ".join([CLOSING, STAYING.format("opening")]), "a_position_only_moves_on"),
+    ("INSERT INTO book_drift VALUES ('paper', 'QQQ', -1, 0, 1)", "book >= 0"),
     ("UPDATE book_positions SET state = 'closing'", "closing_has_a_purpose"),
     ("UPDATE book_positions SET closing_purpose = 'exit'", "closing_has_a_purpose"),
     (ONE_MORE_FILL.format("new", "'SHORT'", "1", "1"), "side IN"),

@@ -55,8 +55,8 @@ DAMAGES = {
         ("position TQQQ", "book_positions.quantity", "185", "180"),
     ),
     "a position's stop": (
-        "UPDATE book_positions SET stop_micros = 70000000 WHERE symbol = 'TQQQ'",
-        ("position TQQQ", "book_positions.stop_micros", "76.64 USD", "70 USD"),
+        "UPDATE book_positions SET stop_micros = stop_micros + 1000000 WHERE symbol = 'TQQQ'",
+        ("position TQQQ", "book_positions.stop_micros", "76.64 USD", "77.64 USD"),
     ),
     "a position that is closing": (
         "UPDATE book_positions SET state = 'closing', closing_purpose = 'exit' WHERE symbol = 'TQQQ'",
@@ -67,9 +67,9 @@ DAMAGES = {
         ("position TQQQ", "book_positions", "quantity 185, state open", "no row"),
     ),
     "a position out of nowhere": (
-        "INSERT INTO book_positions SELECT account, 'PSQ', family, -1, quantity, cost_micros, stop_micros, "
-        "take_profit_micros, state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, "
-        "sold_micros, realized_micros FROM book_positions WHERE symbol = 'TQQQ'",
+        "INSERT INTO book_positions SELECT account, 'PSQ', family, -1, quantity, cost_micros, entry_micros, "
+        "initial_stop_micros, stop_micros, take_profit_micros, state, closing_purpose, closing_reason, opened_us, "
+        "updated_us, bought, bought_micros, sold_micros, realized_micros FROM book_positions WHERE symbol = 'TQQQ'",
         ("position PSQ", "book_positions", "nothing of it", "quantity 185, state open"),
     ),
     "a lot's remaining shares": (

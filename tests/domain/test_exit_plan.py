@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from trader.domain.exit_plan import ExitPlan, ExitReason, ExitRule, exit_due
 from trader.domain.money import micros, tick_micros
 
-PLAN = ExitPlan(micros(98.0), micros(103.0))
+PLAN = ExitPlan.around(micros(100.0), micros(98.0), micros(103.0))
 
 
 def test_the_default_levels_are_two_and_three_average_ranges_away() -> None:
     plan = ExitRule().plan(micros(100.0), 1)
-    assert plan == ExitPlan(micros(98.60), micros(102.10))
+    assert plan == ExitPlan.around(micros(100.0), micros(98.60), micros(102.10))
 
 
 @pytest.mark.parametrize("leverage", [3, -3])
 def test_a_triple_is_given_three_times_the_room(leverage: int) -> None:
-    assert ExitRule().plan(micros(100.0), leverage) == ExitPlan(micros(95.80), micros(106.30))
+    assert ExitRule().plan(micros(100.0), leverage) == ExitPlan.around(micros(100.0), micros(95.80), micros(106.30))
 
 
 @given(st.integers(50_000, 10**10), st.sampled_from([1, -1, 2, 3, -3]))

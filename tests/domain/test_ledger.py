@@ -10,7 +10,7 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Booked, Lot, Oversold, Position, PositionState, book_fill
 from trader.domain.order import Fill
 
-PLAN = ExitPlan(50_000_000, 200_000_000)
+PLAN = ExitPlan.around(100_000_000, 50_000_000, 200_000_000)
 
 
 class Ledger:
@@ -56,7 +56,7 @@ def test_a_first_buy_makes_a_position_with_its_exit_plan() -> None:
 def test_adding_keeps_the_first_plan_and_is_no_creation() -> None:
     ledger = Ledger()
     ledger.book(buy(10, 100.0))
-    booked = ledger.book(buy(5, 130.0), ExitPlan(1, 2))
+    booked = ledger.book(buy(5, 130.0), ExitPlan.around(2, 1, 3))
     assert not booked.created
     assert ledger.held.exit_plan == PLAN
     assert ledger.held.avg_cost_micros == 110_000_000

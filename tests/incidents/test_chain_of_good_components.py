@@ -302,7 +302,7 @@ async def test_flat_at_the_close(tmp_path: Path, day: date, at_open: bool) -> No
 
 
 async def test_without_closing_time_positions_stay_overnight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trader.services.trading.closing_time", lambda *_: ())
+    monkeypatch.setattr("trader.services.exit_scanner.closing_time", lambda *_: None)
     async with a_machine(tmp_path) as market:
         await hold_three(market)
         await market.bars_until("16:00")
@@ -444,9 +444,9 @@ async def test_a_gate_in_front_of_exits_would_hold_them(tmp_path: Path, monkeypa
     async with a_machine(tmp_path) as market:
 
         def when_there_is_cash(
-            position: Position, live_exit: Order | None, entry: PendingLock | None
+            position: Position, may_sell: int, live_exit: Order | None, entry: PendingLock | None
         ) -> ExitTicket | PendingLock | None:
-            return pursue(position, live_exit, entry) if market.engine.book.cash_micros > 0 else None
+            return pursue(position, may_sell, live_exit, entry) if market.engine.book.cash_micros > 0 else None
 
         monkeypatch.setattr(execution, "pursue", when_there_is_cash)
         await market.bar({"QQQ": 0.8})
@@ -494,11 +494,13 @@ async def test_a_flag_instead_of_the_fact_would_leave_it_open(tmp_path: Path, mo
     """Incident 1 made its close orders once a day, behind a flag."""
     made = set[str]()
 
-    def once(position: Position, live_exit: Order | None, entry: PendingLock | None) -> ExitTicket | PendingLock | None:
+    def once(
+        position: Position, may_sell: int, live_exit: Order | None, entry: PendingLock | None
+    ) -> ExitTicket | PendingLock | None:
         if position.symbol in made:
             return None
         made.add(position.symbol)
-        return pursue(position, live_exit, entry)
+        return pursue(position, may_sell, live_exit, entry)
 
     monkeypatch.setattr(execution, "pursue", once)
     async with a_machine(tmp_path, script=Refusing(1)) as market:

@@ -182,6 +182,7 @@ def forget(market: Market) -> None:
 async def rebuilt_and_forgetful(market: Market, times: int) -> None:
     for _ in range(times):
         await market.restart(keep_broker=True, recovering=False)
+        market.engine.trading.gate.open(Rule.UNRECONCILED)  # it has not even asked
         market.engine.trading.prices.observe(market.quiet_bar_time())
         forget(market)
         await market.submit("JD", 0.9)

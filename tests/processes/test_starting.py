@@ -126,7 +126,7 @@ def test_the_inbox_named_by_a_configuration_is_followed(project: Project) -> Non
         "class Silent:\n    def on_bar(self, bar: object) -> list[object]:\n        return []\n", "utf-8"
     )
     daemon = project.start("--config", "config/mine.toml", "--speed", "600")
-    daemon.until_log("SESSION")
+    daemon.until_log(" open account=")
 
     with (project.folder / "signals.jsonl").open("a", encoding="utf-8") as inbox:
         inbox.write(json.dumps({"id": "a1", "symbol": "AAPL", "probability": 0.99}) + "\n")

@@ -73,7 +73,7 @@ async def test_shares_that_fit_a_split_are_said_to_at_the_start(tmp_path: Path) 
         held = market.held()["AAPL"]
         market.broker._positions["AAPL"] = 2 * held
         await market.restart(keep_broker=True)
-        assert "fits a 2:1 split" in market.log.said("DRIFT at start")[0]
+        assert "fits a 2:1 split" in market.log.said("DRIFT AAPL")[0]
 
 
 # -- halted symbols ------------------------------------------------------------------------------------------------
@@ -150,9 +150,10 @@ async def test_day_trades_are_counted_from_the_book_after_a_restart(tmp_path: Pa
     async with a_machine(tmp_path, limits={"max_day_trades_5d": 1}) as market:
         await round_trip(market, "AAPL")
         await market.restart()
-        await market.bars(2, {"MSFT": 0.8})
-        assert market.held() == {}
-        assert market.rules()[-1] == "day_trades"
+        await market.bar()
+        refusal = (await market.submit("MSFT", 0.8)).refusal
+        assert refusal is not None
+        assert refusal.rule == "day_trades"
 
 
 async def test_day_trades_count_for_five_sessions(tmp_path: Path) -> None:

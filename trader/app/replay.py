@@ -22,6 +22,7 @@ from trader.domain.errors import BookBroken, ConfigurationError
 from trader.domain.events import BrokerEvent, Event, JournalType
 from trader.domain.order import Order
 from trader.services.ports import Log
+from trader.services.recovery import recover
 
 Progress = Callable[[int], None]
 """Told how many bars were played since it was last told."""
@@ -107,6 +108,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             seed=settings.feed.seed,
             files={report.symbol: report.sha256 for report in tape.report},
         )
+        await recover(engine, broker, log)
         course = Course()
         for bar_time in tape:
             broker.match(bar_time)

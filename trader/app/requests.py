@@ -46,7 +46,7 @@ class Requests:
         if what == "stop":
             self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
             return {"message": "stopping; positions stay as they are"}
-        if what in ("halt", "resume", "flatten", "adjust", "resolve"):
+        if what in ("halt", "resume", "flatten", "adjust", "resolve", "adopt"):
             return await self._command(CommandName(what), request)
         raise BadRequest(f"the daemon does not know how to {what!r}")
 
@@ -58,7 +58,7 @@ class Requests:
         return {"message": message, "refused": message.startswith("refused")}
 
     def _status(self) -> Answer:
-        book, barred = self._engine.book, self._engine.trading.entries_barred
+        book, barred = self._engine.book, self._engine.trading.gate.why
         return {
             "account": book.account,
             "state": "HALTED" if "all" in book.halts else "BARRED" if barred else "TRADING",

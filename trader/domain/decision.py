@@ -49,6 +49,7 @@ class Rule(StrEnum):
     CLOSING = "closing"
     ONE_OPENING_PER_BAR = "one_opening_per_bar"
     UNKNOWN_ORDER = "unknown_order"
+    DRIFT = "drift"
     # session
     SESSION_CLOSED = "session_closed"
     AFTER_CUTOFF = "after_cutoff"
@@ -72,6 +73,8 @@ class Rule(StrEnum):
     # lock
     DATABASE_REFUSED = "database_refused"
     BOOK_UNWRITABLE = "book_unwritable"
+    UNRECONCILED = "unreconciled"
+    EXIT_SCAN_OVERDUE = "exit_scan_overdue"
     # broker
     REJECTED = "rejected"
 

@@ -77,20 +77,42 @@ class FillReported:
     fill: Fill
 
 
-class Evidence(NamedTuple):
-    """A broker's complete answer. An order that is not in it does not work at the broker."""
+class Ended(NamedTuple):
+    """How an order ended, as the broker remembers it."""
 
-    events: "tuple[BrokerEvent, ...]"
-    working: frozenset[str]
-    positions: Mapping[str, int]
+    filled: int
+    """Shares. The order is settled when the book has executions of that many."""
+    reason: str
+    rejected: bool = False
+
+
+class Evidence(NamedTuple):
+    """What a broker says of its side. A part is complete, or None: unknown, which proves nothing and is not empty."""
+
+    executions: tuple[Fill, ...] | None
+    working: frozenset[str] | None
+    """References of open orders."""
+    ended: Mapping[str, Ended] | None
+    """Of the orders asked about: those that the broker knows to have ended."""
+    positions: Mapping[str, int] | None
+    """Symbol -> shares; negative where the account is short."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The parts that the broker did not tell completely."""
+        return tuple(name for name, part in zip(self._fields, self, strict=True) if part is None)
+
+
+NO_EVIDENCE = Evidence(None, None, None, None)
+"""The broker did not answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceGiven:
-    """What the broker says of orders of unknown fate; None where it did not answer completely, which proves nothing."""
+    """The broker was asked what became of orders, and what it holds."""
 
     asked: tuple[str, ...]
-    evidence: Evidence | None
+    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,7 @@ class CommandName(StrEnum):
     FLATTEN = "flatten"
     ADJUST = "adjust"
     RESOLVE = "resolve"
+    ADOPT = "adopt"
 
 
 class Fate(StrEnum):
@@ -136,7 +159,7 @@ class Command:
     fate: Fate | None = None
     """Of RESOLVE: what became of it."""
     price_micros: int = 0
-    """Of RESOLVE, where it was filled: at what price a share."""
+    """Of RESOLVE, where it was filled, and of ADOPT: at what price a share."""
 
 
 BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported
@@ -161,6 +184,9 @@ class JournalType(StrEnum):
     FILL = "fill"
     UNEXPECTED_FILL = "unexpected_fill"
     POSITION_CLOSING = "position_closing"
+    STOP_TIGHTENED = "stop_tightened"
+    DRIFT_FOUND = "drift_found"
+    DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
     HALTED = "halted"
     RESUMED = "resumed"

@@ -12,7 +12,9 @@ class ExitReason(StrEnum):
     """Why a position is being closed."""
 
     STOP = "stop"
+    TRAILING_STOP = "trailing_stop"
     TAKE_PROFIT = "take_profit"
+    TIME_STOP = "time_stop"
     SIGNAL = "signal"
     RESIZE = "resize"
     TURN = "turn"
@@ -23,10 +25,23 @@ class ExitReason(StrEnum):
 
 
 class ExitPlan(NamedTuple):
-    """Levels in micros; stop < entry < take_profit when it is made."""
+    """Levels in micros: initial_stop < entry < take_profit; initial_stop <= stop < take_profit."""
 
+    entry_micros: int
+    """Price of the execution that made the position non-zero."""
+    initial_stop_micros: int
     stop_micros: int
     take_profit_micros: int
+
+    @classmethod
+    def around(cls, entry_micros: int, stop_micros: int, take_profit_micros: int) -> "ExitPlan":
+        """The plan of a new position."""
+        return cls(entry_micros, stop_micros, stop_micros, take_profit_micros)
+
+    def tightened(self, stop_micros: int) -> "ExitPlan":
+        """The plan with a higher stop, below the target; the same plan when it would be lower."""
+        stop_micros = min(stop_micros, self.take_profit_micros - 1)
+        return self._replace(stop_micros=stop_micros) if stop_micros > self.stop_micros else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,10 @@ class ExitRule:
 
     stop_ppm: int = 14_000
     take_profit_ppm: int = 21_000
+    trailing_ppm: int = 0
+    """How far the stop follows below the highest close; 0 is not at all."""
+    time_stop_s: int = 0
+    """How long a position may be held; 0 is until another exit ends it."""
 
     def plan(self, entry_micros: int, leverage: int) -> ExitPlan:
         """Levels around an entry price, on the tick grid, rounded away from the entry."""
@@ -45,13 +64,19 @@ class ExitRule:
         stop = tick_down(entry_micros - part(entry_micros, self.stop_ppm * scale))
         target = tick_up(entry_micros + part(entry_micros, self.take_profit_ppm * scale))
         tick = tick_micros(entry_micros)
-        return ExitPlan(min(stop, entry_micros - 1), max(target, entry_micros + tick))
+        return ExitPlan.around(entry_micros, min(stop, entry_micros - 1), max(target, entry_micros + tick))
+
+    def trailing_stop_micros(self, price_micros: int, leverage: int) -> int:
+        """Where the stop has to be at a price; 0 when it does not follow."""
+        if not self.trailing_ppm:
+            return 0
+        return tick_down(price_micros - part(price_micros, self.trailing_ppm * abs(leverage)))
 
 
 def exit_due(plan: ExitPlan, bar: Bar) -> ExitReason | None:
     """What a finished bar triggers. When it touched both levels the stop counts: which came first is not known."""
     if bar.low_micros <= plan.stop_micros:
-        return ExitReason.STOP
+        return ExitReason.TRAILING_STOP if plan.stop_micros > plan.initial_stop_micros else ExitReason.STOP
     if bar.high_micros >= plan.take_profit_micros:
         return ExitReason.TAKE_PROFIT
     return None

@@ -19,11 +19,60 @@ from trader.domain.session import new_york_date
 
 
 class PositionState(StrEnum):
-    """`CLOSING` counts as held until the last share is sold."""
+    """`OPENING`: shares are held and their entry still works. `CLOSING` counts as held until the last share is sold."""
 
     FLAT = "flat"
+    OPENING = "opening"
     OPEN = "open"
     CLOSING = "closing"
+
+
+class PositionEvent(StrEnum):
+    """What can happen to a position."""
+
+    BOUGHT_IN_PART = "bought_in_part"
+    """The entry still works."""
+    BOUGHT = "bought"
+    ENTRY_ENDED = "entry_ended"
+    CLOSE_ASKED = "close_asked"
+    SOLD_IN_PART = "sold_in_part"
+    SOLD_OUT = "sold_out"
+
+
+_S, _E = PositionState, PositionEvent
+
+POSITION_TRANSITIONS: dict[PositionState, dict[PositionEvent, PositionState]] = {
+    _S.FLAT: {
+        _E.BOUGHT_IN_PART: _S.OPENING,
+        _E.BOUGHT: _S.OPEN,
+    },
+    _S.OPENING: {
+        _E.BOUGHT_IN_PART: _S.OPENING,
+        _E.BOUGHT: _S.OPEN,
+        _E.ENTRY_ENDED: _S.OPEN,
+        _E.CLOSE_ASKED: _S.CLOSING,
+        _E.SOLD_IN_PART: _S.OPENING,
+        _E.SOLD_OUT: _S.FLAT,
+    },
+    _S.OPEN: {
+        _E.BOUGHT_IN_PART: _S.OPEN,  # an addition to what is held
+        _E.BOUGHT: _S.OPEN,
+        _E.ENTRY_ENDED: _S.OPEN,
+        _E.CLOSE_ASKED: _S.CLOSING,
+        _E.SOLD_IN_PART: _S.OPEN,
+        _E.SOLD_OUT: _S.FLAT,
+    },
+    # Real-world rows: an entry may be filled while its position is on its way out. It is held, and goes out too.
+    _S.CLOSING: {
+        _E.BOUGHT_IN_PART: _S.CLOSING,
+        _E.BOUGHT: _S.CLOSING,
+        _E.ENTRY_ENDED: _S.CLOSING,
+        _E.CLOSE_ASKED: _S.CLOSING,
+        _E.SOLD_IN_PART: _S.CLOSING,
+        _E.SOLD_OUT: _S.FLAT,
+    },
+}
+"""The one table; the database keeps it as constraints (`a_position_only_moves_on`)."""
 
 
 class Oversold(ValueError):
@@ -69,9 +118,20 @@ class Position(NamedTuple):
         """The same position, on its way out. The first reason stays."""
         if self.state is PositionState.CLOSING:
             return self
-        return self._replace(
-            state=PositionState.CLOSING, closing_purpose=purpose, closing_reason=reason, updated_at=now
-        )
+        state = POSITION_TRANSITIONS[self.state][PositionEvent.CLOSE_ASKED]
+        return self._replace(state=state, closing_purpose=purpose, closing_reason=reason, updated_at=now)
+
+    def entry_ended(self, now: datetime) -> "Position":
+        """The same position, now that its entry works no more."""
+        state = POSITION_TRANSITIONS[self.state][PositionEvent.ENTRY_ENDED]
+        return self if state is self.state else self._replace(state=state, updated_at=now)
+
+    def tightened(self, stop_micros: int, now: datetime) -> "Position":
+        """The same position with a higher stop, where that is higher than the one it has."""
+        if self.exit_plan is None:
+            return self
+        plan = self.exit_plan.tightened(stop_micros)
+        return self if plan is self.exit_plan else self._replace(exit_plan=plan, updated_at=now)
 
 
 def shares_held(positions: Mapping[str, Position], symbol: str) -> int:
@@ -119,21 +179,30 @@ def book_fill(
     instrument: Instrument,
     plan: ExitPlan,
     purpose: str,
+    *,
+    entry_works_on: bool = False,
 ) -> Booked:
     """Apply one execution. `plan` arms a position that the fill makes non-zero and is ignored otherwise.
 
-    `purpose` is the reason of a round trip that ends without having been on its way out, as by a correction.
+    `entry_works_on`: the fill is a part of an entry whose rest still works. `purpose` is the reason of a round trip
+    that ends without having been on its way out, as by a correction.
 
     Realised P&L of a fill is its proceeds less the cost of the lots it used, less its own commission; a buy realises
     its commission. Raises Oversold when a sell exceeds what is held.
     """
     if fill.side is Side.BUY:
-        return _book_buy(position, lots, fill, instrument, plan)
+        bought = PositionEvent.BOUGHT_IN_PART if entry_works_on else PositionEvent.BOUGHT
+        return _book_buy(position, lots, fill, instrument, plan, bought)
     return _book_sell(position, lots, fill, purpose)
 
 
 def _book_buy(
-    position: Position | None, lots: tuple[Lot, ...], fill: Fill, instrument: Instrument, plan: ExitPlan
+    position: Position | None,
+    lots: tuple[Lot, ...],
+    fill: Fill,
+    instrument: Instrument,
+    plan: ExitPlan,
+    bought: PositionEvent,
 ) -> Booked:
     value = fill.quantity * fill.price_micros
     lot = Lot(fill.execution_id, fill.symbol, fill.executed_at, fill.quantity, value)
@@ -147,7 +216,7 @@ def _book_buy(
             quantity=fill.quantity,
             cost_micros=value,
             exit_plan=plan,
-            state=PositionState.OPEN,
+            state=POSITION_TRANSITIONS[PositionState.FLAT][bought],
             closing_purpose=None,
             closing_reason="",
             opened_at=fill.executed_at,
@@ -162,6 +231,7 @@ def _book_buy(
         after = position._replace(
             quantity=position.quantity + fill.quantity,
             cost_micros=position.cost_micros + value,
+            state=POSITION_TRANSITIONS[position.state][bought],
             updated_at=fill.executed_at,
             bought=position.bought + fill.quantity,
             bought_micros=position.bought_micros + value,
@@ -198,7 +268,11 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, pur
         exit_reason=after.closing_reason or purpose,
     )
     flat = after._replace(
-        exit_plan=None, state=PositionState.FLAT, closing_purpose=None, closing_reason="", cost_micros=0
+        exit_plan=None,
+        state=POSITION_TRANSITIONS[after.state][PositionEvent.SOLD_OUT],
+        closing_purpose=None,
+        closing_reason="",
+        cost_micros=0,
     )
     return Booked(flat, left, changed, realized, round_trip, created=False)
 

@@ -137,6 +137,10 @@ class Order(NamedTuple):
         """Working, or of unknown fate."""
         return self.state in LIVE
 
+    def works_on_after(self, filled: int) -> bool:
+        """Whether it is an entry whose rest still works when so many more shares are filled."""
+        return self.purpose is Purpose.ENTRY and self.live and self.remaining > filled
+
     def after(self, event: OrderEvent, now: datetime, filled: int = 0) -> "Order":
         """The order after an event; `filled` is the number of shares executed by it.
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
-from trader.domain.decision import Ticket
+from trader.domain.decision import Side, Ticket
 from trader.domain.ledger import Lot, Position
 from trader.domain.market import Prices
-from trader.domain.order import Order, PendingLock
+from trader.domain.order import Fill, Order, PendingLock
 
 
 class Halt(NamedTuple):
@@ -26,6 +26,37 @@ class Halt(NamedTuple):
     def key(self) -> str:
         """`all`, `family:QQQ`, `symbol:AAPL`: one halt of a scope at a time."""
         return f"{self.scope}:{self.target}" if self.target else self.scope
+
+
+class Drift(NamedTuple):
+    """Shares of a symbol that book and broker do not agree on. Entries of its family are barred while it lasts."""
+
+    symbol: str
+    book: int
+    broker: int
+    """Negative where the account is short."""
+    since: datetime
+
+    @property
+    def what(self) -> str:
+        """What differs, in words."""
+        if self.broker < 0:
+            return f"the account is short of {-self.broker} shares"
+        if self.broker > self.book:
+            return f"{self.broker - self.book} foreign shares, which are left alone"
+        return f"{self.book - self.broker} shares are missing at the broker, and exits ask for no more than it has"
+
+    @property
+    def way_out(self) -> str:
+        """What a person can do about it."""
+        if self.broker > self.book:
+            return f"`trader adopt {self.symbol} --price USD` takes them in, or sell them at the broker"
+        return "an execution that is found ends it, or `trader adjust`"
+
+    def after(self, fill: Fill, held: int) -> "Drift":
+        """What is left to sell at the broker after one of our executions. A buy may be just what was not known."""
+        sold = fill.quantity if fill.side is Side.SELL else 0
+        return self._replace(book=held, broker=self.broker - sold)
 
 
 class Day(NamedTuple):
@@ -58,6 +89,8 @@ class Book:
     locks: Mapping[str, PendingLock]
     """Symbol -> the right of its working entry."""
     halts: Mapping[str, Halt]
+    drift: Mapping[str, Drift]
+    """By symbol: what book and broker do not agree on."""
     day: Day | None
     day_trades: Mapping[date, int]
     """Round trips within one session, by exchange date: of the last sessions only."""
@@ -98,6 +131,7 @@ class Portfolio:
     unknown: frozenset[str]
     """Symbols with an order of unknown fate."""
     halts: Mapping[str, Halt]
+    drift: Mapping[str, Drift]
     day: Day
     slots: int
     """Open positions and working entries, each symbol once."""

@@ -63,6 +63,8 @@ class Rules:
     signals_per_bar: int = 200
     """Of one strategy; the rest of a bar's signals is refused."""
     entry_timeout_s: int = 60
+    exit_scan_patience_s: int = 10
+    """Without a whole exit scan for so long, entries stop."""
     settled_cash_only: bool = False
     """A cash account spends the proceeds of a sale on the next session (T+1)."""
 

@@ -62,6 +62,10 @@ def _obstacle(wanted: str, family: Family, portfolio: Portfolio, now: datetime, 
                 return Refusal(
                     Stage.CONFLICT, Rule.UNKNOWN_ORDER, wanted, detail=f"{symbol} has an order of unknown fate"
                 )
+    for symbol in family.members if portfolio.drift else ():
+        if symbol in portfolio.drift:
+            drift = portfolio.drift[symbol]
+            return Refusal(Stage.CONFLICT, Rule.DRIFT, wanted, drift.broker, drift.book, f"{symbol}: {drift.what}")
     if waits:
         return Refusal(Stage.CONFLICT, Rule.TURNING, wanted, detail="the rest of the family has to be flat first")
     position = portfolio.positions.get(wanted)

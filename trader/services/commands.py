@@ -36,6 +36,7 @@ class Commands:
             CommandName.FLATTEN: self._flatten,
             CommandName.ADJUST: self._adjust,
             CommandName.RESOLVE: self._resolve,
+            CommandName.ADOPT: self._adopt,
         }[command.name](step, command)
         step.draft.note(
             JournalType.COMMAND,
@@ -140,6 +141,28 @@ class Commands:
         else:
             self._execution.report(step, OrderCancelled(order.ref, said))
         return f"{order.ref} is {command.fate}: {order.side} {order.remaining} {order.symbol}"
+
+    def _adopt(self, step: Step, command: Command) -> str:
+        """Take foreign shares into the book, at a price, with exits of their own. They cost this account no cash."""
+        draft, symbol = step.draft, command.target
+        drift = draft.drift.get(symbol)
+        if drift is None or drift.broker <= drift.book:
+            return f"refused: no foreign shares of {symbol} are known; see `trader ledger`"
+        if symbol in draft.exits or symbol in draft.locks:
+            return f"refused: {symbol} has a working order; wait for its end, or cancel it"
+        ref, shares = draft.next_ref(), drift.broker - drift.book
+        fill = Fill(f"adopted-{ref}", ref, draft.account, symbol, Side.BUY, shares, command.price_micros, 0, draft.now)
+        value_micros = shares * command.price_micros
+        draft.move_cash(value_micros)
+        impossible = self._impossible(draft, fill)
+        if impossible:
+            draft.move_cash(-value_micros)
+            return f"refused: {impossible}"
+        draft.note(JournalType.CASH_MOVED, symbol, amount_micros=value_micros, reason=f"adopted: {command.reason}")
+        self._settlement.adjust(step, fill, f"adopted: {command.reason}")
+        draft.reconciled(symbol)
+        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"adopted by {command.operator}")
+        return f"adopted {shares} {symbol} at {usd(command.price_micros)}; its exits are armed"
 
     def _move_cash(self, draft: Draft, command: Command) -> str:
         after_micros = draft.cash_micros + command.amount_micros

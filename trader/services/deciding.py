@@ -21,6 +21,7 @@ from trader.pipeline.decide import Chain
 from trader.pipeline.intake import decided_before
 from trader.services.draft import Draft
 from trader.services.execution import Execution
+from trader.services.gate import Gate
 from trader.services.step import Level, Step
 
 _MINUTE = timedelta(minutes=1)
@@ -40,8 +41,9 @@ class _Memory:
 class Deciding:
     """Pushes signals through the chain and remembers what a later decision needs."""
 
-    def __init__(self, chain: Chain, execution: Execution, signal_ids: frozenset[str]) -> None:
+    def __init__(self, chain: Chain, execution: Execution, gate: Gate, signal_ids: frozenset[str]) -> None:
         self._chain = chain
+        self._gate = gate
         self._execution = execution
         self._seen_ids = set(signal_ids)
         self._opened_at: dict[str, datetime] = {}
@@ -50,24 +52,17 @@ class Deciding:
         self._turning: dict[str, str] = {}
         self._before: _Memory | None = None
         self._max_age = timedelta(seconds=chain.rules.signal_max_age_s)
-        self.entries_barred: Refusal | None = None
-        """Set while the book cannot be written or the gate is closed; closes go on."""
 
     def begin(self) -> None:
         """A step begins: what it remembers may have to be forgotten."""
         self._before = _Memory(dict(self._opened_at), dict(self._newest), dict(self._turning))
 
-    def committed(self) -> None:
-        """The step is in the book: entries are allowed again, and what it decided is remembered."""
-        self.entries_barred = None
-        self.rode()
-
-    def rode(self) -> None:
-        """The step has happened without a commit: what it decided is remembered."""
+    def happened(self) -> None:
+        """The step is over: what it decided is remembered."""
         self._before = None
 
-    def not_committed(self) -> None:
-        """The step has not happened."""
+    def not_happened(self) -> None:
+        """The step is thrown away: what it decided is forgotten."""
         before, self._before = self._before, None
         if before is None:
             return
@@ -143,8 +138,8 @@ class Deciding:
             refusal = Refusal(Stage.SIGNAL, Rule.CHAIN_RAISED, signal.symbol, detail=f"{type(error).__name__}: {error}")
             step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
             return self._refused(step, signal, refusal)
-        if decision.ticket is not None and self.entries_barred is not None:
-            barred = self.entries_barred._replace(symbol=decision.ticket.symbol)
+        barred = self._gate.refusal(decision.ticket.symbol) if decision.ticket is not None else None
+        if barred is not None:
             decision = Decision(signal, Outcome.REFUSED, refusal=barred)
         return self._apply(step, portfolio, decision, session, fold=fold)
 
@@ -238,6 +233,7 @@ class Deciding:
             exits=draft.exits,
             unknown=frozenset(order.symbol for order in draft.orders.values() if order.state is OrderState.UNKNOWN),
             halts=draft.halts,
+            drift=draft.drift,
             day=day,
             slots=slots,
             day_trades=sum(draft.day_trades.values()) + slots,

@@ -14,7 +14,7 @@ from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, Order, OrderState, PendingLock
-from trader.domain.portfolio import Book, Day, Halt
+from trader.domain.portfolio import Book, Day, Drift, Halt
 from trader.domain.reference import order_ref, reference_number
 from trader.services.ports import Booking, Clearance, Commit, Entry, Exit, Release
 
@@ -36,6 +36,7 @@ class Draft:
         self.exits: Mapping[str, Order] = book.exits
         self.locks: Mapping[str, PendingLock] = book.locks
         self.halts: Mapping[str, Halt] = book.halts
+        self.drift: Mapping[str, Drift] = book.drift
         self.day: Day | None = book.day
         self.day_trades: Mapping[date, int] = book.day_trades
         self.orders_made = book.orders_made
@@ -107,6 +108,8 @@ class Draft:
         else:
             lots.pop(fill.symbol, None)
         self.move_cash(fill.cash_effect_micros)
+        if fill.symbol in self.drift:
+            self.drifted(self.drift[fill.symbol].after(fill, booked.position.quantity))
         booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
         self.commit.bookings.append(booking)
         self.commit.lots.extend(booked.changed_lots)
@@ -121,6 +124,13 @@ class Draft:
         if day is not None:
             day_trades: dict[date, int] = self._own("day_trades")
             day_trades[day] = day_trades.get(day, 0) + 1
+
+    def entry_ended(self, symbol: str) -> None:
+        """An entry works no more: what it has bought is open."""
+        position = self.positions.get(symbol)
+        after = position.entry_ended(self.now) if position is not None else None
+        if after is not None and after is not position:
+            self.set_position(after)
 
     def move_cash(self, amount_micros: int) -> None:
         """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
@@ -167,6 +177,23 @@ class Draft:
         self.commit.halts.append(Clearance(key, self.now, reason))
         self.note(JournalType.RESUMED, key=key, reason=reason)
         return True
+
+    def drifted(self, drift: Drift) -> None:
+        """Take over what book and broker do not agree on."""
+        known: dict[str, Drift] = self._own("drift")
+        known[drift.symbol] = drift
+        self.commit.drift[drift.symbol] = drift
+
+    def reconciled(self, symbol: str) -> None:
+        """Book and broker agree on a symbol again."""
+        known: dict[str, Drift] = self._own("drift")
+        known.pop(symbol, None)
+        self.commit.drift[symbol] = None
+
+    def may_sell(self, position: Position) -> int:
+        """Shares that an exit may ask for: what is held, and no more than the broker is known to have."""
+        drift = self.drift.get(position.symbol)
+        return position.quantity if drift is None else max(0, min(position.quantity, drift.broker))
 
     def next_ref(self) -> str:
         """A reference that no order of this book has had."""
@@ -310,6 +337,7 @@ class Draft:
             exits=self.exits,
             locks=self.locks,
             halts=self.halts,
+            drift=self.drift,
             day=self.day,
             day_trades=self.day_trades,
             orders_made=self.orders_made,

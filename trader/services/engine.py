@@ -22,10 +22,10 @@ from operator import itemgetter
 from trader.domain.decision import Decision, Signal
 from trader.domain.errors import BookRefused, BookUnwritable, BrokerUnreachable
 from trader.domain.events import (
+    NO_EVIDENCE,
     Command,
     CommandName,
     Event,
-    Evidence,
     EvidenceGiven,
     FillReported,
     JournalType,
@@ -137,17 +137,16 @@ class Engine:
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
 
     async def inquire(self) -> None:
-        """Ask the broker what became of orders of unknown fate."""
+        """Ask the broker, while orders are of unknown fate or book and broker do not agree."""
         unknown = tuple(ref for ref, order in self.book.orders.items() if order.state is OrderState.UNKNOWN)
-        if not unknown:
+        if not (unknown or self.book.drift or self.trading.reconciliation.is_first):
             return
-        evidence: Evidence | None = None
+        evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(unknown)
         except BrokerUnreachable as error:
-            self._ports.log.warning(f"NO EVIDENCE about {', '.join(unknown)}: {error} account={self.book.account}")
-        for event in evidence.events if evidence is not None else ():
-            self.inbox.post(event)
+            about = ", ".join((*unknown, *self.book.drift)) or "what it holds"
+            self._ports.log.warning(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
         self.inbox.post(EvidenceGiven(unknown, evidence))
 
     async def deliver(self, bar_time: BarTime) -> None:
@@ -233,7 +232,7 @@ class Engine:
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
         self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
-        self.trading.rode()
+        self.trading.happened()
         self._signals_riding = step.draft.commit.signals
         self.book = self.book.seen(step.draft.signals_seen)
         step.say_duplicates()

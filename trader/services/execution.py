@@ -7,7 +7,7 @@ from trader.domain.errors import IllegalTransition
 from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Family
-from trader.domain.ledger import Position, PositionState, shares_held
+from trader.domain.ledger import Position, PositionState
 from trader.domain.order import Order, OrderEvent, OrderState
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
@@ -76,6 +76,7 @@ class Execution:
             evidence = f"{order.state}: {reason}"
             step.draft.release(lock, evidence)
             step.draft.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
+            step.draft.entry_ended(lock.symbol)
         if order.limit_micros is None:
             self.failed(order)
 
@@ -145,7 +146,8 @@ class Execution:
             self._page_overdue(step, position.symbol)
             if self._waits_to_retry(step, position.symbol):
                 continue
-            action = pursue(position, draft.exits.get(position.symbol), self.cancelling.in_front(step, position.symbol))
+            in_front = self.cancelling.in_front(step, position.symbol)
+            action = pursue(position, draft.may_sell(position), draft.exits.get(position.symbol), in_front)
             if isinstance(action, ExitTicket):
                 self.exit(step, action)
             elif action is not None:
@@ -154,9 +156,10 @@ class Execution:
     def _shrink_exits(self, step: Step) -> None:
         """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended."""
         for order in list(step.draft.exits.values()):
-            held = shares_held(step.draft.positions, order.symbol)
-            if order.remaining > held:
-                self.cancelling.ask(step, order.ref, f"asks for {order.remaining} of {held} held")
+            position = step.draft.positions.get(order.symbol)
+            most = step.draft.may_sell(position) if position is not None else 0
+            if order.remaining > most:
+                self.cancelling.ask(step, order.ref, f"asks for {order.remaining} of {most} held")
 
     def _page_overdue(self, step: Step, symbol: str) -> None:
         """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""

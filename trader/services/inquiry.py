@@ -1,18 +1,20 @@
-"""Inquiry: orders of unknown fate. Evidence ends the unknown, or the operator; never time alone.
+"""Inquiry: orders whose fate is asked of the broker. Evidence ends an unknown, or the operator; never time alone.
 
-Rule 1: an order that a complete answer shows as working is working again; what it has executed is booked as reported.
-Rule 2: an order that is in none of three complete answers, half a minute apart from first to last, while the broker
+Rule 1: an execution is booked, whoever asked. An order that an answer shows as open is working.
+Rule 2: an order that the broker says has ended is ended once the book has as many shares of it as the broker has.
+Rule 3: an order that is in none of three complete answers, half a minute apart from first to last, while the broker
 holds what the book holds of its symbol, does not exist. It is ended and never sent again.
-Rule 3: an answer that is not complete proves nothing, and the counting begins anew.
+Rule 4: an answer that is not complete proves nothing, and the counting begins anew.
 """
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from trader.domain.events import EvidenceGiven, OrderAccepted, OrderCancelled
+from trader.domain.events import Ended, Evidence, EvidenceGiven, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.ledger import shares_held
-from trader.domain.order import OrderState
+from trader.domain.order import Order, OrderState
 from trader.services.execution import Execution
+from trader.services.settlement import Settlement
 from trader.services.step import Step
 
 _ANSWERS = 3
@@ -27,34 +29,73 @@ class _Absent(NamedTuple):
 
 
 class Inquiry:
-    """Remembers what the answers have shown."""
+    """Remembers what the answers have shown, as far as their steps have happened."""
 
-    def __init__(self, execution: Execution) -> None:
+    def __init__(self, execution: Execution, settlement: Settlement) -> None:
         self._execution = execution
+        self._settlement = settlement
         self._absent: dict[str, _Absent] = {}
+        self._before: dict[str, _Absent] = {}
 
-    def hear(self, step: Step, given: EvidenceGiven) -> None:
-        """Take in one answer."""
-        evidence = given.evidence
-        if evidence is None:
-            self._absent.clear()
-            return
+    def hear(self, step: Step, given: EvidenceGiven, *, is_first: bool) -> None:
+        """Take in one answer. In a run's first one, an order that the broker does not show is of unknown fate."""
+        for fill in given.evidence.executions or ():
+            self._settlement.settle(step, fill)
         for ref in given.asked:
             order = step.draft.orders.get(ref)
-            if order is None or order.state is not OrderState.UNKNOWN:
+            if order is None:
                 self._absent.pop(ref, None)
-            elif ref in evidence.working:
-                self._absent.pop(ref, None)
-                self._execution.report(step, OrderAccepted(ref))
-            elif evidence.positions.get(order.symbol, 0) != shares_held(step.draft.positions, order.symbol):
-                self._absent.pop(ref, None)  # it may have been executed: its execution has to come first
-            else:
-                self._missing(step, ref)
+                continue
+            if is_first and not _is_shown(ref, given.evidence):
+                self._doubt(step, order, "the broker does not show it")
+                order = step.draft.orders[ref]
+            self._follow(step, order, given.evidence)
 
-    def _missing(self, step: Step, ref: str) -> None:
-        absent = self._absent.get(ref, _Absent(step.draft.now, 0))
-        absent = self._absent[ref] = absent._replace(answers=absent.answers + 1)
+    def _follow(self, step: Step, order: Order, evidence: Evidence) -> None:
+        """One order that the book holds as live, in one answer."""
+        absent = self._absent.pop(order.ref, _Absent(step.draft.now, 0))
+        if evidence.working is not None and order.ref in evidence.working:
+            if order.state in (OrderState.CREATED, OrderState.UNKNOWN):
+                self._execution.report(step, OrderAccepted(order.ref))
+        elif evidence.ended is not None and order.ref in evidence.ended:
+            self._end(step, order, evidence.ended[order.ref])
+        elif order.state is OrderState.UNKNOWN and _proves_absence(step, order, evidence):
+            self._missing(step, order, absent)
+
+    def _end(self, step: Step, order: Order, ended: Ended) -> None:
+        if order.filled < ended.filled:
+            self._doubt(step, order, f"ended with {ended.filled} shares filled, of which {order.filled} are booked")
+            return
+        how = OrderRejected if ended.rejected else OrderCancelled
+        self._execution.report(step, how(order.ref, ended.reason))
+
+    def _doubt(self, step: Step, order: Order, why: str) -> None:
+        if order.state is not OrderState.UNKNOWN:
+            self._execution.report(step, OrderLost(order.ref, why))
+
+    def _missing(self, step: Step, order: Order, absent: _Absent) -> None:
+        absent = absent._replace(answers=absent.answers + 1)
         if absent.answers >= _ANSWERS and step.draft.now - absent.since >= _APART:
-            del self._absent[ref]
             why = f"in none of {absent.answers} complete answers of the broker since {absent.since:%H:%M:%S} UTC"
-            self._execution.report(step, OrderCancelled(ref, why))
+            self._execution.report(step, OrderCancelled(order.ref, why))
+        else:
+            self._absent[order.ref] = absent
+
+    def happened(self) -> None:
+        """The step is over: what its answers have shown counts."""
+        self._before = dict(self._absent)
+
+    def not_happened(self) -> None:
+        """The step is thrown away, and with it what its answers have shown."""
+        self._absent = dict(self._before)
+
+
+def _is_shown(ref: str, evidence: Evidence) -> bool:
+    return ref in (evidence.working or ()) or ref in (evidence.ended or {})
+
+
+def _proves_absence(step: Step, order: Order, evidence: Evidence) -> bool:
+    """Not while a part is unknown; nor while the broker holds other shares: then an execution has to come first."""
+    if evidence.unknown or evidence.positions is None:
+        return False
+    return evidence.positions.get(order.symbol, 0) == shares_held(step.draft.positions, order.symbol)

@@ -10,7 +10,7 @@ from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
 from trader.domain.ledger import Lot, Position, RoundTrip
 from trader.domain.market import Bar
 from trader.domain.order import Fill, Order, PendingLock
-from trader.domain.portfolio import Book, Day, Halt
+from trader.domain.portfolio import Book, Day, Drift, Halt
 
 
 class Clock(Protocol):
@@ -41,7 +41,7 @@ class Broker(Protocol):
         ...
 
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
-        """Say what became of orders, for recovery. Raises BrokerUnreachable instead of guessing."""
+        """Say what became of orders, and what is held. Raises BrokerUnreachable when it does not answer at all."""
         ...
 
 
@@ -132,6 +132,8 @@ class Commit:
     inbox: dict[str, InboxOffset] = field(default_factory=dict)
     halts: list[Halt | Clearance] = field(default_factory=list)
     """In the order in which they were made: a halt may be cleared and made again in one step."""
+    drift: dict[str, Drift | None] = field(default_factory=dict)
+    """By symbol; None where book and broker agree again."""
     day: Day | None = None
     marks: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Last prices, micros, so that readers can value what is held."""

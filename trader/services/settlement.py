@@ -85,7 +85,8 @@ class Settlement:
 
     def _settle(self, step: Step, fill: Fill, order: Order | None) -> None:
         purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
-        booked = self._book(step, fill, purpose, reason)
+        works_on = order is not None and order.works_on_after(fill.quantity)
+        booked = self._book(step, fill, purpose, reason, entry_works_on=works_on)
         released = False
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
@@ -95,7 +96,7 @@ class Settlement:
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
-        booked = self._book(step, fill, "adjust", reason)
+        booked = self._book(step, fill, "adjust", reason, entry_works_on=False)
         step.executions.add(fill.execution_id)
         _journal(step, fill, booked, "adjust", reason, released=False)
 
@@ -120,12 +121,12 @@ class Settlement:
         """An order of ours: live, ended by an earlier event of this step, or ended before."""
         return draft.orders.get(ref) or draft.commit.orders.get(ref) or self._ended.get(ref)
 
-    def _book(self, step: Step, fill: Fill, purpose: str, reason: str) -> Booked:
+    def _book(self, step: Step, fill: Fill, purpose: str, reason: str, *, entry_works_on: bool) -> Booked:
         draft = step.draft
         instrument = self._families.instrument(fill.symbol)
         plan = self._rules.exit_rule(fill.symbol).plan(fill.price_micros, instrument.leverage)
         position, lots = draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ())
-        booked = book_fill(position, lots, fill, instrument, plan, purpose)
+        booked = book_fill(position, lots, fill, instrument, plan, purpose, entry_works_on=entry_works_on)
         draft.book_fill(booked, fill, purpose, reason)
         return booked
 

@@ -1,9 +1,8 @@
 """What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
-from trader.domain.decision import Close, Decision, Outcome, Refusal, Rule, Signal, Stage
+from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.events import (
     BadLine,
     Command,
@@ -17,19 +16,21 @@ from trader.domain.events import (
     SignalReceived,
     Tick,
 )
-from trader.domain.market import BarTime, Prices, by_symbol
+from trader.domain.market import BarTime, Prices
 from trader.domain.order import Order
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
-from trader.pipeline.exits import closing_time, watch
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.commands import Commands
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
+from trader.services.exit_scanner import ExitScanner
+from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
 from trader.services.market_day import MarketDay
 from trader.services.ports import History, SignalRow
+from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
@@ -47,14 +48,15 @@ class Trading:
         self.day = MarketDay(calendar)
         self.signals = 0
         self._nonsense = 0
-        self._touched: list[tuple[Close, datetime]] = []
-        """Exits that a bar has triggered in a step that has not happened yet, with when their position was opened."""
+        self.gate = Gate()
         self._rules = chain.rules
         self._strategies = strategies
         self._execution = Execution(chain.rules)
-        self._inquiry = Inquiry(self._execution)
-        self._deciding = Deciding(chain, self._execution, history.signal_ids)
+        self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
+        self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
         self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
+        self._inquiry = Inquiry(self._execution, self._settlement)
+        self.reconciliation = Reconciliation(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime]) -> None:
@@ -86,7 +88,9 @@ class Trading:
         if self.prices.suspected_splits:
             self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
-        self._look_at_exits(step, bar_times, session)
+        self.exits.scan(step, bar_times, session)
+        if step.draft.locks and session is not None and step.draft.now >= session.flatten_at:
+            self._execution.cancelling.ask_entries(step, "the session closes")
         self._execution.cancelling.ask_unwanted(step)
         if bar_times or any(isinstance(event, Tick) for event in events):
             self._execution.doubt_unanswered(step)
@@ -101,7 +105,8 @@ class Trading:
         elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
             self._execution.report(step, event)
         elif isinstance(event, EvidenceGiven):
-            self._inquiry.hear(step, event)
+            self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
+            self.reconciliation.hear(step, event.evidence)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
 
@@ -117,21 +122,6 @@ class Trading:
                     f"SPLIT? {symbol}: {halt.reason}; entries of it are stopped until `trader resume --symbol {symbol} "
                     f"--reason ...` account={draft.account}",
                 )
-
-    def _look_at_exits(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
-        draft = step.draft
-        if draft.positions:
-            for bar_time in bar_times:
-                held = list(draft.positions.values())
-                for close in watch(held, by_symbol(bar_time.bars), self.prices, self._rules.limits.collar_ppm):
-                    self._touched.append((close, draft.positions[close.symbol].opened_at))
-            for close, opened_at in self._touched:
-                if close.symbol in draft.positions and draft.positions[close.symbol].opened_at == opened_at:
-                    self._execution.close(step, close)
-            for close in list(closing_time(draft.positions.values(), session, draft.now)):
-                self._execution.close(step, close)
-        if draft.locks and session is not None and draft.now >= session.flatten_at:
-            self._execution.cancelling.ask_entries(step, "the session closes")
 
     def _decide_signals(
         self,
@@ -198,16 +188,11 @@ class Trading:
 
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
-        self._deciding.committed()
-        self._touched.clear()
+        self.gate.open(Rule.BOOK_UNWRITABLE)
+        self.happened()
+        self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
-
-    @property
-    def entries_barred(self) -> str:
-        """Why no entry is taken at the moment, halts apart; or nothing."""
-        barred = self._deciding.entries_barred
-        return "" if barred is None else f"{barred.rule}: {barred.detail}"
 
     def already_booked(self, execution_id: str) -> None:
         """The book knows an execution that memory had forgotten."""
@@ -240,9 +225,11 @@ class Trading:
             f"--check` account={order.account}",
         )
 
-    def rode(self) -> None:
-        """The step has happened, though nothing of it had to be written."""
-        self._deciding.rode()
+    def happened(self) -> None:
+        """The step is over, whether or not anything of it had to be written."""
+        self._deciding.happened()
+        self._inquiry.happened()
+        self.reconciliation.happened()
 
     def refused_whole(self, step: Step) -> None:
         """The step has not happened, and nothing of it was sent."""
@@ -251,12 +238,13 @@ class Trading:
 
     def not_written(self, why: str) -> bool:
         """The step has not happened: no entries until one has. True when this is news."""
-        news = self._deciding.entries_barred is None
-        self._deciding.entries_barred = Refusal(Stage.LOCK, Rule.BOOK_UNWRITABLE, "", detail=why)
         self._not_happened()
-        return news
+        return self.gate.close(Rule.BOOK_UNWRITABLE, why)
 
     def _not_happened(self) -> None:
-        self._deciding.not_committed()
+        self._deciding.not_happened()
+        self._inquiry.not_happened()
+        self.reconciliation.not_happened()
+        self.exits.not_happened()
         self.day.forget()
         self._execution.not_committed()

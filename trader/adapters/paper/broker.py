@@ -2,7 +2,7 @@
 
 What was decided on a bar is filled at the open of the symbol's next bar, never inside the bar that caused it: an order
 sees only bars that start at or after the instant it was made. An entry is filled within its limit or not at all.
-The broker's memory dies with the process, so its complete answer after a restart is that no order is working.
+The broker's memory dies with the process; after a restart it says of the orders of an earlier one that they ended.
 
 Tests give it a script: what to do with an order that would otherwise be filled whole at the next open.
 """
@@ -14,6 +14,7 @@ from datetime import datetime
 from trader.domain.decision import Side
 from trader.domain.events import (
     BrokerEvent,
+    Ended,
     Evidence,
     FillReported,
     OrderAccepted,
@@ -78,6 +79,9 @@ class PaperBroker:
         self._costs = costs
         self._script = script
         self._working: dict[str, _Working] = {}
+        self._received: set[str] = set()
+        self._executions: dict[str, list[Fill]] = {}
+        """By order; of an order that works or is asked about they are reported again."""
         self._positions = dict(positions or {})
         self.orders_received = 0
         self.slippage_micros = 0
@@ -86,6 +90,7 @@ class PaperBroker:
     def place(self, order: Order) -> None:
         """Take an order, or refuse it."""
         self.orders_received += 1
+        self._received.add(order.ref)
         treatment = self._script(order)
         if treatment.reject:
             self._emit(OrderRejected(order.ref, treatment.reject))
@@ -124,8 +129,15 @@ class PaperBroker:
                 self.slippage_micros += filled * abs(price - bar.open_micros)
 
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
-        """A complete answer: what is working, what is held. Executions are reported once, as they happen."""
-        return Evidence((), frozenset(self._working), dict(self._positions))
+        """A complete answer."""
+        return Evidence(
+            executions=tuple(fill for ref in order_refs for fill in self._executions.get(ref, ())),
+            working=frozenset(self._working),
+            ended={
+                ref: Ended(0, "the embedded broker has begun anew") for ref in order_refs if ref not in self._received
+            },
+            positions=dict(self._positions),
+        )
 
     def _price(self, order: Order, bar: Bar) -> int | None:
         """Price at the open, slippage against us; None when it is beyond the limit."""
@@ -162,6 +174,7 @@ class PaperBroker:
             commission,
             at,
         )
+        self._executions.setdefault(order.ref, []).append(fill)
         if working.filled == order.quantity:
             del self._working[order.ref]
         for _ in range(working.treatment.repeat_reports):

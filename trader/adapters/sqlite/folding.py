@@ -23,10 +23,10 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, book_fill
 from trader.domain.order import Fill, Order, OrderEvent, OrderState, PendingLock
-from trader.domain.portfolio import Halt
+from trader.domain.portfolio import Drift, Halt
 from trader.services.ports import Booking
 
-_UNUSED_PLAN = ExitPlan(0, 0)
+_UNUSED_PLAN = ExitPlan(0, 0, 0, 0)
 """For a fill that leaves nothing to protect."""
 
 
@@ -64,6 +64,7 @@ class Folded:
     locks: dict[str, LockRow] = field(default_factory=dict)
     """By order reference, released ones too."""
     halts: dict[str, Halt] = field(default_factory=dict)
+    drift: dict[str, Drift] = field(default_factory=dict)
     fills: dict[str, FillRow] = field(default_factory=dict)
     round_trips: list[RoundTrip] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -151,7 +152,11 @@ def _order_state(folded: Folded, event: Event) -> None:
 
 
 def _lock_released(folded: Folded, event: Event) -> None:
-    _release(folded, event.facts.text("order_ref"), event, event.facts.text("evidence"))
+    order = folded.order(event.facts.text("order_ref"))
+    _release(folded, order.ref, event, event.facts.text("evidence"))
+    position = folded.positions.get(order.symbol)
+    if position is not None and position.quantity:
+        folded.positions[order.symbol] = position.entry_ended(event.at)
 
 
 def _release(folded: Folded, order_ref: str, event: Event, evidence: str) -> None:
@@ -169,13 +174,24 @@ def _fill(folded: Folded, event: Event) -> None:
     instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
     lots = folded.open_lots.get(fill.symbol, ())
     purpose, reason = facts.text("purpose"), facts.text("reason")
-    booked = book_fill(folded.positions.get(fill.symbol), lots, fill, instrument, _plan(facts), purpose)
+    order = folded.orders.get(fill.order_ref)
+    booked = book_fill(
+        folded.positions.get(fill.symbol),
+        lots,
+        fill,
+        instrument,
+        _plan(fill.price_micros, facts),
+        purpose,
+        entry_works_on=purpose != Purpose.ADJUST and order is not None and order.works_on_after(fill.quantity),
+    )
     booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
     folded.fills[fill.execution_id] = FillRow(booking, event.at)
     folded.positions[fill.symbol] = booked.position
     folded.open_lots[fill.symbol] = booked.lots
     folded.lots.update((lot.execution_id, lot) for lot in booked.changed_lots)
     folded.cash_micros += fill.cash_effect_micros
+    if fill.symbol in folded.drift:
+        folded.drift[fill.symbol] = folded.drift[fill.symbol].after(fill, booked.position.quantity)
     if booked.round_trip is not None:
         folded.round_trips.append(booked.round_trip)
     if purpose != Purpose.ADJUST:  # a correction leaves the order of what it corrects alone
@@ -198,9 +214,9 @@ def _execution(account: str, event: Event) -> Fill:
     )
 
 
-def _plan(facts: Facts) -> ExitPlan:
+def _plan(entry_micros: int, facts: Facts) -> ExitPlan:
     stop, target = facts.number_or_none("stop_micros"), facts.number_or_none("take_profit_micros")
-    return ExitPlan(stop, target) if stop is not None and target is not None else _UNUSED_PLAN
+    return ExitPlan.around(entry_micros, stop, target) if stop is not None and target is not None else _UNUSED_PLAN
 
 
 def _advance(folded: Folded, event: Event, fill: Fill) -> None:
@@ -236,6 +252,23 @@ def _position_closing(folded: Folded, event: Event) -> None:
     folded.positions[event.symbol] = closing
 
 
+def _stop_tightened(folded: Folded, event: Event) -> None:
+    position = folded.positions.get(event.symbol)
+    if position is None or not position.quantity:
+        raise ValueError(f"{event.symbol} is not held")
+    folded.positions[event.symbol] = position.tightened(event.facts.number("stop_micros"), event.at)
+
+
+def _drift_found(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    folded.drift[event.symbol] = Drift(event.symbol, facts.number("book"), facts.number("broker"), event.at)
+
+
+def _drift_ended(folded: Folded, event: Event) -> None:
+    if folded.drift.pop(event.symbol, None) is None:
+        raise ValueError(f"book and broker agreed on {event.symbol}")
+
+
 def _cash_moved(folded: Folded, event: Event) -> None:
     folded.cash_micros += event.facts.number("amount_micros")
 
@@ -258,6 +291,9 @@ _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
     JournalType.LOCK_RELEASED: _lock_released,
     JournalType.FILL: _fill,
     JournalType.POSITION_CLOSING: _position_closing,
+    JournalType.STOP_TIGHTENED: _stop_tightened,
+    JournalType.DRIFT_FOUND: _drift_found,
+    JournalType.DRIFT_ENDED: _drift_ended,
     JournalType.CASH_MOVED: _cash_moved,
     JournalType.HALTED: _halted,
     JournalType.RESUMED: _resumed,

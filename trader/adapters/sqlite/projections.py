@@ -16,6 +16,7 @@ from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
+    drift_row,
     fill_row,
     from_us,
     lock_row,
@@ -81,6 +82,7 @@ LOCKS = _as_inserted(
     "lock", "insert_lock", ("symbol", "order_ref"), ("reserved_micros", "released_us"), ("released_us", "evidence")
 )
 HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",))
+DRIFT = _as_inserted("drift", "put_drift", ("symbol",), ("book", "broker"))
 FILLS = _as_inserted("execution", "insert_fill", ("symbol", "execution_id"), ("side", "quantity", "price_micros"))
 ROUND_TRIPS = _as_inserted("round trip", "insert_round_trip", ("symbol",), ("quantity", "pnl_micros"))
 
@@ -138,6 +140,7 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         HALTS: HALTS.keyed(
             (account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in folded.halts.values()
         ),
+        DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         FILLS: FILLS.keyed(fill_row(row.booking, to_us(row.booked_at)) for row in folded.fills.values()),
         ROUND_TRIPS: _numbered(round_trip_row(trip) for trip in folded.round_trips),
     }

@@ -10,13 +10,14 @@ INSERT INTO book_lots (account, execution_id, symbol, opened_us, remaining, cost
 ON CONFLICT (account, execution_id) DO UPDATE SET remaining = excluded.remaining, cost_micros = excluded.cost_micros
 
 -- name: put_position
-INSERT INTO book_positions (account, symbol, family, direction, quantity, cost_micros, stop_micros, take_profit_micros,
-                            state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros,
-                            sold_micros, realized_micros)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO book_positions (account, symbol, family, direction, quantity, cost_micros, entry_micros, initial_stop_micros,
+                            stop_micros, take_profit_micros, state, closing_purpose, closing_reason, opened_us,
+                            updated_us, bought, bought_micros, sold_micros, realized_micros)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (account, symbol) DO UPDATE SET
     family = excluded.family, direction = excluded.direction, quantity = excluded.quantity,
-    cost_micros = excluded.cost_micros, stop_micros = excluded.stop_micros,
+    cost_micros = excluded.cost_micros, entry_micros = excluded.entry_micros,
+    initial_stop_micros = excluded.initial_stop_micros, stop_micros = excluded.stop_micros,
     take_profit_micros = excluded.take_profit_micros, state = excluded.state,
     closing_purpose = excluded.closing_purpose, closing_reason = excluded.closing_reason,
     opened_us = excluded.opened_us, updated_us = excluded.updated_us, bought = excluded.bought,
@@ -77,6 +78,14 @@ INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES (?, ?, 
 UPDATE book_halts SET cleared_us = ?, cleared_reason = ?
 WHERE account = ? AND scope = ? AND target = ? AND cleared_us IS NULL
 
+-- name: put_drift
+INSERT INTO book_drift (account, symbol, book, broker, since_us) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (account, symbol) DO UPDATE SET
+    book = excluded.book, broker = excluded.broker, since_us = excluded.since_us
+
+-- name: end_drift
+DELETE FROM book_drift WHERE account = ? AND symbol = ?
+
 -- name: insert_event
 INSERT INTO book_events (account, seq, type, symbol, at_us, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 
@@ -99,8 +108,8 @@ SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_ac
 SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
 
 -- name: held_positions
-SELECT account, symbol, family, direction, quantity, cost_micros, stop_micros, take_profit_micros, state,
-       closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros
+SELECT account, symbol, family, direction, quantity, cost_micros, entry_micros, initial_stop_micros, stop_micros,
+       take_profit_micros, state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros
 FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
 
 -- name: open_lots
@@ -131,6 +140,9 @@ FROM book_locks WHERE account = ? AND released_us IS NULL
 
 -- name: halts
 SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
+
+-- name: drift
+SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 
 -- name: newest_day
 SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1

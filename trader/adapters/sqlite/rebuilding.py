@@ -12,6 +12,7 @@ import sqlite3
 from trader.adapters.sqlite.folding import Folded, fold
 from trader.adapters.sqlite.projections import (
     ACCOUNT,
+    DRIFT,
     HALTS,
     LOCKS,
     LOTS,
@@ -30,7 +31,7 @@ from trader.adapters.sqlite.transaction import Head, link
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry, JournalType
 
-_BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS)
+_BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS, DRIFT)
 
 
 def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:

@@ -10,7 +10,7 @@ from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
 from trader.domain.order import LIVE, Order, OrderState, PendingLock
-from trader.domain.portfolio import Day, Halt
+from trader.domain.portfolio import Day, Drift, Halt
 from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
 
@@ -19,6 +19,7 @@ Row = tuple[object, ...]
 LIVE_STATES = f"({', '.join(repr(state.value) for state in sorted(LIVE))})"
 """For `state IN`: orders that work or are of unknown fate."""
 
+_NO_PLAN = (None, None, None, None)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -68,8 +69,7 @@ def position_row(position: Position) -> Row:
         position.direction,
         position.quantity,
         position.cost_micros,
-        plan.stop_micros if plan else None,
-        plan.take_profit_micros if plan else None,
+        *(plan or _NO_PLAN),
         position.state,
         position.closing_purpose,
         position.closing_reason,
@@ -167,8 +167,8 @@ def event_text(entry: JournalEntry) -> str:
 
 def read_position(row: Row) -> Position:
     """From `held_positions`."""
-    account, symbol, family, direction, quantity, cost, stop, target, state, purpose, reason, *rest = row
-    opened_us, updated_us, bought, bought_micros, sold_micros, realized = (_int(value) for value in rest)
+    account, symbol, family, direction, quantity, cost, *plan, state, purpose, reason = row[:13]
+    opened_us, updated_us, bought, bought_micros, sold_micros, realized = (_int(value) for value in row[13:])
     return Position(
         account=str(account),
         symbol=str(symbol),
@@ -176,7 +176,7 @@ def read_position(row: Row) -> Position:
         direction=_int(direction),
         quantity=_int(quantity),
         cost_micros=_int(cost),
-        exit_plan=ExitPlan(_int(stop), _int(target)) if stop is not None else None,
+        exit_plan=ExitPlan(*(_int(level) for level in plan)) if None not in plan else None,
         state=PositionState(str(state)),
         closing_purpose=Purpose(str(purpose)) if purpose is not None else None,
         closing_reason=str(reason),
@@ -234,6 +234,17 @@ def read_halt(row: Row) -> Halt:
     """From `halts`."""
     scope, target, reason, since_us = row
     return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
+
+
+def drift_row(account: str, drift: Drift) -> Row:
+    """For `put_drift`."""
+    return (account, drift.symbol, drift.book, drift.broker, to_us(drift.since))
+
+
+def read_drift(row: Row) -> Drift:
+    """From `drift`."""
+    symbol, book, broker, since_us = row
+    return Drift(str(symbol), _int(book), _int(broker), from_us(_int(since_us)))
 
 
 def read_day(row: Row, openings: Row, sold_micros: int) -> Day:

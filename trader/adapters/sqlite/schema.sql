@@ -65,32 +65,49 @@ CREATE UNIQUE INDEX one_working_opening_order_per_symbol ON book_locks (account,
 CREATE INDEX live_inverse_locks ON book_locks (account, family) WHERE released_us IS NULL AND direction = -1;
 
 CREATE TABLE book_positions (
-    account             TEXT    NOT NULL REFERENCES book_accounts (account),
-    symbol              TEXT    NOT NULL,
-    family              TEXT    NOT NULL,
-    direction           INTEGER NOT NULL CHECK (direction IN (-1, 1)),
-    quantity            INTEGER NOT NULL CHECK (quantity >= 0),
-    cost_micros         INTEGER NOT NULL CHECK (cost_micros >= 0),
-    stop_micros         INTEGER,
-    take_profit_micros  INTEGER,
-    state               TEXT    NOT NULL CHECK (state IN ('flat', 'open', 'closing')),
-    closing_purpose     TEXT,
-    closing_reason      TEXT    NOT NULL,
-    opened_us           INTEGER NOT NULL,
-    updated_us          INTEGER NOT NULL,
-    bought              INTEGER NOT NULL CHECK (bought >= quantity),
-    bought_micros       INTEGER NOT NULL,
-    sold_micros         INTEGER NOT NULL,
-    realized_micros     INTEGER NOT NULL,
+    account              TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol               TEXT    NOT NULL,
+    family               TEXT    NOT NULL,
+    direction            INTEGER NOT NULL CHECK (direction IN (-1, 1)),
+    quantity             INTEGER NOT NULL CHECK (quantity >= 0),
+    cost_micros          INTEGER NOT NULL CHECK (cost_micros >= 0),
+    entry_micros         INTEGER,
+    initial_stop_micros  INTEGER,
+    stop_micros          INTEGER,
+    take_profit_micros   INTEGER,
+    state                TEXT    NOT NULL CHECK (state IN ('flat', 'opening', 'open', 'closing')),
+    closing_purpose      TEXT,
+    closing_reason       TEXT    NOT NULL,
+    opened_us            INTEGER NOT NULL,
+    updated_us           INTEGER NOT NULL,
+    bought               INTEGER NOT NULL CHECK (bought >= quantity),
+    bought_micros        INTEGER NOT NULL,
+    sold_micros          INTEGER NOT NULL,
+    realized_micros      INTEGER NOT NULL,
     PRIMARY KEY (account, symbol),
     CONSTRAINT flat_means_nothing_held CHECK ((state = 'flat') = (quantity = 0)),
-    CONSTRAINT no_position_without_exits CHECK (quantity = 0 OR (stop_micros IS NOT NULL AND take_profit_micros IS NOT NULL)),
-    CONSTRAINT no_exits_without_position CHECK (quantity <> 0 OR (stop_micros IS NULL AND take_profit_micros IS NULL)),
-    CONSTRAINT stop_below_take_profit CHECK (stop_micros > 0 AND stop_micros < take_profit_micros),
+    CONSTRAINT no_position_without_exits CHECK (quantity = 0 OR (entry_micros IS NOT NULL
+        AND initial_stop_micros IS NOT NULL AND stop_micros IS NOT NULL AND take_profit_micros IS NOT NULL)),
+    CONSTRAINT no_exits_without_position CHECK (quantity <> 0 OR (entry_micros IS NULL
+        AND initial_stop_micros IS NULL AND stop_micros IS NULL AND take_profit_micros IS NULL)),
+    CONSTRAINT exits_lie_around_the_entry CHECK (initial_stop_micros > 0 AND initial_stop_micros < entry_micros
+        AND entry_micros < take_profit_micros),
+    CONSTRAINT stop_between_initial_stop_and_take_profit CHECK (stop_micros >= initial_stop_micros
+        AND stop_micros < take_profit_micros),
     CONSTRAINT closing_has_a_purpose CHECK ((state = 'closing') = (closing_purpose IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX held_inverse_positions ON book_positions (account, family) WHERE quantity > 0 AND direction = -1;
+
+-- What book and broker do not agree on, as of now: shares that only one of them has.
+CREATE TABLE book_drift (
+    account   TEXT    NOT NULL REFERENCES book_accounts (account),
+    symbol    TEXT    NOT NULL,
+    book      INTEGER NOT NULL CHECK (book >= 0),
+    broker    INTEGER NOT NULL,
+    since_us  INTEGER NOT NULL,
+    PRIMARY KEY (account, symbol)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE book_fills (
     id                 INTEGER PRIMARY KEY,
@@ -258,6 +275,23 @@ WHEN NEW.side = 'SELL' AND NEW.purpose <> 'adjust' AND NEW.state IN ('created', 
     (SELECT quantity FROM book_positions WHERE account = NEW.account AND symbol = NEW.symbol), 0)
 BEGIN SELECT RAISE(ABORT, 'exit_within_what_is_held'); END;
 
+-- A position's life goes one way, from flat to flat; its table of states is `POSITION_TRANSITIONS`. A new life has
+-- another time of opening, and one transaction may hold the end of one and the beginning of the next.
+CREATE TRIGGER a_position_only_moves_on BEFORE UPDATE OF state ON book_positions
+WHEN (NEW.opened_us = OLD.opened_us AND OLD.quantity > 0 AND (
+        (OLD.state = 'open' AND NEW.state = 'opening') OR (OLD.state = 'closing' AND NEW.state IN ('opening', 'open'))))
+    OR (OLD.state = 'flat' AND NEW.state = 'closing' AND NEW.opened_us = OLD.opened_us)
+BEGIN SELECT RAISE(ABORT, 'a_position_only_moves_on'); END;
+
+CREATE TRIGGER a_stop_is_only_tightened BEFORE UPDATE OF stop_micros ON book_positions
+WHEN NEW.opened_us = OLD.opened_us AND NEW.stop_micros < OLD.stop_micros
+BEGIN SELECT RAISE(ABORT, 'a_stop_is_only_tightened'); END;
+
+CREATE TRIGGER the_initial_stop_stays BEFORE UPDATE OF initial_stop_micros, entry_micros ON book_positions
+WHEN NEW.opened_us = OLD.opened_us
+    AND (NEW.initial_stop_micros <> OLD.initial_stop_micros OR NEW.entry_micros <> OLD.entry_micros)
+BEGIN SELECT RAISE(ABORT, 'the_initial_stop_stays'); END;
+
 CREATE TRIGGER fills_are_append_only_u BEFORE UPDATE ON book_fills
 BEGIN SELECT RAISE(ABORT, 'fills_are_append_only'); END;
 CREATE TRIGGER fills_are_append_only_d BEFORE DELETE ON book_fills
@@ -280,6 +314,16 @@ SELECT account, symbol, quantity,
        strftime('%Y-%m-%dT%H:%M:%fZ', opened_us / 1e6, 'unixepoch')  AS opened_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at
 FROM book_positions;
+
+-- The armed exits: a view of the ledger, never a store of its own (incident 4).
+CREATE VIEW armed_exits AS
+SELECT account, symbol, quantity,
+       round(entry_micros / 1e6, 4)        AS entry,
+       round(initial_stop_micros / 1e6, 4) AS initial_stop,
+       round(stop_micros / 1e6, 4)         AS stop_loss,
+       round(take_profit_micros / 1e6, 4)  AS take_profit,
+       state
+FROM book_positions WHERE quantity > 0;
 
 CREATE VIEW trades AS
 SELECT id, account, symbol, side, quantity,

@@ -12,6 +12,7 @@ from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
     read_day,
+    read_drift,
     read_halt,
     read_lock,
     read_lot,
@@ -132,6 +133,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         exits={order.symbol: order for order in orders if order.side is Side.SELL},
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
+        drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},
         day=_day(connection, account),
         day_trades=_day_trades(connection, account),
         orders_made=orders_made,

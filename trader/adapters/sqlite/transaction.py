@@ -13,6 +13,7 @@ from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
     day_row,
+    drift_row,
     event_text,
     fill_row,
     lock_row,
@@ -147,6 +148,11 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
         "put_inbox",
         [(account, offset.path, offset.offset, offset.line) for offset in commit.inbox.values()],
     )
+    for symbol, drift in commit.drift.items():
+        if drift is None:
+            connection.execute(QUERIES["end_drift"], (account, symbol))
+        else:
+            connection.execute(QUERIES["put_drift"], drift_row(account, drift))
     for change in commit.halts:
         if isinstance(change, Halt):
             row: Row = (account, change.scope, change.target, change.reason, to_us(change.since))

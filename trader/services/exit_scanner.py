@@ -1,0 +1,157 @@
+"""The exit scanner: at every look, every position of the ledger against its exits. It reads no copy and keeps none.
+
+The order in which a position is asked, the first yes counts:
+
+    1  stop         the bar's low is at or below the stop (`trailing_stop` once that was raised); a gap through it
+                    exits at the market
+    2  take-profit  the bar's high is at or above the target
+    3  time stop    it has been held for as long as it may
+    4  close        the session ends, or it should have been closed in an earlier one
+
+A trailing stop follows the close of a bar and counts from the next bar on. No gate, halt, limit or lack of cash is
+asked. A position whose price is missing or old is not watched: an alarm, and *not armed*. A scan that could not look at
+every position is not completed; without a completed one for a while, no entry leaves.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from trader.domain.decision import UNSTAMPED, Close, Rule
+from trader.domain.events import JournalType
+from trader.domain.family import Families
+from trader.domain.ledger import Position, PositionState
+from trader.domain.market import Bar, BarTime, Prices, by_symbol
+from trader.domain.rules import Rules
+from trader.domain.session import SessionDay
+from trader.pipeline.exits import closing_time, held_too_long, touched
+from trader.services.execution import Execution
+from trader.services.gate import Gate
+from trader.services.step import Level, Step
+
+
+class Scan(NamedTuple):
+    """One completed look at every position."""
+
+    at: datetime
+    armed: Mapping[str, int]
+    """Symbol -> shares whose exits are watched or on their way; no more than the broker is known to have."""
+    unarmed: Mapping[str, str]
+    """Symbol -> why its exits are not watched."""
+
+
+class ExitScanner:
+    """Finds what has to go. Execution does the rest, until it is flat."""
+
+    def __init__(self, execution: Execution, families: Families, rules: Rules, prices: Prices, gate: Gate) -> None:
+        self.last = Scan(UNSTAMPED, {}, {})
+        self._execution = execution
+        self._families = families
+        self._rules = rules
+        self._prices = prices
+        self._gate = gate
+        self._touched: dict[tuple[str, datetime], Close] = {}
+        """Exits that a bar has triggered in a step that has not happened yet, by symbol and time of opening."""
+        self._alarmed: set[str] = set()
+        self._patience = timedelta(seconds=rules.exit_scan_patience_s)
+
+    def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
+        """Look at every position once; close the gate when that has not been possible for too long."""
+        draft = step.draft
+        bars = [by_symbol(bar_time.bars) for bar_time in bar_times] if draft.positions else []
+        armed: dict[str, int] = {}
+        unarmed: dict[str, str] = {}
+        for position in list(draft.positions.values()):
+            try:
+                why_not = self._look(step, position, bars, session)
+            except Exception as error:  # noqa: BLE001  (a bug costs this position its watch, loudly, and no other one)
+                self._complain(step, position.symbol, f"a bug, {type(error).__name__}: {error}")
+                continue
+            if why_not:
+                unarmed[position.symbol] = why_not
+            else:
+                armed[position.symbol] = draft.may_sell(position)
+        for symbol, why_not in unarmed.items():
+            self._complain(step, symbol, why_not)
+        self._judge(step, Scan(draft.now, armed, unarmed), len(draft.positions))
+
+    def _look(
+        self, step: Step, position: Position, bars: Sequence[Mapping[str, Bar]], session: SessionDay | None
+    ) -> str:
+        """Close it if it has to go, else let its stop follow; say why it is not watched, or nothing."""
+        close = self._due(position, bars, session, step.draft.now)
+        if close is not None:
+            self._execution.close(step, close)
+            return ""
+        if position.state is PositionState.CLOSING:
+            return ""
+        for of_bar_time in bars:
+            if position.symbol in of_bar_time:
+                self._follow(step, position, of_bar_time[position.symbol])
+        return self._not_watched(position, session, step.draft.now)
+
+    def _due(
+        self, position: Position, bars: Sequence[Mapping[str, Bar]], session: SessionDay | None, now: datetime
+    ) -> Close | None:
+        life = (position.symbol, position.opened_at)
+        for of_bar_time in bars:
+            bar = of_bar_time.get(position.symbol)
+            close = touched(position, bar, self._prices, self._rules.limits.collar_ppm) if bar is not None else None
+            if close is not None:
+                self._touched.setdefault(life, close)
+        return (
+            self._touched.get(life)
+            or held_too_long(position, self._rules.exit_rule(position.symbol), now)
+            or closing_time(position, session, now)
+        )
+
+    def _follow(self, step: Step, position: Position, bar: Bar) -> None:
+        """Raise a trailing stop. A price that has jumped raises none: it may be a bad print."""
+        rule = self._rules.exit_rule(position.symbol)
+        if not rule.trailing_ppm or self._prices.jump_ppm(position.symbol) > self._rules.limits.collar_ppm:
+            return
+        leverage = self._families.instrument(position.symbol).leverage
+        raised = position.tightened(rule.trailing_stop_micros(bar.close_micros, leverage), step.draft.now)
+        if raised is not position and raised.exit_plan is not None:
+            step.draft.set_position(raised)
+            step.draft.note(JournalType.STOP_TIGHTENED, position.symbol, stop_micros=raised.exit_plan.stop_micros)
+
+    def _not_watched(self, position: Position, session: SessionDay | None, now: datetime) -> str:
+        """Why nobody would see its levels touched; nothing outside the session, when nothing trades."""
+        if session is None or not session.opens_at <= now < session.closes_at:
+            return ""
+        known_at = max(self._prices.known_at(position.symbol) or UNSTAMPED, session.opens_at)
+        age_s = (now - known_at).total_seconds()
+        if age_s <= self._rules.limits.stale_price_s + self._prices.interval.total_seconds():
+            return ""
+        return f"no bar since {known_at:%H:%M} UTC"
+
+    def _complain(self, step: Step, symbol: str, why: str) -> None:
+        """An alarm, once until it is watched again."""
+        if symbol in self._alarmed:
+            return
+        self._alarmed.add(symbol)
+        step.draft.note(JournalType.ALARM, symbol, what=f"its exits are not watched: {why}")
+        step.say(Level.ERROR, f"EXITS NOT WATCHED {symbol}: {why} account={step.draft.account}")
+
+    def _judge(self, step: Step, scan: Scan, positions: int) -> None:
+        """Whether it was a whole scan; the gate follows from when there was one."""
+        for symbol in self._alarmed & scan.armed.keys():
+            step.say(Level.INFO, f"EXITS WATCHED AGAIN {symbol} account={step.draft.account}")
+        self._alarmed -= scan.armed.keys()
+        if len(scan.armed) + len(scan.unarmed) == positions:
+            self.last = scan
+            self._gate.open(Rule.EXIT_SCAN_OVERDUE)
+        elif scan.at - self.last.at >= self._patience:
+            why = f"no whole exit scan for {self._patience.total_seconds():.0f} s"
+            if self._gate.close(Rule.EXIT_SCAN_OVERDUE, why):
+                step.draft.note(JournalType.ALARM, "", what=why)
+                step.say(Level.ERROR, f"EXIT SCAN OVERDUE: {why}; entries stopped account={step.draft.account}")
+
+    def happened(self) -> None:
+        """The step is over: what its bars have triggered is in the book."""
+        self._touched.clear()
+
+    def not_happened(self) -> None:
+        """The step is thrown away: what it has said is said again, what its bars have triggered is kept."""
+        self._alarmed.clear()

@@ -1,0 +1,90 @@
+"""Reconciliation: what the broker says it holds, against the ledger. Where they differ, nothing is assumed.
+
+Rule 1: until the first complete answer of a run, no entry leaves.
+Rule 2: shares that the broker has and the book has not are *foreign*: listed, left alone, never sold, their family
+barred from entries; taken into the book only by `trader adopt`.
+Rule 3: shares that the book has and a complete answer lacks are *missing*: their family is barred, and exits ask for
+no more than the broker has, for a sell beyond that would open a short. An execution that is found, or
+`trader adjust`, ends it; never time.
+Rule 4: after the first answer a difference counts when two answers in a row show it and no order of the symbol works:
+a report may be on its way.
+"""
+
+from collections.abc import Mapping
+
+from trader.domain.corporate_action import split_fitting
+from trader.domain.decision import Rule
+from trader.domain.events import Evidence, JournalType
+from trader.domain.ledger import shares_held
+from trader.domain.portfolio import Drift
+from trader.services.gate import Gate
+from trader.services.step import Level, Step
+
+
+class Reconciliation:
+    """Compares, and keeps what differs in the book."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._reconciled = False
+        self._heard = False
+        """A complete answer is in the step of the moment."""
+        self._seen: dict[str, int] = {}
+        """Symbol -> what the broker had in the last answer, where that is not what the book has."""
+        gate.close(Rule.UNRECONCILED, "the broker has not been asked yet")
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no complete answer of this run has been heard."""
+        return not self._reconciled
+
+    def hear(self, step: Step, evidence: Evidence) -> None:
+        """Take in one answer, after its executions and orders."""
+        if evidence.positions is None or (evidence.unknown and self.is_first):
+            if self.is_first:
+                self._gate.close(Rule.UNRECONCILED, f"the broker does not tell its {', '.join(evidence.unknown)}")
+            return
+        self._heard = True
+        in_orders = set() if self.is_first else {order.symbol for order in step.draft.orders.values()}
+        seen, self._seen = self._seen, {}
+        for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
+            self._compare(step, symbol, evidence.positions, seen)
+
+    def _compare(self, step: Step, symbol: str, positions: Mapping[str, int], seen: Mapping[str, int]) -> None:
+        book, broker = shares_held(step.draft.positions, symbol), positions.get(symbol, 0)
+        known = step.draft.drift.get(symbol)
+        if book == broker:
+            if known is not None:
+                self._end(step, symbol, f"book and broker have {book}")
+            return
+        self._seen[symbol] = broker
+        twice = self.is_first or seen.get(symbol) == broker
+        if twice and (known is None or (known.book, known.broker) != (book, broker)):
+            self._begin(step, Drift(symbol, book, broker, step.draft.now))
+
+    def _begin(self, step: Step, drift: Drift) -> None:
+        draft = step.draft
+        split = split_fitting(drift.broker, drift.book) if drift.broker > 0 and drift.book else ""
+        hint = f"; fits a {split} split" if split else ""
+        draft.drifted(drift)
+        draft.note(JournalType.DRIFT_FOUND, drift.symbol, book=drift.book, broker=drift.broker)
+        step.say(
+            Level.ERROR,
+            f"DRIFT {drift.symbol} book {drift.book} broker {drift.broker}{hint}: {drift.what}, entries of its family "
+            f"are stopped; {drift.way_out} account={draft.account}",
+        )
+
+    def _end(self, step: Step, symbol: str, why: str) -> None:
+        step.draft.reconciled(symbol)
+        step.draft.note(JournalType.DRIFT_ENDED, symbol, reason=why)
+        step.say(Level.WARNING, f"DRIFT ENDED {symbol}: {why} account={step.draft.account}")
+
+    def happened(self) -> None:
+        """The step is over: a complete answer in it has opened the gate."""
+        if self._heard:
+            self._heard, self._reconciled = False, True
+            self._gate.open(Rule.UNRECONCILED)
+
+    def not_happened(self) -> None:
+        """The step is thrown away, and the answer in it."""
+        self._heard = False
