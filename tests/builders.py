@@ -587,6 +587,11 @@ async def a_machine(
         await market.stop()
 
 
+async def no_cash(market: Market) -> None:
+    await market.command(CommandName.ADJUST, amount_micros=-market.one("SELECT cash_micros FROM book_accounts"))
+    assert market.one("SELECT cash FROM account") == 0
+
+
 def inbox_file(market: Market, path: Path) -> InboxFile:
     """The adapter that follows a file of signals, from its beginning, with nothing left over from before."""
     follower = InboxFile(path, None)

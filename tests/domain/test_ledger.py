@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from trader.domain.decision import Purpose, Side
 from trader.domain.exit_plan import ExitPlan
-from trader.domain.ledger import Booked, Lot, Oversold, Position, PositionState, book_fill
+from trader.domain.ledger import (
+    POSITION_TRANSITIONS,
+    Booked,
+    Lot,
+    Oversold,
+    Position,
+    PositionEvent,
+    PositionState,
+    book_fill,
+)
 from trader.domain.order import Fill
 
 PLAN = ExitPlan.around(100_000_000, 50_000_000, 200_000_000)
@@ -169,3 +178,49 @@ def test_shares_and_cost_are_conserved_to_the_micro(steps: list[tuple[bool, int,
         assert all(lot.remaining > 0 and lot.cost_micros >= 0 for lot in ledger.lots)
         assert ledger.cash_micros == realized - ledger.held.cost_micros
         assert (ledger.held.exit_plan is not None) == (ledger.held.quantity > 0)
+
+
+# -- states ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_position_is_opening_while_its_entry_works_and_open_when_that_has_ended() -> None:
+    instrument = FAMILIES.instrument("AAPL")
+    first = book_fill(None, (), buy(3, 100.0), instrument, PLAN, "", entry_works_on=True)
+    assert first.position.state is PositionState.OPENING
+    assert first.position.entry_ended(NOON).state is PositionState.OPEN
+    last = book_fill(first.position, first.lots, buy(7, 100.0), instrument, PLAN, "")
+    assert last.position.state is PositionState.OPEN
+
+
+def test_an_addition_to_an_open_position_does_not_open_it_again() -> None:
+    ledger = Ledger()
+    ledger.book(buy(3, 100.0))
+    added = book_fill(
+        ledger.held, ledger.lots, buy(1, 100.0), FAMILIES.instrument("AAPL"), PLAN, "", entry_works_on=True
+    )
+    assert added.position.state is PositionState.OPEN
+
+
+def test_what_is_on_its_way_out_stays_so_until_it_is_flat() -> None:
+    ledger = Ledger()
+    ledger.book(buy(10, 100.0))
+    ledger.position = ledger.held.closing(Purpose.EXIT, "stop", NOON)
+    ledger.book(buy(5, 100.0))
+    ledger.book(sell(14, 100.0))
+    assert ledger.held.entry_ended(NOON).state is PositionState.CLOSING
+    ledger.book(sell(1, 100.0))
+    assert ledger.held.state is PositionState.FLAT
+
+
+def test_every_held_state_has_an_answer_to_every_event() -> None:
+    for state in (PositionState.OPENING, PositionState.OPEN, PositionState.CLOSING):
+        assert set(POSITION_TRANSITIONS[state]) == set(PositionEvent)
+
+
+def test_a_stop_is_raised_and_never_lowered() -> None:
+    ledger = Ledger()
+    ledger.book(buy(10, 100.0))
+    raised = ledger.held.tightened(90_000_000, NOON)
+    assert raised.exit_plan == PLAN._replace(stop_micros=90_000_000)
+    assert raised.tightened(80_000_000, NOON) is raised
+    assert raised.tightened(300_000_000, NOON).exit_plan == PLAN._replace(stop_micros=PLAN.take_profit_micros - 1)

@@ -21,6 +21,7 @@ from builders import (
     a_fill,
     a_machine,
     new_york,
+    no_cash,
     session_of,
 )
 
@@ -390,11 +391,6 @@ async def test_a_start_later_in_the_day_closes_what_was_left_overnight(tmp_path:
 
 
 # -- closes are never blocked ---------------------------------------------------------------------------------------
-
-
-async def no_cash(market: Market) -> None:
-    await market.command(CommandName.ADJUST, amount_micros=-market.one("SELECT cash_micros FROM book_accounts"))
-    assert market.one("SELECT cash FROM account") == 0
 
 
 async def halted(market: Market) -> None:

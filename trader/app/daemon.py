@@ -31,6 +31,7 @@ from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.requests import Requests
 from trader.app.settings import Settings
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
+from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, TraderError
 from trader.domain.events import JournalType, Tick
 from trader.domain.money import usd
@@ -254,11 +255,13 @@ class Daemon:
 
     async def _heartbeat(self) -> None:
         engine = self._machine.engine
-        book = engine.book
+        book, scan = engine.book, engine.trading.exits.last
+        held = {position.symbol: position.quantity for position in book.positions.values()}
         self._log.info(
             f"HEARTBEAT market={self._feed.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
             f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
             f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
+            f"exits={consistency_of(held, gaps_between(held, scan.armed, scan.unarmed))} "
             f"halts={','.join(book.halts) or '-'} account={book.account}"
         )
 

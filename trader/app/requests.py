@@ -6,13 +6,14 @@ from typing import TypedDict
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
-from trader.domain.decision import Side, Signal
+from trader.domain.decision import UNSTAMPED, Side, Signal
 from trader.domain.errors import TraderError
 from trader.domain.events import Command, CommandName, Fate
 from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
 from trader.services.engine import Engine
+from trader.services.exit_scanner import Scan
 from trader.services.ports import Clock
 
 _LONGEST_REASON = 200
@@ -74,6 +75,7 @@ class Requests:
             "positions": len(book.positions),
             "orders": len(book.orders),
             "signals": self._engine.trading.signals,
+            "scan": _scan(self._engine.trading.exits.last),
         }
 
     async def _signal(self, request: Request) -> Answer:
@@ -100,6 +102,11 @@ class Requests:
         }
 
 
+def _scan(scan: Scan) -> Answer:
+    at = scan.at.isoformat(timespec="seconds") if scan.at != UNSTAMPED else ""
+    return {"at": at, "armed": dict(scan.armed), "unarmed": dict(scan.unarmed)}
+
+
 def _command(name: CommandName, request: Request, clock: Clock) -> Command:
     scope, target = str(request.get("scope") or "all"), str(request.get("target") or "")
     if scope not in ("all", "family", "symbol") or (scope == "all") != (target == ""):
@@ -117,6 +124,7 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
         **(_resolution(request) if name is CommandName.RESOLVE else {}),
+        **({"price_micros": _price_micros(request)} if name is CommandName.ADOPT else {}),
     )
 
 
@@ -127,7 +135,6 @@ class _Resolution(TypedDict, total=False):
 
 
 def _resolution(request: Request) -> _Resolution:
-    price = request.get("price_micros", 0)
     try:
         fate = Fate(_text(request, "fate"))
     except ValueError:
@@ -135,8 +142,13 @@ def _resolution(request: Request) -> _Resolution:
     return {
         "order_ref": _text(request, "order_ref"),
         "fate": fate,
-        "price_micros": price if isinstance(price, int) else 0,
+        "price_micros": _price_micros(request),
     }
+
+
+def _price_micros(request: Request) -> int:
+    price = request.get("price_micros", 0)
+    return price if isinstance(price, int) else 0
 
 
 def _fill(values: Mapping[str, object], clock: Clock) -> Fill:

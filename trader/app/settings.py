@@ -148,14 +148,21 @@ class LimitsSection(_Section):
 
 
 class ExitDistances(_Section):
-    """Distances from entry for leverage 1, percent."""
+    """Distances from entry for leverage 1, percent; and how long a position may be held."""
 
     stop_pct: Annotated[float, Field(gt=0, lt=30)] = 1.4
     take_profit_pct: Annotated[float, Field(gt=0, lt=1000)] = 2.1
+    trailing_pct: Annotated[float, Field(ge=0, lt=30)] = 0.0
+    time_stop_min: Annotated[int, Field(ge=0, le=10_000)] = 0
 
     def rule(self) -> ExitRule:
         """The domain's exit rule."""
-        return ExitRule(stop_ppm=percent_ppm(self.stop_pct), take_profit_ppm=percent_ppm(self.take_profit_pct))
+        return ExitRule(
+            stop_ppm=percent_ppm(self.stop_pct),
+            take_profit_ppm=percent_ppm(self.take_profit_pct),
+            trailing_ppm=percent_ppm(self.trailing_pct),
+            time_stop_s=self.time_stop_min * 60,
+        )
 
 
 def _by_symbol(table: object) -> object:
@@ -164,8 +171,9 @@ def _by_symbol(table: object) -> object:
 
 
 class ExitsSection(ExitDistances):
-    """Exit distances, also by symbol: `[exits.symbols.TQQQ]`."""
+    """Exit distances, also by symbol: `[exits.symbols.TQQQ]`; and how long entries go on without an exit scan."""
 
+    scan_patience_s: Seconds = 10
     symbols: Annotated[dict[str, ExitDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
 
 
@@ -278,6 +286,7 @@ class Settings(BaseSettings):
                 signal_max_age_s=self.signals.max_age_s,
                 signals_per_bar=self.signals.per_bar,
                 entry_timeout_s=self.signals.entry_timeout_s,
+                exit_scan_patience_s=self.exits.scan_patience_s,
                 settled_cash_only=self.account.settled_cash_only,
             )
         except ValueError as error:

@@ -12,11 +12,12 @@ from trader.adapters.control import Answer, DaemonDown, NoAnswer, ask, socket_pa
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.run_lock import lock_path, running_daemon
 from trader.adapters.sqlite.queries import QUERIES
-from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_halt
+from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_drift, read_halt
+from trader.app.armed_exits import ArmedExits, read_armed_exits
 from trader.app.settings import Settings
 from trader.domain.errors import BookUnwritable
 from trader.domain.money import MICROS_PER_DOLLAR
-from trader.domain.portfolio import Halt
+from trader.domain.portfolio import Drift, Halt
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date
 
 _ANSWER_S = 3.0
@@ -69,7 +70,10 @@ class Standing:
     """None before the first session of the market's date has begun."""
     pnl_total: float
     positions: list[dict[str, object]]
+    drift: list[Drift]
     orders: list[dict[str, object]]
+    exits: ArmedExits | None
+    """None of a replay's book: nothing is watched after it."""
     code_on_disk: str
     warnings: list[str] = field(default_factory=list)
 
@@ -133,12 +137,14 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
         pnl_day=_pnl_of_day(book, account, equity, new_york_date(market.at)) if market is not None else None,
         pnl_total=round(equity - money["starting_cash"] - _moved(book, account, 0), 2),
         positions=[{name: row[name] for name in _OF_A_POSITION} for row in valued_positions(book, account)],
+        drift=[read_drift(tuple(row)) for row in book.execute(QUERIES["drift"], (account,))],
         orders=_rows(
             book,
             "SELECT order_ref, symbol, side, quantity, filled, limit_price, state, purpose, created_at FROM orders",
             f"state IN {LIVE_STATES}",
             account,
         ),
+        exits=read_armed_exits(book, account, daemon) if _is_traded(book) else None,
         code_on_disk=code_fingerprint(),
     )
     standing.warnings.extend(_warnings(standing, settings))
@@ -152,6 +158,11 @@ def _rows(book: sqlite3.Connection, query: str, condition: str, account: str) ->
 def _stamp(book: sqlite3.Connection, settings: Settings) -> dict[str, object]:
     row = book.execute("SELECT kind, epoch, seed FROM book_stamp").fetchone()
     return {"path": str(settings.book.db), **(dict(row) if row is not None else {"kind": "unstamped"})}
+
+
+def _is_traded(book: sqlite3.Connection) -> bool:
+    row = book.execute("SELECT kind FROM book_stamp").fetchone()
+    return row is None or row["kind"] != "replay"
 
 
 def valued_positions(book: sqlite3.Connection, account: str, *, flat_too: bool = False) -> sqlite3.Cursor:
@@ -237,6 +248,15 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
     if standing.daemon.text("barred"):
         warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
+    if standing.daemon.answer is not None and standing.exits is not None:
+        warnings += [
+            f"{gap.symbol} {gap.held} held, exits of {gap.armed} armed: {gap.why or 'see `trader ledger`'}"
+            for gap in standing.exits.gaps
+        ]
+    warnings += [
+        f"{drift.symbol} book {drift.book}, broker {drift.broker}: {drift.what}; {drift.way_out}"
+        for drift in standing.drift
+    ]
     warnings += [
         f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
         for order in standing.orders

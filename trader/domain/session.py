@@ -39,9 +39,13 @@ class SessionDay:
     flat_by_at: datetime
     half_day: bool
 
+    def trades_at(self, now: datetime) -> bool:
+        """Whether the exchange is open."""
+        return self.opens_at <= now < self.closes_at
+
     def phase(self, now: datetime) -> Phase:
         """Say which phase `now` falls into."""
-        if not self.opens_at <= now < self.closes_at:
+        if not self.trades_at(now):
             return Phase.CLOSED
         if now < self.entries_stop_at:
             return Phase.OPEN

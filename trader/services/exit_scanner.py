@@ -52,12 +52,17 @@ class ExitScanner:
         self._gate = gate
         self._touched: dict[tuple[str, datetime], Close] = {}
         """Exits that a bar has triggered in a step that has not happened yet, by symbol and time of opening."""
+        self._began: datetime | None = None
+        """When it looked first: before that no bar could be seen."""
         self._alarmed: set[str] = set()
+        self._missed: set[str] = set()
+        """Symbols of which a look failed: perhaps at the bar that mattered, so a look without a bar mends nothing."""
         self._patience = timedelta(seconds=rules.exit_scan_patience_s)
 
     def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Look at every position once; close the gate when that has not been possible for too long."""
         draft = step.draft
+        self._began = self._began or draft.now
         bars = [by_symbol(bar_time.bars) for bar_time in bar_times] if draft.positions else []
         armed: dict[str, int] = {}
         unarmed: dict[str, str] = {}
@@ -65,7 +70,10 @@ class ExitScanner:
             try:
                 why_not = self._look(step, position, bars, session)
             except Exception as error:  # noqa: BLE001  (a bug costs this position its watch, loudly, and no other one)
+                self._missed.add(position.symbol)
                 self._complain(step, position.symbol, f"a bug, {type(error).__name__}: {error}")
+                continue
+            if self._is_missed(position.symbol, bars):
                 continue
             if why_not:
                 unarmed[position.symbol] = why_not
@@ -89,6 +97,11 @@ class ExitScanner:
             if position.symbol in of_bar_time:
                 self._follow(step, position, of_bar_time[position.symbol])
         return self._not_watched(position, session, step.draft.now)
+
+    def _is_missed(self, symbol: str, bars: Sequence[Mapping[str, Bar]]) -> bool:
+        if symbol in self._missed and any(symbol in of_bar_time for of_bar_time in bars):
+            self._missed.remove(symbol)
+        return symbol in self._missed
 
     def _due(
         self, position: Position, bars: Sequence[Mapping[str, Bar]], session: SessionDay | None, now: datetime
@@ -118,9 +131,9 @@ class ExitScanner:
 
     def _not_watched(self, position: Position, session: SessionDay | None, now: datetime) -> str:
         """Why nobody would see its levels touched; nothing outside the session, when nothing trades."""
-        if session is None or not session.opens_at <= now < session.closes_at:
+        if session is None or not session.trades_at(now):
             return ""
-        known_at = max(self._prices.known_at(position.symbol) or UNSTAMPED, session.opens_at)
+        known_at = max(self._prices.known_at(position.symbol) or UNSTAMPED, session.opens_at, self._began or now)
         age_s = (now - known_at).total_seconds()
         if age_s <= self._rules.limits.stale_price_s + self._prices.interval.total_seconds():
             return ""

@@ -4,15 +4,19 @@ All of it is decided from the clock and the facts at every look. The last phase 
 change; nothing else depends on it.
 """
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 
+from trader.domain.decision import UNSTAMPED
 from trader.domain.events import JournalType
+from trader.domain.ledger import Position
 from trader.domain.market import Prices
 from trader.domain.portfolio import Day
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date, new_york_day
 from trader.services.step import Level, Step
 
 _SESSIONS_OF_DAY_TRADES = 5
+_PAGE_AFTER_CLOSE = timedelta(minutes=15)
 
 
 class MarketDay:
@@ -25,6 +29,8 @@ class MarketDay:
         self._known_until = datetime.min.replace(tzinfo=UTC)
         self._phase: Phase | None = None
         self._flat_proven: SessionDay | None = None
+        self._page_at = UNSTAMPED
+        self._left_told: date | None = None
         self._interval = timedelta(minutes=1)
 
     @property
@@ -44,7 +50,8 @@ class MarketDay:
 
     def forget(self) -> None:
         """What was said of the day has not been written: it will be said again."""
-        self._phase = self._flat_proven = None
+        self._phase = self._flat_proven = self._left_told = None
+        self._page_at = UNSTAMPED
 
     def look(self, step: Step, prices: Prices) -> SessionDay | None:
         """Journal a change of phase, start the day's counters, prove flat; give the session."""
@@ -56,7 +63,9 @@ class MarketDay:
         if session is not None and phase is not Phase.CLOSED:
             self._start_day(step, session, prices)
         if session is not None and now >= session.flat_by_at:
-            self._prove_flat(step, session)
+            self._prove_flat(step, session, prices.interval)
+        elif phase is Phase.CLOSED and step.draft.positions:
+            self._report_left(step)
         return session
 
     def _change(self, step: Step, session: SessionDay | None, phase: Phase) -> None:
@@ -84,25 +93,50 @@ class MarketDay:
                     f"account={draft.account}",
                 )
 
-    def _prove_flat(self, step: Step, session: SessionDay) -> None:
-        """Once: the proof. Until then, at every look: an alarm that gets louder with the time left."""
+    def _prove_flat(self, step: Step, session: SessionDay, interval: timedelta) -> None:
+        """Once: the proof. Until then pages, each bar and after the close each quarter of an hour."""
+        draft = step.draft
         if self._flat_proven == session:
             return
-        draft = step.draft
-        open_now = {position.symbol: position.quantity for position in draft.positions.values()}
-        working = sorted(draft.orders)
-        if not open_now and not working:
+        if not draft.positions and not draft.orders:
             self._flat_proven = session
-            draft.note(JournalType.FLAT_PROVEN, day=session.day.isoformat(), positions=0, orders=0)
-            step.say(Level.INFO, f"FLAT PROVEN {session.day} positions=0 orders=0 account={draft.account}")
-            return
-        held = ", ".join(f"{symbol} {quantity}" for symbol, quantity in sorted(open_now.items()))
-        late = draft.now >= session.closes_at
-        if late:
-            self._flat_proven = session  # the day is over; the next session closes what is left, first
-        draft.note(JournalType.NOT_FLAT, day=session.day.isoformat(), held=held, orders=len(working), after_close=late)
+            foreign = ", ".join(f"{drift.symbol} {drift.broker}" for drift in draft.drift.values())
+            draft.note(JournalType.FLAT_PROVEN, day=session.day.isoformat(), positions=0, orders=0, foreign=foreign)
+            besides = f" besides foreign {foreign}" if foreign else ""
+            step.say(Level.INFO, f"FLAT PROVEN {session.day} positions=0 orders=0{besides} account={draft.account}")
+        elif draft.now >= self._page_at:
+            self._page_at = draft.now + (interval if draft.now < session.closes_at else _PAGE_AFTER_CLOSE)
+            self._page(step, session)
+
+    def _page(self, step: Step, session: SessionDay) -> None:
+        draft, left = step.draft, session.closes_at - step.draft.now
+        held, working = _in_words(draft.positions.values()), len(draft.orders)
+        draft.note(
+            JournalType.NOT_FLAT,
+            day=session.day.isoformat(),
+            held=held,
+            orders=working,
+            after_close=left <= timedelta(),
+        )
         step.say(
             Level.ERROR,
-            f"NOT FLAT {session.day}: {held or 'no position'}, {len(working)} orders working, "
-            f"{(session.closes_at - draft.now).total_seconds() / 60:.0f} min to the close account={draft.account}",
+            f"NOT FLAT {session.day}: {held or 'no position'}, {working} orders working, "
+            f"{left.total_seconds() / 60:.0f} min to the close account={draft.account}",
         )
+
+    def _report_left(self, step: Step) -> None:
+        """Positions while nothing trades: said once a date, closed at the next open before any entry."""
+        day = new_york_date(step.draft.now)
+        if self._left_told == day:
+            return
+        self._left_told = day
+        held = _in_words(step.draft.positions.values())
+        step.draft.note(JournalType.ALARM, "", what=f"held while the market is closed: {held}")
+        step.say(
+            Level.ERROR,
+            f"HELD WHILE CLOSED {held}: closes at the next open, before any entry account={step.draft.account}",
+        )
+
+
+def _in_words(positions: Iterable[Position]) -> str:
+    return ", ".join(sorted(f"{position.symbol} {position.quantity}" for position in positions))

@@ -68,7 +68,6 @@ class Trading:
     def repair(self, step: Step) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
         self._deciding.repair_conflicts(step)
-        self._execution.pursue_exits(step)
 
     def decide(self, step: Step, events: Sequence[Event]) -> None:
         """What happened first, then what has to go, then what may come."""
@@ -97,7 +96,8 @@ class Trading:
             self._execution.cancelling.ask_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
-        self._execution.pursue_exits(step)
+        if session is not None and session.trades_at(step.draft.now):  # nothing is queued for the open
+            self._execution.pursue_exits(step)
 
     def _happened(self, step: Step, event: Event) -> None:
         if isinstance(event, FillReported):

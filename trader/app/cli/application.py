@@ -2,7 +2,18 @@
 
 import typer
 
-from trader.app.cli import checking, explaining, funnel, operating, reading, rebuilding, replaying, running, status
+from trader.app.cli import (
+    checking,
+    explaining,
+    funnel,
+    ledger,
+    operating,
+    reading,
+    rebuilding,
+    replaying,
+    running,
+    status,
+)
 
 application = typer.Typer(
     name="trader",
@@ -16,6 +27,7 @@ application.command("run")(running.run_command)
 application.command("replay")(replaying.replay_command)
 
 application.command("status")(status.status_command)
+application.command("ledger")(ledger.ledger_command)
 application.command("positions")(reading.positions_command)
 application.command("orders")(reading.orders_command)
 application.command("trades")(reading.trades_command)
@@ -30,6 +42,7 @@ application.command("flatten")(operating.flatten_command)
 application.command("stop")(operating.stop_command)
 application.command("adjust")(operating.adjust_command)
 application.command("resolve")(operating.resolve_command)
+application.command("adopt")(operating.adopt_command)
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")

@@ -1,4 +1,4 @@
-"""What is asked of a running daemon: stop, halt, resume, flatten, signal, adjust."""
+"""What is asked of a running daemon: stop, halt, resume, flatten, signal, adjust, resolve, adopt."""
 
 from typing import Annotated
 
@@ -98,19 +98,13 @@ def adjust_command(
     as_json: JsonOption = False,
 ) -> None:
     """Correct the book with a new row that reverses an execution or moves cash. Nothing is ever deleted."""
-    from trader.domain.money import micros
-
     asking = Asking("adjust", settings_for(config, db), as_json)
     if bool(execution) == bool(cash):
         raise ConfigurationError("name either --execution ID or --cash USD")
     if execution:
         asking.ask(reason=reason, fill=_reversal(asking, execution))
         return
-    try:
-        amount_micros = micros(cash)
-    except ValueError as error:
-        raise ConfigurationError(f"--cash: {error}") from error
-    asking.ask(reason=reason, amount_micros=amount_micros)
+    asking.ask(reason=reason, amount_micros=_dollars("--cash", cash))
 
 
 def resolve_command(
@@ -124,18 +118,36 @@ def resolve_command(
 ) -> None:
     """Say what became of an order of unknown fate, when you know it from the broker and the daemon cannot."""
     from trader.domain.events import Fate
-    from trader.domain.money import micros
 
     if fate not in set(Fate):
         raise ConfigurationError(f"--as {fate}: write one of {', '.join(Fate)}")
     if (fate == Fate.FILLED) != bool(price):
         raise ConfigurationError("--price is needed with --as filled, and only there")
-    try:
-        price_micros = micros(price) if price else 0
-    except ValueError as error:
-        raise ConfigurationError(f"--price: {error}") from error
     asking = Asking("resolve", settings_for(config, db), as_json)
-    asking.ask(reason=reason, order_ref=order, fate=fate, price_micros=price_micros)
+    asking.ask(reason=reason, order_ref=order, fate=fate, price_micros=_dollars("--price", price) if price else 0)
+
+
+def adopt_command(
+    symbol: Annotated[str, typer.Argument(callback=upper, help="Whose foreign shares; see `trader ledger`.")],
+    price: Annotated[str, typer.Option(help="What a share has cost, dollars; its exits lie around it.")],
+    reason: ReasonOption,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take shares that the broker has and the book has not into the book, with exits of their own."""
+    asking = Asking("adopt", settings_for(config, db), as_json)
+    asking.ask(reason=reason, scope="symbol", target=symbol, price_micros=_dollars("--price", price))
+
+
+def _dollars(option: str, text: str) -> int:
+    """An amount as typed, in micros. Raises ConfigurationError."""
+    from trader.domain.money import micros
+
+    try:
+        return micros(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{option}: {error}") from error
 
 
 def _reversal(asking: Asking, execution: str) -> dict[str, object]:

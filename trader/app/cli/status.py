@@ -54,7 +54,8 @@ def _exit(standing: "Standing") -> Exit:
         return Exit.DAEMON_DOWN
     if standing.daemon.answer is None:
         return Exit.NO_ANSWER
-    return Exit.FINDINGS if standing.code_differs else Exit.OK
+    findings = standing.code_differs or standing.drift or (standing.exits is not None and standing.exits.gaps)
+    return Exit.FINDINGS if findings else Exit.OK
 
 
 def _write(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
@@ -83,6 +84,7 @@ def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
         "equity": f"{standing.equity:,.2f}",
         "P&L of the day": _signed(standing.pnl_day),
         "P&L in total": _signed(standing.pnl_total),
+        **({"exits": standing.exits.in_words()} if standing.exits is not None else {}),
         "signals of the day": funnel.in_one_line() if funnel is not None else "none",
         "code on disk": standing.code_on_disk + ("" if standing.daemon.answer is None else _same(standing)),
     }
@@ -180,6 +182,7 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         "equity": standing.equity,
         "pnl_day": standing.pnl_day,
         "pnl_total": standing.pnl_total,
+        "exits": standing.exits.consistency if standing.exits is not None else None,
         "positions": standing.positions,
         "orders": standing.orders,
         "signals": funnel.outcomes if funnel is not None else {},

@@ -1,0 +1,89 @@
+"""`trader ledger`: what is held, what is armed, what the broker has; a gap is a finding."""
+
+import json
+from pathlib import Path
+
+import pytest
+from replayed_book import PretendedDaemon, ReplayedBook, a_replayed_book
+
+from trader.adapters.fingerprint import code_fingerprint
+
+SCANNED_AT = "2025-06-23T16:20:00+00:00"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> ReplayedBook:
+    """185 TQQQ are held; a book that is traded on, for all that the reader knows."""
+    book = a_replayed_book(tmp_path, until="12:20")
+    book.damage("UPDATE book_stamp SET kind = 'simulated'")
+    return book
+
+
+def a_daemon(book: ReplayedBook, unarmed: dict[str, str] | None = None, **armed: int) -> PretendedDaemon:
+    """One whose last scan has armed this."""
+    scan = {"at": SCANNED_AT, "armed": armed, "unarmed": unarmed or {}}
+    return PretendedDaemon(book, {"scan": scan, "code": code_fingerprint()})
+
+
+def test_all_that_is_held_is_armed(book: ReplayedBook) -> None:
+    with a_daemon(book, TQQQ=185):
+        answer, shown, status = book.trader("ledger"), book.trader("ledger", terminal=True), book.trader("status")
+    assert answer.code == status.code == 0
+    assert answer.out.splitlines()[:2] == ["consistency\tConsistent", f"scanned_at\t{SCANNED_AT}"]
+    assert "TQQQ\t185\t185\t" in answer.out
+    assert f"Exits: Consistent: 1 of 1 positions watched, last scan {SCANNED_AT}" in " ".join(shown.out.split())
+    assert "exits\tConsistent" in status.out
+
+
+@pytest.mark.parametrize(
+    ("armed", "verdict"), [({}, "Critical"), ({"TQQQ": 184}, "Partial"), ({"TQQQ": 185, "AAPL": 3}, "Partial")]
+)
+def test_a_planted_gap_is_a_finding(book: ReplayedBook, armed: dict[str, int], verdict: str) -> None:
+    with a_daemon(book, {"TQQQ": "no bar since 16:01 UTC"}, **armed):
+        answer, status = book.trader("ledger", "--json"), book.trader("status")
+    assert answer.code == status.code == 4
+    assert json.loads(answer.out)["consistency"] == verdict
+    [gap] = json.loads(answer.out)["gaps"]
+    assert gap["held"] != gap["armed"]
+    assert f"WARNING: {gap['symbol']} {gap['held']} held, exits of {gap['armed']} armed" in status.err
+
+
+def test_without_a_daemon_nothing_is_armed(book: ReplayedBook) -> None:
+    answer = book.trader("ledger")
+    assert answer.code == 4
+    assert "consistency\tCritical" in answer.out
+    assert "NOT WATCHED: TQQQ 185 held, 0 armed: no daemon watches it" in answer.err
+
+
+def test_what_book_and_broker_do_not_agree_on_is_shown_with_the_way_out(book: ReplayedBook) -> None:
+    book.damage("INSERT INTO book_drift VALUES ('paper', 'PSQ', 0, 40, 1750690800000000)")
+    with a_daemon(book, TQQQ=185):
+        answer, status = book.trader("ledger", "--json"), book.trader("status")
+    assert answer.code == status.code == 4
+    [row] = json.loads(answer.out)["drift"]
+    assert (row["symbol"], row["book"], row["broker"]) == ("PSQ", 0, 40)
+    assert row["what"] == "40 foreign shares, which are left alone"
+    assert "`trader adopt PSQ --price USD` takes them in" in row["way_out"]
+    assert "WARNING: PSQ book 0, broker 40" in status.err
+
+
+def test_80_columns_are_enough_for_the_ledger(book: ReplayedBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    book.damage("INSERT INTO book_drift VALUES ('paper', 'PSQ', 0, 40, 1750690800000000)")
+    with a_daemon(book, TQQQ=185):
+        shown = book.trader("ledger", terminal=True)
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert "185" in shown.out
+    assert "PSQ" in shown.out
+
+
+def test_adopting_asks_the_daemon_with_the_price_in_micros(book: ReplayedBook) -> None:
+    with PretendedDaemon(book, {"message": "adopted 40 PSQ"}) as daemon:
+        answer = book.trader("adopt", "psq", "--price", "39.5", "--reason", "bought by hand")
+    assert answer.code == 0
+    assert {key: daemon.asked[0][key] for key in ("ask", "target", "price_micros")} == {
+        "ask": "adopt",
+        "target": "PSQ",
+        "price_micros": 39_500_000,
+    }
+    assert book.trader("adopt", "PSQ", "--price", "cheap", "--reason", "x").code == 2

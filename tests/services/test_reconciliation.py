@@ -1,0 +1,348 @@
+"""What the broker says it holds, against the ledger: unknown is never empty, and a difference is never traded over."""
+
+from pathlib import Path
+
+import pytest
+from builders import Market, a_fill, a_machine
+
+from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.domain.decision import Decision, Rule, Side
+from trader.domain.errors import BrokerUnreachable
+from trader.domain.events import NO_EVIDENCE, CommandName, Ended, Evidence, JournalType
+from trader.domain.money import micros
+from trader.domain.order import Order
+
+PATIENT = {"entry_timeout_s": 3600}
+PARTS = tuple(NO_EVIDENCE._fields)
+
+
+def says(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the broker answers this."""
+
+    async def answer(*_: object) -> Evidence:
+        return evidence
+
+    monkeypatch.setattr(PaperBroker, "evidence", answer)
+
+
+def an_answer(**parts: object) -> Evidence:
+    """A complete answer: nothing, but for what is named."""
+    return Evidence((), frozenset(), {}, {})._replace(**parts)  # type: ignore[arg-type]
+
+
+async def inquire(market: Market, times: int = 1, every_s: float = 15) -> None:
+    for _ in range(times):
+        await market.engine.inquire()
+        await market.settle()
+        await market.wait(every_s)
+
+
+async def hold(market: Market, symbol: str) -> int:
+    await market.bar({symbol: 0.8})
+    await market.bar()
+    return market.held()[symbol]
+
+
+def refused_by(decision: Decision) -> Rule | None:
+    return decision.refusal.rule if decision.refusal is not None else None
+
+
+# -- the gate ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", PARTS)
+async def test_no_entry_before_the_broker_has_told_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        with monkeypatch.context() as cut:
+            says(an_answer(**{"positions": {"AAPL": held}, part: None}), cut)
+            await market.restart()
+            assert market.log.said(f"RECOVERY INCOMPLETE: the broker does not tell its {part}")
+            await market.bar()
+            assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
+            assert market.sql("SELECT * FROM book_drift") == [], "unknown is not empty"
+        await inquire(market)
+        assert (await market.submit("QQQ", 0.8)).ticket is not None
+
+
+async def test_exits_do_not_wait_for_the_broker_to_tell_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        says(NO_EVIDENCE, monkeypatch)
+        await market.restart()
+        await market.bar(closes={"AAPL": 195.0})
+        await market.bar()
+        assert market.held() == {}
+
+
+async def test_an_answer_whose_step_was_not_written_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.restart(recovering=False)
+        reconciliation = market.engine.trading.reconciliation
+        reconciliation._heard = True
+        reconciliation.not_happened()
+        reconciliation.happened()
+        assert reconciliation.is_first
+
+
+# -- foreign shares ------------------------------------------------------------------------------------------------
+
+
+async def with_foreign(market: Market, symbol: str = "PSQ", shares: int = 40) -> None:
+    market.broker._positions[symbol] = shares
+    await market.restart(keep_broker=True)
+    await market.bar()
+
+
+async def test_foreign_shares_are_listed_left_alone_and_bar_their_family(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("PSQ", 0, 40)]
+        assert "40 foreign shares" in market.log.said("DRIFT PSQ")[0]
+        decision = await market.submit("QQQ", 0.8)
+        assert refused_by(decision) is Rule.DRIFT
+        assert (await market.submit("AAPL", 0.8)).ticket is not None, "other families trade"
+        await market.bars_until("16:00")
+        assert market.at_broker() == {"PSQ": 40}
+        assert market.one("SELECT json_extract(data, '$.foreign') FROM events WHERE type = 'flat_proven'") == "PSQ 40"
+        market.check()
+
+
+async def test_adopted_shares_have_exits_and_cost_no_cash(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        cash = market.one("SELECT cash FROM account")
+        answer = await market.command(CommandName.ADOPT, "symbol", "PSQ", price_micros=micros(39.0))
+        assert answer == "adopted 40 PSQ at 39.00; its exits are armed"
+        assert market.held() == {"PSQ": 40}
+        assert market.one("SELECT cash FROM account") == cash
+        assert market.sql("SELECT entry, state FROM armed_exits") == [(39.0, "open")]
+        assert market.sql("SELECT * FROM book_drift") == []
+        await market.bar(closes={"PSQ": 38.0})
+        await market.bar()
+        assert market.at_broker() == {}
+        market.check()
+
+
+async def test_nothing_is_adopted_that_is_not_foreign(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        for symbol in ("AAPL", "PSQ"):
+            answer = await market.command(CommandName.ADOPT, "symbol", symbol, price_micros=micros(39.0))
+            assert answer.startswith(f"refused: no foreign shares of {symbol}")
+        assert market.held() == {"AAPL": held}
+
+
+async def test_foreign_shares_of_the_other_side_are_not_adopted_beside_a_position(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "QQQ")
+        await with_foreign(market)
+        cash = market.one("SELECT cash FROM account")
+        answer = await market.command(CommandName.ADOPT, "symbol", "PSQ", price_micros=micros(39.0))
+        assert answer.startswith("refused: QQQ is held, which is the other side")
+        assert (set(market.held()), market.one("SELECT cash FROM account")) == ({"QQQ"}, cash)
+
+
+async def test_foreign_shares_that_are_sold_at_the_broker_bar_nothing_any_more(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        del market.broker._positions["PSQ"]
+        await inquire(market)
+        assert market.log.said("DRIFT ENDED PSQ")
+        assert (await market.submit("QQQ", 0.8)).ticket is not None
+
+
+async def test_what_differs_is_remembered_by_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        says(NO_EVIDENCE, monkeypatch)
+        await market.restart(keep_broker=True)
+        assert set(market.engine.book.drift) == {"PSQ"}
+
+
+# -- missing shares ------------------------------------------------------------------------------------------------
+
+
+async def test_what_the_broker_lacks_is_not_sold_and_not_forgotten(tmp_path: Path) -> None:
+    """A sell of it would open a short."""
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        market.broker._positions["AAPL"] = 0
+        await market.restart(keep_broker=True)
+        assert "are missing at the broker" in market.log.said("DRIFT AAPL")[0]
+        await market.bar(closes={"AAPL": 195.0})
+        await market.bars(3)
+        assert market.held() == {"AAPL": held}
+        assert market.one("SELECT count(*) FROM orders WHERE side = 'SELL'") == 0
+        assert market.engine.trading.exits.last.armed == {"AAPL": 0}
+        await market.bars_until("15:59")
+        assert market.log.said("NOT FLAT"), "it pages"
+        market.check()
+
+
+async def test_an_exit_asks_for_no_more_than_the_broker_has(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        market.broker._positions["AAPL"] = held - 10
+        await market.restart(keep_broker=True)
+        await market.bar(closes={"AAPL": 195.0})
+        await market.bars(5)
+        assert market.held() == {"AAPL": 10}
+        assert market.at_broker() == {}
+        assert market.one("SELECT sum(quantity) FROM orders WHERE side = 'SELL'") == held - 10, "and not once more"
+        market.check()
+
+
+async def test_a_found_execution_ends_what_was_missing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        market.broker._positions["AAPL"] = 0
+        await market.restart(keep_broker=True)
+        sold = a_fill("AAPL", held, 199.0, side=Side.SELL, order_ref="by-hand", at=market.now)
+        await market.report(sold)
+        await inquire(market)
+        assert market.held() == {}
+        assert market.sql("SELECT * FROM book_drift") == []
+        assert market.journaled(JournalType.DRIFT_ENDED) == 1
+
+
+async def test_a_short_at_the_broker_is_said_and_never_bought_back(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        market.broker._positions["AAPL"] = -25
+        await market.restart(keep_broker=True)
+        assert "short of 25 shares" in market.log.said("DRIFT AAPL")[0]
+        await market.bar()
+        assert refused_by(await market.submit("AAPL", 0.8)) is Rule.DRIFT
+        assert market.broker.orders_received == 0
+
+
+# -- at run time ---------------------------------------------------------------------------------------------------
+
+
+async def test_at_run_time_a_difference_counts_the_second_time(tmp_path: Path) -> None:
+    """A report may be on its way."""
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        held = await hold(market, "AAPL")
+        market.broker._positions["AAPL"] = held + 5
+        await inquire(market)
+        assert set(market.engine.book.drift) == {"PSQ"}
+        await inquire(market)
+        assert set(market.engine.book.drift) == {"AAPL", "PSQ"}
+
+
+async def test_a_symbol_with_a_working_order_is_not_compared_at_run_time(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_foreign(market)
+        market.script = lambda _: Treatment(parts=(0,))
+        await market.bar({"AAPL": 0.8})
+        market.broker._positions["AAPL"] = 5
+        await inquire(market, 4, every_s=1)
+        assert set(market.engine.book.drift) == {"PSQ"}
+
+
+# -- orders at the start -------------------------------------------------------------------------------------------
+
+
+async def with_a_working_entry(market: Market) -> Order:
+    market.script = lambda _: Treatment(parts=(0,))
+    await market.bar({"JD": 0.9})
+    [order] = market.engine.book.orders.values()
+    return order
+
+
+async def test_an_order_that_the_broker_does_not_show_at_the_start_is_of_unknown_fate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer is no proof; its lock and its cash stay."""
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        order = await with_a_working_entry(market)
+        says(an_answer(), monkeypatch)
+        await market.restart()
+        assert market.one("SELECT state FROM orders") == "unknown"
+        assert market.engine.book.locks["JD"].reserved_micros > 0
+        await inquire(market, 2)
+        assert market.one("SELECT state FROM orders") == "unknown"
+        await inquire(market)
+        assert market.one("SELECT state FROM orders") == "cancelled"
+        assert order.ref == market.one("SELECT order_ref FROM orders"), "and no second one"
+
+
+async def test_an_order_that_ended_with_more_than_is_booked_waits_for_its_executions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        order = await with_a_working_entry(market)
+        ended = an_answer(ended={order.ref: Ended(30, "cancelled by the exchange")}, positions={"JD": 30})
+        with monkeypatch.context() as partly:
+            says(ended, partly)
+            await market.restart()
+            await inquire(market, 5)
+        assert market.one("SELECT state FROM orders") == "unknown"
+        fill = a_fill("JD", 30, 30.0, order_ref=order.ref, at=market.now)
+        says(ended._replace(executions=(fill,)), monkeypatch)
+        await inquire(market, 2)
+        assert market.sql("SELECT state, filled FROM orders") == [("cancelled", 30)]
+        assert market.held() == {"JD": 30}
+        assert market.sql("SELECT * FROM book_drift") == []
+        market.check()
+
+
+async def test_executions_of_the_time_between_are_booked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        order = await with_a_working_entry(market)
+        fills = (
+            a_fill("JD", 30, 30.0, order_ref=order.ref, at=market.now),
+            a_fill("JD", order.quantity - 30, 30.0, order_ref=order.ref, at=market.now),
+        )
+        says(an_answer(executions=(*fills, *fills), positions={"JD": order.quantity}), monkeypatch)
+        for _ in range(3):
+            await market.restart()
+        assert market.held() == {"JD": order.quantity}
+        assert len(market.trades()) == 2
+        assert market.sql("SELECT state FROM orders") == [("filled",)]
+        market.check()
+
+
+async def test_a_rejected_order_is_found_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        order = await with_a_working_entry(market)
+        says(an_answer(ended={order.ref: Ended(0, "no such contract", rejected=True)}), monkeypatch)
+        await market.restart()
+        assert market.one("SELECT state FROM orders") == "rejected"
+        assert market.engine.book.locks == {}
+
+
+async def test_three_idle_restarts_change_nothing_but_the_rows_that_record_a_run(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        await market.restart()
+
+        def rows() -> list[str]:
+            """Every row, but for the word in which phase a run began."""
+            lines = [line for line in market.reader.iterdump() if line.startswith("INSERT")]
+            return [line for line in lines if "'phase'" not in line]
+
+        before = rows()
+        for _ in range(3):
+            await market.restart()
+        assert rows() == before
+        assert market.broker.orders_received == 0
+
+
+async def test_a_broker_that_does_not_answer_at_all_lets_nobody_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object) -> Evidence:
+        raise BrokerUnreachable("no answer within 5 s")
+
+    async with a_machine(tmp_path) as market:
+        monkeypatch.setattr(PaperBroker, "evidence", unreachable)
+        with pytest.raises(BrokerUnreachable):
+            await market.restart()
