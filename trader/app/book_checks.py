@@ -42,8 +42,7 @@ def _checks(book: sqlite3.Connection, db: Path, mode: str, *, full: bool) -> Ite
     yield _file(book, db, full=full)
     yield _guards(book)
     yield check_permissions(db)
-    if full:
-        yield _chain(book)
+    yield _chain(book, full=full)
 
 
 def _kind(book: sqlite3.Connection, db: Path, mode: str) -> Check:
@@ -81,10 +80,11 @@ def _guards(book: sqlite3.Connection) -> Check:
     return ok("book's rules", "tables, indexes, triggers and views as they should be")
 
 
-def _chain(book: sqlite3.Connection) -> Check:
-    events, findings = chain_findings(book)
+def _chain(book: sqlite3.Connection, *, full: bool) -> Check:
+    events, findings = chain_findings(book, full=full)
     if not findings:
-        return ok("book's journal", f"the chain of {events} events is whole")
+        since = "" if full else " since the last session that was ended; `trader doctor --full` looks at all"
+        return ok("book's journal", f"the chain of {events} events is whole{since}")
     told = "; ".join(f"{finding.what} {finding.book}" for finding in findings[:_NAMED])
     return fail(
         "book's journal", f"{len(findings)} findings: {told}", "see `trader rebuild --check`; go back to a backup"

@@ -30,15 +30,17 @@ from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.requests import Requests
 from trader.app.settings import Settings
+from trader.app.verifying import faults_of_the_book
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, TraderError
-from trader.domain.events import JournalType, Tick
+from trader.domain.events import Command, CommandName, JournalType, Tick
 from trader.domain.money import usd
 from trader.domain.session import NEW_YORK
 from trader.services.recovery import recover
 
 _INQUIRE_S = 5
+_LONGEST_REASON = 200
 _TICK_S = 0.1
 _FLUSH_S = 1.0
 _WATCH_S = 1.0
@@ -75,6 +77,7 @@ async def run_daemon(settings: Settings) -> None:
         writer = await ThreadWriter.open(settings.book.db)
         book = await open_book(writer, settings.book.db, settings, settings.mode, wall.now())
         stack.push_async_callback(book.store.close)
+        await book.store.check_newest_events()
         spill = SpillFile(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
         daemon = await Daemon.prepare(settings, parts, book, holder, lock, spill)
@@ -165,6 +168,7 @@ class Daemon:
         self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
+        self._schedule.daily(18, 30, "verify the book", self._verify)
         self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
         self._schedule.start()
         try:
@@ -270,6 +274,16 @@ class Daemon:
         at = SystemClock().now()
         copy = await asyncio.to_thread(backup, settings.book.db, settings.book.backups, at, settings.book.backups_kept)
         self._log.info(f"BACKUP {copy}")
+
+    async def _verify(self) -> None:
+        """Every page and the whole chain, by `trader doctor --full`, beside the loop. What is damaged stops entries."""
+        faults = await faults_of_the_book(self._settings)
+        if faults:
+            reason = f"the book is damaged: {faults}"[:_LONGEST_REASON]
+            self._log.error(f"VERIFIED and NOT SOUND: {faults}; entries are stopped")
+            await self._machine.engine.command(Command(CommandName.HALT, "verification", reason))
+        else:
+            self._log.info("VERIFIED the book: every page, every reference, the whole chain of events")
 
 
 def _is_there(path: Path) -> bool:

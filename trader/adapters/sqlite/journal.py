@@ -13,6 +13,8 @@ from trader.adapters.sqlite.rows import from_us
 from trader.adapters.sqlite.transaction import GENESIS, Head, link
 from trader.domain.events import JournalEntry, JournalType
 
+_SEALS = frozenset({JournalType.FLAT_PROVEN, JournalType.RUN_STOPPED})
+
 
 class Finding(NamedTuple):
     """One disagreement: of what, in which part of it, and the two words about it."""
@@ -87,11 +89,26 @@ class Event(NamedTuple):
     facts: Facts
 
 
-def read_journal(connection: sqlite3.Connection, account: str, findings: list[Finding]) -> Iterator[Event]:
+BEGINNING = Head(0, GENESIS)
+
+
+def last_seal(connection: sqlite3.Connection, account: str) -> Head:
+    """The newest event that ended a session or a run: what came before it was looked at while it was written.
+
+    Read backwards, so that it costs no more than the events since. `BEGINNING` where there is none.
+    """
+    rows = connection.execute("SELECT seq, hash, type FROM book_events WHERE account = ? ORDER BY seq DESC", (account,))
+    return next((Head(seq, digest) for seq, digest, type_ in rows if type_ in _SEALS), BEGINNING)
+
+
+def read_journal(
+    connection: sqlite3.Connection, account: str, findings: list[Finding], after: Head = BEGINNING
+) -> Iterator[Event]:
     """Give every readable event in order, adding to the findings what is wrong with the chain."""
-    head = Head(0, GENESIS)
+    head = after
     rows = connection.execute(
-        "SELECT seq, type, symbol, at_us, data, hash FROM book_events WHERE account = ? ORDER BY seq", (account,)
+        "SELECT seq, type, symbol, at_us, data, hash FROM book_events WHERE account = ? AND seq > ? ORDER BY seq",
+        (account, head.seq),
     )
     for seq, type_, symbol, at_us, text, digest in rows:
         if seq != head.seq + 1:

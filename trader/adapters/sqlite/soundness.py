@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import NamedTuple
 
-from trader.adapters.sqlite.journal import Finding, read_journal
+from trader.adapters.sqlite.journal import BEGINNING, Finding, last_seal, read_journal
 from trader.adapters.sqlite.queries import SCHEMA
 
 GUARDS = ("trigger", "index")
@@ -53,12 +53,16 @@ def file_faults(connection: sqlite3.Connection, *, full: bool) -> list[str]:
     return faults
 
 
-def chain_findings(connection: sqlite3.Connection) -> tuple[int, list[Finding]]:
-    """Verify the chain of every account; give the number of events and what is wrong with them."""
+def chain_findings(connection: sqlite3.Connection, *, full: bool) -> tuple[int, list[Finding]]:
+    """Verify the chain of every account; give the number of events and what is wrong with them.
+
+    In full from the first event on, else from the last sealed session or run.
+    """
     findings: list[Finding] = []
     events = 0
     for (account,) in connection.execute("SELECT account FROM book_accounts ORDER BY account").fetchall():
-        events += sum(1 for _ in read_journal(connection, account, findings))
+        after = BEGINNING if full else last_seal(connection, account)
+        events += sum(1 for _ in read_journal(connection, account, findings, after))
     return events, findings
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trader.adapters.sqlite.database import Writer
+from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
@@ -20,6 +21,7 @@ from trader.adapters.sqlite.rows import (
     read_position,
     to_us,
 )
+from trader.adapters.sqlite.soundness import chain_findings
 from trader.adapters.sqlite.transaction import journal_head, write
 from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
@@ -95,6 +97,20 @@ class SqliteStore:
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
         return await self._writer.transact(lambda connection: write(connection, commit))
+
+    async def check_newest_events(self) -> None:
+        """Verify the chain of events since the last sealed session. Raises BookBroken."""
+
+        def job(connection: sqlite3.Connection) -> list[Finding]:
+            return chain_findings(connection, full=False)[1]
+
+        findings = await self._writer.transact(job)
+        if findings:
+            first = findings[0]
+            raise BookBroken(
+                f"{self._path}: the journal is damaged, {first.what} {first.book} ({len(findings)} findings); see "
+                "`trader rebuild --check`, and go back to a backup"
+            )
 
     async def inbox_offset(self, account: str, path: str) -> InboxOffset | None:
         """How far an inbox file was read, or None when it never was."""
