@@ -10,6 +10,7 @@ from trader.domain.decision import Side
 from trader.domain.events import Command, CommandName, FillReported, JournalType
 from trader.domain.market import BarTime
 from trader.domain.order import Fill, Order
+from trader.services.recent import Recent
 
 
 async def one_bar(market: Market, symbol: str, close: float, *, low: float | None = None) -> None:
@@ -21,7 +22,7 @@ async def one_bar(market: Market, symbol: str, close: float, *, low: float | Non
 def forgotten(market: Market) -> Fill:
     """An execution of long ago, which only the book remembers, reported again."""
     [(execution, ref)] = market.sql("SELECT execution_id, order_ref FROM trades LIMIT 1")
-    market.engine.trading._settlement._seen.clear()
+    market.engine.trading._settlement._seen = Recent({})
     return a_fill("AAPL", 5, 200.0, execution_id=execution, order_ref=ref, at=market.now)
 
 

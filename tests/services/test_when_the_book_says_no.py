@@ -13,6 +13,7 @@ from trader.domain.errors import BookUnwritable
 from trader.domain.events import Command, CommandName, FillReported, InboxOffset, JournalType, SignalReceived, Tick
 from trader.domain.market import BarTime
 from trader.domain.order import Fill, Order
+from trader.services.recent import Recent
 from trader.services.settlement import Settlement
 
 
@@ -133,7 +134,7 @@ async def test_an_execution_from_long_ago_is_recognised_by_the_book(tmp_path: Pa
     async with a_machine(tmp_path) as market:
         await holding(market, "QQQ")
         [(execution, quantity)] = market.sql("SELECT execution_id, quantity FROM trades")
-        market.engine.trading._settlement._seen.clear()
+        market.engine.trading._settlement._seen = Recent({})
         await market.report(a_fill("QQQ", quantity, 500.0, execution_id=execution, at=market.now))
         assert market.held() == {"QQQ": quantity}
         assert not market.log.errors

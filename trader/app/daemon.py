@@ -123,9 +123,8 @@ class Daemon:
     ) -> "Daemon":
         """Put the machine together; the market goes on where the book ends."""
         account = settings.account.name
-        history = await book.store.history(account, book.stamp.created_at)
         market = SimulatedMarket(book.stamp.seed, parts.calendar)
-        starts_at = history.newest_event_at or _first_open(parts, book.stamp.created_at)
+        starts_at = await book.store.newest_event_at(account) or _first_open(parts, book.stamp.created_at)
         feed = SimulatedFeed(market, parts.calendar, starts_at, settings.feed.speed)
         recorder = SqliteRecorder(book.writer, account)
         machine = await make_machine(parts, book, feed, LoguruLog(feed), recorder, spill)

@@ -19,9 +19,8 @@ from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
 from trader.services.ports import Clock, History, Log, Recorder, Spill
+from trader.services.recent import REMEMBERED
 from trader.services.strategy_host import StrategyHost
-
-_REMEMBERED = timedelta(days=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +94,7 @@ async def make_machine(
     """Read the book and put an engine on it; broker events go to `emit`, else to the engine's inbox."""
     account = parts.settings.account.name
     state = await book.store.load(account)
-    history = await book.store.history(account, clock.now() - _REMEMBERED)
+    history = await book.store.history(account, clock.now() - REMEMBERED)
     inbox = Inbox()
     broker = PaperBroker(
         emit or inbox.post,

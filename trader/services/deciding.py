@@ -22,6 +22,7 @@ from trader.pipeline.intake import decided_before
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
+from trader.services.recent import Recent
 from trader.services.step import Level, Step
 
 _MINUTE = timedelta(minutes=1)
@@ -45,7 +46,7 @@ class Deciding:
         self._chain = chain
         self._gate = gate
         self._execution = execution
-        self._seen_ids = set(signal_ids)
+        self._seen_ids: Recent[None] = Recent(dict.fromkeys(signal_ids))
         self._opened_at: dict[str, datetime] = {}
         self._entry_times: deque[datetime] = deque()
         self._newest: dict[str, Signal] = {}
@@ -66,13 +67,13 @@ class Deciding:
         before, self._before = self._before, None
         if before is None:
             return
-        self._seen_ids.difference_update(before.ids)
+        self._seen_ids.forget(before.ids)
         for _ in range(min(before.entries, len(self._entry_times))):
             self._entry_times.pop()
         self._opened_at, self._newest, self._turning = before.opened_at, before.newest, before.turning
 
-    def _remember(self, signal_id: str) -> None:
-        self._seen_ids.add(signal_id)
+    def _remember(self, signal_id: str, at: datetime) -> None:
+        self._seen_ids.add(signal_id, None, at)
         if self._before is not None:
             self._before.ids.append(signal_id)
 
@@ -91,7 +92,7 @@ class Deciding:
             return self._refused(step, self._with_id(signal, step.draft), refusal)
         if not own_id:
             signal = self._with_id(signal, step.draft)
-        self._remember(signal.id)
+        self._remember(signal.id, step.draft.now)
         family = self._chain.families.instrument(signal.symbol).family
         self._newest[family] = signal
         return self._push(step, portfolio, signal, prices, session, fold=not own_id)
@@ -100,7 +101,7 @@ class Deciding:
         """Keep a signal that was refused before the chain, under its own id where it has one: that is used up, too."""
         has_own_id = bool(signal.id) and signal.id not in self._seen_ids
         if has_own_id:
-            self._remember(signal.id)
+            self._remember(signal.id, step.draft.now)
         else:
             signal = self._with_id(signal, step.draft)
         return self._refused(step, signal, refusal, fold=not has_own_id)

@@ -291,7 +291,7 @@ class Engine:
         fill = event.fill if isinstance(event, FillReported | Command) else None
         if fill is None or not await self._ports.store.has_execution(self.book.account, fill.execution_id):
             return False
-        self.trading.already_booked(fill.execution_id)
+        self.trading.already_booked(fill.execution_id, self._ports.clock.now())
         return True
 
     async def _leave_out(self, event: Event, error: BookRefused) -> None:

@@ -156,7 +156,6 @@ class History(NamedTuple):
     execution_ids: frozenset[str]
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
-    newest_event_at: datetime | None
 
 
 class Store(Protocol):

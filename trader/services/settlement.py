@@ -8,6 +8,7 @@ made), what is reported for another account, and what cannot be an execution at 
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from trader.domain.decision import Side
 from trader.domain.events import JournalType
@@ -21,6 +22,7 @@ from trader.domain.rules import Rules
 from trader.domain.session import microseconds
 from trader.services.draft import Draft
 from trader.services.ports import Booking
+from trader.services.recent import Recent
 from trader.services.step import Level, Step
 
 
@@ -37,8 +39,8 @@ class Settlement:
     ) -> None:
         self._families = families
         self._rules = rules
-        self._seen = set(executions)
-        self._ended = dict(ended_orders)
+        self._seen: Recent[None] = Recent(dict.fromkeys(executions))
+        self._ended = Recent(ended_orders)
 
     def settle(self, step: Step, fill: Fill) -> None:
         """Book one reported execution into the step's draft."""
@@ -104,16 +106,17 @@ class Settlement:
         """Whether an execution is booked, or being booked in this step."""
         return execution_id in self._seen or execution_id in step.executions
 
-    def remember(self, execution_id: str) -> None:
+    def remember(self, execution_id: str, at: datetime) -> None:
         """It is booked."""
-        self._seen.add(execution_id)
+        self._seen.add(execution_id, None, at)
 
     def settled(self, step: Step) -> None:
         """After the commit: remember what was booked, and say it."""
-        self._seen |= step.executions
+        for execution_id in step.executions:
+            self.remember(execution_id, step.draft.now)
         for ref, order in step.draft.commit.orders.items():
             if not order.live:
-                self._ended[ref] = order
+                self._ended.add(ref, order, step.draft.now)
         for booking in step.draft.commit.bookings:
             _say(step, booking)
 

@@ -1,6 +1,7 @@
 """What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.events import (
@@ -194,9 +195,9 @@ class Trading:
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
 
-    def already_booked(self, execution_id: str) -> None:
+    def already_booked(self, execution_id: str, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""
-        self._settlement.remember(execution_id)
+        self._settlement.remember(execution_id, at)
 
     def refused(self, step: Step, refused: Mapping[str, Rule], exits: Mapping[str, Order]) -> list[SignalRow]:
         """The last line of defence, the database, has said no to orders: what that makes of their signals."""

@@ -7,6 +7,7 @@ The broker's memory dies with the process; after a restart it says of the orders
 Tests give it a script: what to do with an order that would otherwise be filled whole at the next open.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,9 @@ from trader.domain.market import Bar, BarTime
 from trader.domain.money import part, tick_down, tick_up
 from trader.domain.order import Fill, Order
 from trader.domain.rules import Costs
+
+_REMEMBERED = 1_000
+"""Executions that are told again when the broker is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,7 @@ class PaperBroker:
         self._script = script
         self._working: dict[str, _Working] = {}
         self._received: set[str] = set()
-        self._executions: dict[str, list[Fill]] = {}
-        """By order; of an order that works or is asked about they are reported again."""
+        self._executions: deque[Fill] = deque(maxlen=_REMEMBERED)
         self._positions = dict(positions or {})
         self.orders_received = 0
         self.slippage_micros = 0
@@ -131,7 +134,7 @@ class PaperBroker:
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """A complete answer."""
         return Evidence(
-            executions=tuple(fill for ref in order_refs for fill in self._executions.get(ref, ())),
+            executions=tuple(self._executions),
             working=frozenset(self._working),
             ended={
                 ref: Ended(0, "the embedded broker has begun anew") for ref in order_refs if ref not in self._received
@@ -174,7 +177,7 @@ class PaperBroker:
             commission,
             at,
         )
-        self._executions.setdefault(order.ref, []).append(fill)
+        self._executions.append(fill)
         if working.filled == order.quantity:
             del self._working[order.ref]
         for _ in range(working.treatment.repeat_reports):

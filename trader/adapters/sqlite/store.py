@@ -87,6 +87,13 @@ class SqliteStore:
         """Read what is needed to recognise repeats."""
         return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
 
+    async def newest_event_at(self, account: str) -> datetime | None:
+        """When the newest event happened, in market time; None in a book whose journal has not begun."""
+        head = await self._writer.transact(
+            lambda connection: connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+        )
+        return from_us(head[2]) if head is not None else None
+
     async def has_execution(self, account: str, execution_id: str) -> bool:
         """Whether an execution is booked, however long ago."""
         key = (account, execution_id)
@@ -210,10 +217,8 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
-    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
     return History(
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_fills"], (account,)), since_us)),
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
-        from_us(head[2]) if head is not None else None,
     )
