@@ -19,7 +19,7 @@ import orjson
 
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
-from trader.adapters.sqlite.queries import SCHEMA
+from trader.adapters.sqlite.queries import QUERIES, SCHEMA
 from trader.domain.errors import BookBroken, BookError, BookOutdated, BookRefused, BookUnwritable
 
 _Result = TypeVar("_Result")
@@ -69,6 +69,7 @@ class ThreadWriter:
         It is opened before aiosqlite has its thread: a connector that raises there would outlive the loop.
         """
         connection = await asyncio.to_thread(connect, path)
+        _compile_writes(connection)
         return cls(await aiosqlite.Connection(lambda: connection, iter_chunk_size=64), OpenFiles(path))
 
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -109,6 +110,17 @@ class InlineWriter:
     async def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+def _compile_writes(connection: sqlite3.Connection) -> None:
+    """Bring every statement that writes into the connection's cache: no first fill of a day waits for its compiling.
+
+    One that cannot be compiled, as the index that it needs is lost, is an error where it is used.
+    """
+    for statement in QUERIES.values():
+        if not statement.startswith("SELECT"):
+            with suppress(sqlite3.Error):
+                connection.executemany(statement, ())
 
 
 @contextmanager
