@@ -1,4 +1,7 @@
-"""Domain value <-> row. Enums are written as their text, times as microseconds since 1970 UTC."""
+"""Domain value <-> row. Enums are written as their text, times as microseconds since 1970 UTC.
+
+An enum that is a text is made a plain one here: sqlite3 looks for an adapter of every other type, at each write.
+"""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -42,7 +45,7 @@ def fill_row(booking: Booking, booked_us: int) -> Row:
         fill.execution_id,
         fill.order_ref,
         fill.symbol,
-        fill.side,
+        str(fill.side),
         fill.quantity,
         fill.price_micros,
         fill.commission_micros,
@@ -70,8 +73,8 @@ def position_row(position: Position) -> Row:
         position.quantity,
         position.cost_micros,
         *(plan or _NO_PLAN),
-        position.state,
-        position.closing_purpose,
+        str(position.state),
+        str(position.closing_purpose) if position.closing_purpose else None,
         position.closing_reason,
         to_us(position.opened_at),
         to_us(position.updated_at),
@@ -103,12 +106,12 @@ def order_row(order: Order) -> Row:
         order.ref,
         order.account,
         order.symbol,
-        order.side,
+        str(order.side),
         order.quantity,
         order.filled,
         order.limit_micros,
-        order.state,
-        order.purpose,
+        str(order.state),
+        str(order.purpose),
         order.reason,
         order.signal_id,
         to_us(order.created_at),
@@ -144,9 +147,9 @@ def signal_row(account: str, row: SignalRow) -> Row:
         to_us(signal.timestamp),
         to_us(row.received_at),
         signal.source,
-        row.outcome,
-        refusal.stage if refusal else None,
-        refusal.rule if refusal else None,
+        str(row.outcome),
+        str(refusal.stage) if refusal else None,
+        str(refusal.rule) if refusal else None,
         refusal.measured if refusal else None,
         refusal.limit if refusal else None,
         detail,

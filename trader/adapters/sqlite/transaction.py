@@ -94,7 +94,10 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
     _many(
         connection,
         "update_order",
-        [(order.state, order.filled, to_us(order.updated_at), ref, account) for ref, order in commit.orders.items()],
+        [
+            (str(order.state), order.filled, to_us(order.updated_at), ref, account)
+            for ref, order in commit.orders.items()
+        ],
     )
     _many(connection, "insert_order", [order_row(commit.orders.get(order.ref, order)) for order in commit.spilled])
     _many(connection, "shrink_lock", [(lock.reserved_micros, ref, account) for ref, lock in commit.locks.items()])
@@ -170,5 +173,5 @@ def _write_events(connection: sqlite3.Connection, account: str, journal: list[Jo
     for entry in journal:
         text = event_text(entry)
         head = link(head, account, entry, text)
-        rows.append((account, head.seq, entry.type, entry.symbol, to_us(entry.at), text, head.hash))
+        rows.append((account, head.seq, str(entry.type), entry.symbol, to_us(entry.at), text, head.hash))
     _many(connection, "insert_event", rows)
