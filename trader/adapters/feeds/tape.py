@@ -93,13 +93,15 @@ class Tape:
 
     def __iter__(self) -> Iterator[BarTime]:
         """Each distinct start of a bar, in time order, with the bars that share it by symbol."""
+        import polars as pl
+
         breaks = self._breaks()
         stops = [reel.bars["at"].search_sorted(breaks).to_list() for reel in self.reels]
-        played: tuple[int, ...] = (0,) * len(self.reels)
+        reels = [reel.bars.with_columns(symbol=pl.lit(place, pl.UInt16)) for place, reel in enumerate(self.reels)]
+        played: tuple[int, ...] = (0,) * len(reels)
         for stop in zip(*stops, strict=True):
-            yield from self._bar_times(
-                [reel.bars.slice(begin, end - begin) for reel, begin, end in zip(self.reels, played, stop, strict=True)]
-            )
+            part = [bars.slice(begin, end - begin) for bars, begin, end in zip(reels, played, stop, strict=True)]
+            yield from self._bar_times(pl.concat(part).sort("at", maintain_order=True))
             played = stop
 
     def _breaks(self) -> "pl.Series":
@@ -111,12 +113,7 @@ class Tape:
         last_of_part = [*range(step - 1, len(days) - 1, step), len(days) - 1]
         return (days.gather(last_of_part) + 1) * DAY_US
 
-    def _bar_times(self, part: list["pl.DataFrame"]) -> Iterator[BarTime]:
-        import polars as pl
-
-        merged = pl.concat(
-            [bars.with_columns(symbol=pl.lit(place, pl.UInt16)) for place, bars in enumerate(part) if bars.height]
-        ).sort("at", maintain_order=True)
+    def _bar_times(self, merged: "pl.DataFrame") -> Iterator[BarTime]:
         runs = merged["at"].rle().struct.unnest()
         starts = [EPOCH + at * MICROSECOND for at in runs["value"].to_list()]
         counts = runs["len"].to_list()
