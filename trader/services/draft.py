@@ -5,7 +5,6 @@ new truth in memory; when it has not, the draft is thrown away and memory is as 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import TypeVar
@@ -328,9 +327,11 @@ class Draft:
 
     def book(self) -> Book:
         """The book after the commit."""
-        return replace(
-            self._before,
+        return Book(
+            account=self.account,
+            epoch=self._before.epoch,
             cash_micros=self.cash_micros,
+            starting_cash_micros=self._before.starting_cash_micros,
             positions=self.positions,
             lots=self.lots,
             orders=self.orders,

@@ -87,6 +87,7 @@ class Engine:
         self.inbox = inbox
         self.trading = Trading(chain, calendar, strategies, history)
         self._ports = ports
+        self._say = {Level.INFO: ports.log.info, Level.WARNING: ports.log.warning, Level.ERROR: ports.log.error}
         self._locks = PendingLocks(ports.store, book.locks)
         self._spilling = Spilling(ports.spill, ports.broker, ports.log)
         self._stopping = False
@@ -319,10 +320,8 @@ class Engine:
         self._log(step)
 
     def _log(self, step: Step) -> None:
-        log = self._ports.log
-        say = {Level.INFO: log.info, Level.WARNING: log.warning, Level.ERROR: log.error}
         for level, said in groupby(step.says, key=itemgetter(0)):
-            say[level](*(sentence for _, sentence in said))
+            self._say[level](*(sentence for _, sentence in said))
 
 
 def _is_taken_up_again(event: Event) -> bool:

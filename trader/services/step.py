@@ -1,14 +1,14 @@
 """One step of the engine: what was gathered and decided together, to be committed together and then said."""
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
 from trader.services.draft import Draft
 from trader.services.ports import SignalRow
 
 
-class Level(Enum):
+class Level(StrEnum):
     """How loudly a sentence is said."""
 
     INFO = "info"
