@@ -20,7 +20,8 @@ CREATE TABLE book_positions (
     initial_stop_micros  INTEGER,
     stop_micros          INTEGER,
     take_profit_micros   INTEGER,
-    state                TEXT    NOT NULL CHECK (state IN ('flat', 'opening', 'open', 'closing')),
+    state                TEXT    NOT NULL CHECK (state = 'flat' OR state = 'opening'
+                           OR state = 'open' OR state = 'closing'),
     closing_purpose      TEXT,
     closing_reason       TEXT    NOT NULL,
     opened_us            INTEGER NOT NULL,
