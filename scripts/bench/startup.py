@@ -21,10 +21,11 @@ from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import ThreadWriter, connect
 from trader.adapters.sqlite.queries import QUERIES
-from trader.adapters.sqlite.rows import to_us
+from trader.adapters.sqlite.rows import from_us, to_us
 from trader.adapters.sqlite.store import SqliteStore
+from trader.adapters.sqlite.transaction import GENESIS, Head, link
 from trader.app.replay import NoSpill
-from trader.domain.events import Evidence
+from trader.domain.events import Evidence, JournalEntry, JournalType
 from trader.domain.family import Families
 from trader.domain.rules import Costs, Rules
 from trader.pipeline.decide import Chain
@@ -37,6 +38,7 @@ _SIZES = (10_000, 100_000, 1_000_000)
 _OPEN, _A_DAY, _ROUNDS = 500, 1_000, 5
 _NOW = datetime(2025, 6, 24, 16, 0, tzinfo=UTC)
 _ACCOUNT = "bench"
+_SEAL = JournalType.RUN_STOPPED
 _SHARES, _PRICE, _CASH = 10, 100_000_000, 10**15
 
 Row = tuple[object, ...]
@@ -63,6 +65,7 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
     lots: list[Row] = []
     events: list[Row] = []
     signals: list[Row] = []
+    head = Head(0, GENESIS)
     for number, at_us in enumerate(_times(trades, now_us), 1):
         is_open = number > trades - _OPEN
         side, purpose = ("BUY", "entry") if number % 2 or is_open else ("SELL", "adjust")
@@ -72,7 +75,9 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
         )
         fills.append((_ACCOUNT, execution, ref, symbol, side, _SHARES, _PRICE, 0, 0, purpose, "signal", at_us, at_us))
         lots.append((_ACCOUNT, execution, symbol, at_us, _SHARES * is_open, _SHARES * _PRICE * is_open))
-        events.append((_ACCOUNT, number, "fill", symbol, at_us, "{}", "0" * 64))
+        head = _next_link(head, number > trades - _A_DAY, symbol, at_us)
+        type_ = _SEAL if number == trades - _A_DAY else JournalType.CASH_MOVED
+        events.append((_ACCOUNT, number, type_, symbol, at_us, "{}", head.hash))
         signals.append(
             (_ACCOUNT, f"S-{number:07d}", symbol, 0.9, at_us, at_us, "bench", "ordered", *[None] * 4, "", ref, 1)
         )
@@ -85,9 +90,16 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
     }
 
 
+def _next_link(head: Head, is_chained: bool, symbol: str, at_us: int) -> Head:
+    """The chain of the newest day, which a start verifies; what lies before its seal it does not look at."""
+    if is_chained:
+        return link(head, _ACCOUNT, JournalEntry(JournalType.CASH_MOVED, from_us(at_us), symbol, {}), "{}")
+    return Head(head.seq + 1, GENESIS)
+
+
 def _position(number: int, now_us: int) -> Row:
     symbol, cost = f"S{number:03d}", _SHARES * _PRICE
-    levels, times = (_PRICE // 2, _PRICE * 2), (now_us, now_us)
+    levels, times = (_PRICE, _PRICE // 2, _PRICE // 2, _PRICE * 2), (now_us, now_us)
     return (_ACCOUNT, symbol, symbol, 1, _SHARES, cost, *levels, "open", None, "", *times, _SHARES, cost, 0, 0)
 
 
@@ -110,6 +122,7 @@ async def _start(path: Path) -> float:
     store = SqliteStore(await ThreadWriter.open(path), path)
     silence, broker, rules = Silence(), _Holding(), Rules()
     clock = SteppedClock(_NOW)
+    await store.check_newest_events()
     ports = Ports(store=store, broker=broker, clock=clock, log=silence, recorder=silence, spill=NoSpill())
     engine = Engine(
         await store.load(_ACCOUNT),
