@@ -81,11 +81,12 @@ class Machine(RuleBasedStateMachine):
     def run(self, doing: Coroutine[Any, Any, Result]) -> Result:
         return self.loop.run_until_complete(doing)
 
-    @initialize(held=st.dictionaries(st.sampled_from(DRIVERS), SURE, min_size=1))
-    def begin(self, held: dict[str, float]) -> None:
+    @initialize(held=st.dictionaries(st.sampled_from(DRIVERS), SURE, min_size=1), trailing=st.sampled_from([0, 0.5]))
+    def begin(self, held: dict[str, float], trailing: float) -> None:
         limits = {"openings_per_day": 10_000, "day_loss_pct": 100, "position_pct": 30.0, "orders_per_minute": 10_000}
         path = Path(self.folder.name) / "trading_data.db"
-        self.market = Market(path, {"limits": limits}, session_of().opens_at, threaded=False)
+        exits = {"trailing_pct": trailing, "time_stop_min": 90}
+        self.market = Market(path, {"limits": limits, "exits": exits}, session_of().opens_at, threaded=False)
         self.market.script = self.treat
         self.run(self.market.start())
         self.connected()
@@ -204,9 +205,8 @@ class Machine(RuleBasedStateMachine):
 
     @rule(broker_lives=st.booleans())
     def the_process_dies_and_starts_again(self, broker_lives: bool) -> None:
-        if broker_lives:
-            self.holds_reports_back = False
-            self.deliver(list(self.late))
+        """Reports that were on their way are lost: what the broker has done since is found by asking it."""
+        self.holds_reports_back = False
         self.late.clear()
         self.run(self.market.restart(keep_broker=broker_lives))
         self.connected()
@@ -248,6 +248,13 @@ class Machine(RuleBasedStateMachine):
         with sqlite3.connect(self.market.path, isolation_level=None) as connection:
             assert compare(connection, "paper").findings == []
         connection.close()
+
+    @invariant()
+    def every_position_is_watched_or_said_not_to_be(self) -> None:
+        engine = self.market.engine
+        if not engine.trading.gate.why:
+            scan = engine.trading.exits.last
+            assert {*scan.armed, *scan.unarmed} == set(engine.book.positions)
 
     @invariant()
     def the_broker_holds_what_the_book_holds(self) -> None:

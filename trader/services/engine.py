@@ -148,7 +148,7 @@ class Engine:
         except BrokerUnreachable as error:
             about = ", ".join((*unknown, *self.book.drift)) or "what it holds"
             self._ports.log.warning(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
-        self.inbox.post(EvidenceGiven(unknown, evidence))
+        self.inbox.post(EvidenceGiven(unknown, self.trading.news_of(evidence)))
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""

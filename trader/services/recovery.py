@@ -17,7 +17,7 @@ async def recover(engine: Engine, broker: Broker, log: Log) -> None:
     await engine.take_up_spilled()
     live = tuple(sorted(engine.book.orders))
     evidence = await broker.evidence(live)
-    await engine.handle([EvidenceGiven(live, evidence)])
+    await engine.handle([EvidenceGiven(live, engine.trading.news_of(evidence))])
     await engine.repair()
     if evidence.unknown:
         log.error(

@@ -8,6 +8,7 @@ from trader.domain.events import (
     BadLine,
     Command,
     Event,
+    Evidence,
     EvidenceGiven,
     FillReported,
     OrderAccepted,
@@ -194,6 +195,14 @@ class Trading:
         self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
+
+    def news_of(self, evidence: Evidence) -> Evidence:
+        """The same answer without the executions that are booked: a broker tells all of a day, each time."""
+        if evidence.executions is None:
+            return evidence
+        return evidence._replace(
+            executions=tuple(fill for fill in evidence.executions if not self._settlement.has_booked(fill.execution_id))
+        )
 
     def already_booked(self, execution_id: str, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""
