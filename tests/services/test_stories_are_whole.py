@@ -9,7 +9,9 @@ from builders import MINUTE, a_fill, a_machine
 
 from trader import Signal
 from trader.adapters.run_lock import Holder
+from trader.app.links import AccountRows, find_links
 from trader.app.requests import Requests
+from trader.app.story import tell
 from trader.domain.decision import Side
 from trader.domain.events import CommandName, SignalReceived
 
@@ -114,3 +116,22 @@ async def test_entries_are_not_resumed_while_the_halt_file_lies_there(tmp_path: 
         assert str(halt_file) in str(answer["message"])
         assert json.loads(json.dumps(answer)) == answer
         assert "all" in market.engine.book.halts
+
+
+async def test_the_story_of_a_position_has_its_raised_stops_and_what_the_broker_held(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, exits={"trailing_pct": 1.0, "take_profit_pct": 20.0}) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        await market.bar(closes={"AAPL": 203.0})
+        held = market.broker._positions["AAPL"]
+        market.broker._positions["AAPL"] = held - 4
+        await market.restart(keep_broker=True)
+        market.broker._positions["AAPL"] = held
+        await market.engine.inquire()
+        await market.settle()
+        rows = AccountRows(market.reader, "paper")
+        links = find_links(rows, "1")
+        assert links is not None
+        told = [(line.what, line.said) for line in tell(rows, links)]
+        assert ("exit plan", "stop raised to 200.97") in told
+        assert ("drift", f"book {held}, broker {held - 4}") in told
+        assert ("drift", f"ended: book and broker have {held}") in told

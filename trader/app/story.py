@@ -161,6 +161,20 @@ def _position_closing(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     yield Happening(from_us(row["at_us"]), row["seq"], "position", row["symbol"], said)
 
 
+def _stop_tightened(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
+    said = f"stop raised to {price(facts.number('stop_micros'))}"
+    yield Happening(from_us(row["at_us"]), row["seq"], "exit plan", row["symbol"], said)
+
+
+def _drift_found(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
+    said = f"book {facts.number('book')}, broker {facts.number('broker')}"
+    yield Happening(from_us(row["at_us"]), row["seq"], "drift", row["symbol"], said)
+
+
+def _drift_ended(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
+    yield Happening(from_us(row["at_us"]), row["seq"], "drift", row["symbol"], f"ended: {facts.text('reason')}")
+
+
 def _alarm(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     yield Happening(from_us(row["at_us"]), row["seq"], "alarm", row["symbol"], facts.text("what"))
 
@@ -172,6 +186,9 @@ _TELLERS: dict[str, Teller] = {
     "fill": _fill,
     "unexpected_fill": _unexpected_fill,
     "position_closing": _position_closing,
+    "stop_tightened": _stop_tightened,
+    "drift_found": _drift_found,
+    "drift_ended": _drift_ended,
     "alarm": _alarm,
 }
 
