@@ -113,7 +113,7 @@ async def a_recorded_day(path: Path, monkeypatch: pytest.MonkeyPatch, *, minutes
     market = Market(path, SETTINGS, session_of().opens_at, threaded=False)
     await market.start()  # the book is made before; making it is one link, which is synced
     await market.stop()
-    day.before = {path.name: path.read_bytes()}
+    day.before = {path.name: path.read_bytes()}  # noqa: ASYNC240  (nobody waits)
     with monkeypatch.context() as watched, listening(day.see):
         watched.setattr(builders, "InlineWriter", lambda connection: _AcknowledgingWriter(connection, day))
         await _begin(market, day, synchronous)

@@ -2,7 +2,7 @@
 
 Whatever the disk then holds, the book opens as at a start and holds exactly what it held at its newest acknowledged
 commit, or at the commit that was on its way; so no order that the broker was handed is missing from it. Every moment of
-the day and more states of each are tried with TRADER_POWER_LOSS=all; else a sample that is always the same.
+the day and more states of each are tried with HYPOTHESIS_PROFILE=deep; else a sample that is always the same.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pytest
@@ -31,12 +32,13 @@ from trader.domain.rules import Costs
 
 pytestmark = needs_seen_disk
 
-_ALL = os.environ.get("TRADER_POWER_LOSS") == "all"
-_POINTS = 1_000_000 if _ALL else 500
+_MEMORY = Path("/dev/shm")  # noqa: S108  (each folder in it has a name of its own)
+_DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+_POINTS = 1_000_000 if _DEEP else 500
 """Moments of writing to the log; those of writing to the book itself are few and always all tried."""
-_SAMPLES = 8 if _ALL else 2
+_SAMPLES = 8 if _DEEP else 2
 """Of each kind of damage, at each moment."""
-_STARTS = 500 if _ALL else 25
+_STARTS = 500 if _DEEP else 25
 
 
 class State(NamedTuple):
@@ -127,10 +129,24 @@ def _opened(path: Path, refs_sent: set[str], sound: dict[str, bool]) -> str:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """In memory where that can be: what a disk would hold is computed, so nothing has to wait for a real one."""
+    with _in_memory() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+def day() -> Day:
     """A whole session, with two restarts in it."""
-    return recorded(tmp_path_factory.mktemp("day"), minutes=390)
+    with _in_memory() as folder:
+        return recorded(folder, minutes=390)
+
+
+@contextmanager
+def _in_memory() -> Iterator[Path]:
+    with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def recorded(folder: Path, *, minutes: int, synchronous: str = "") -> Day:
@@ -140,8 +156,8 @@ def recorded(folder: Path, *, minutes: int, synchronous: str = "") -> Day:
         return asyncio.run(a_recorded_day(path, monkeypatch, minutes=minutes, synchronous=synchronous))
 
 
-def test_no_acknowledged_commit_is_lost_or_torn(day: Day, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    looked = look_at(day, tmp_path, _POINTS)
+def test_no_acknowledged_commit_is_lost_or_torn(day: Day, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    looked = look_at(day, folder, _POINTS)
     said = (
         f"{len(day.operations)} operations, {len(day.commits)} commits, {len(day.sent)} orders: "
         f"{looked.points} moments, {looked.by_kind.total()} states {dict(looked.by_kind)}, "
@@ -153,24 +169,24 @@ def test_no_acknowledged_commit_is_lost_or_torn(day: Day, tmp_path: Path, capsys
     assert min(len(day.sent), looked.on_its_way, looked.points) > 50, said
 
 
-def test_a_commit_that_does_not_wait_for_the_disk_is_found_missing(tmp_path: Path) -> None:
+def test_a_commit_that_does_not_wait_for_the_disk_is_found_missing(folder: Path) -> None:
     """The product's `synchronous = FULL` taken away: that these tests can fail."""
-    hasty = recorded(tmp_path, minutes=40, synchronous="NORMAL")
-    looked = look_at(hasty, tmp_path, 100)
+    hasty = recorded(folder, minutes=40, synchronous="NORMAL")
+    looked = look_at(hasty, folder, 100)
     assert any("something else than was acknowledged" in fault for fault in looked.faults), looked
 
 
-async def test_the_next_start_goes_on_and_never_on_something_else_than_the_broker_has(day: Day, tmp_path: Path) -> None:
+async def test_the_next_start_goes_on_and_never_on_something_else_than_the_broker_has(day: Day, folder: Path) -> None:
     """The broker outlives the power: what it holds is what the book holds, or that is said and entries are stopped."""
     chance = random.Random(13)
     all_states = list(states(day, _POINTS // 4))
     drifted = 0
     for number, state in enumerate(chance.sample(all_states, _STARTS)):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        put(state.image, folder)
+        place = folder / str(number)
+        place.mkdir()
+        put(state.image, place)
         had = day.broker(state.point)
-        market = Market(folder / "trading_data.db", SETTINGS, had.at, threaded=False)
+        market = Market(place / "trading_data.db", SETTINGS, had.at, threaded=False)
         try:
             await market.start(broker=_a_broker(had))
             drifts = market.at_broker() != market.held()
