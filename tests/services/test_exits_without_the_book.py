@@ -241,3 +241,25 @@ async def test_a_spilled_exit_that_the_book_refuses_is_said_once_and_stops_nothi
         assert len(market.log.said("SPILLED EXIT")) == 1
         assert "CANNOT BE BOOKED" in market.log.said("SPILLED EXIT")[0]
         assert ("SELL", "JD") in market.working()
+
+
+async def test_the_number_of_an_entry_that_was_not_written_is_not_given_to_an_exit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that failed may be on the disk all the same, and the next start finds the entry under that number."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        with an_unwritable_book(monkeypatch):
+            await market.bar({"JD": 0.8})
+            await fall(market, "AAPL")
+        assert [order.ref for order in market.spill.read()] == ["paper-1-0003"]
+
+
+async def test_the_number_of_an_exit_that_cannot_be_booked_is_not_used_again(tmp_path: Path) -> None:
+    """What was sent carries its reference for ever."""
+    async with a_machine(tmp_path) as market:
+        market.spill.append(an_order("AAPL", 10, side=Side.SELL, ref="paper-1-0001"))
+        await market.restart()
+        assert "IS NOT BOOKED" in market.log.said("SPILLED EXIT")[0]
+        await market.bar({"JD": 0.8})
+        assert market.sql("SELECT order_ref FROM orders") == [("paper-1-0002",)]

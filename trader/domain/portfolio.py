@@ -107,6 +107,13 @@ class Book:
         """The same book, so many signals later."""
         return replace(self, signals_seen=signals) if signals != self.signals_seen else self
 
+    def spent(self, orders_made: int) -> "Book":
+        """The same book, whose references up to this number are never used again.
+
+        They may stand on the disk, or at the broker, though no commit of them was acknowledged.
+        """
+        return replace(self, orders_made=max(self.orders_made, orders_made))
+
     def equity_micros(self, prices: Prices) -> int:
         """Cash plus positions at their last price."""
         return self.cash_micros + prices.worth_micros(self.positions.values())

@@ -171,7 +171,7 @@ class Engine:
 
     async def take_up_spilled(self) -> None:
         """Book the exits that an earlier run has sent and could not book; part of recovery."""
-        self._spilling.take_up(self.book)
+        self.book = self._spilling.take_up(self.book)
         if self._spilling:
             await self.handle([Tick()])
 
@@ -216,6 +216,7 @@ class Engine:
             refused = await self._locks.commit(step.draft)
         except BookUnwritable as error:
             self._not_written(gathered, error)
+            self.book = self.book.spent(step.draft.orders_made)
             self._spilling.get_out(step)
             return
         except BookRefused as error:

@@ -5,6 +5,8 @@ it is sent all the same, and said: getting out is worth more than a row.
 Rule 2: every step that follows begins with what was spilled, so that nothing is sent twice and its fills find it.
 Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that the book knows
 (its number is not above the book's) is not taken up again.
+Rule 4: a number that has left, or was to be committed, is spent, also where its order cannot be booked: a commit that
+failed may be on the disk all the same, and what was sent carries its reference for ever.
 """
 
 from trader.domain.ledger import shares_held
@@ -28,9 +30,12 @@ class Spilling:
     def __bool__(self) -> bool:
         return bool(self._orders)
 
-    def take_up(self, book: Book) -> None:
-        """At a start: what a run that is over has sent and could not book."""
+    def take_up(self, book: Book) -> Book:
+        """At a start: what a run that is over has sent and could not book. Gives the book without its numbers."""
+        spent = book.orders_made
         for order in self._spill.read():
+            if _is_of(book, order):
+                spent = max(spent, reference_number(order.ref))
             strange = _strange(order, book)
             if strange:
                 self._log.error(f"{_called(order)} IS NOT BOOKED: {strange}")
@@ -40,6 +45,7 @@ class Spilling:
                     f"{_called(order)} had left while the book could not be written; it is booked now "
                     f"account={order.account}"
                 )
+        return book.spent(spent)
 
     def into(self, draft: Draft) -> None:
         """A step begins with it."""
@@ -94,9 +100,13 @@ def _ended_before(order: Order, earlier: Order) -> Order:
     return earlier._replace(state=OrderState.CANCELLED) if earlier.symbol == order.symbol else earlier
 
 
+def _is_of(book: Book, order: Order) -> bool:
+    return order.ref == order_ref(book.account, book.epoch, reference_number(order.ref))
+
+
 def _strange(order: Order, book: Book) -> str:
     """Why an exit cannot be one of this book: the book was put in place of the one that it left."""
-    if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
+    if not _is_of(book, order):
         return f"it is of another account or another epoch than {book.account}, {book.epoch}"
     held = shares_held(book.positions, order.symbol)
     if reference_number(order.ref) > book.orders_made and order.quantity > held:
