@@ -1,5 +1,7 @@
 """The spill file: what is in it is whole, and what is torn was never sent."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
@@ -68,6 +70,23 @@ def test_a_line_after_a_torn_one_is_not_lost(tmp_path: Path) -> None:
     again = SpillFile(path)
     again.append(an_exit(2))
     assert SpillFile(path).read() == [an_exit(1), an_exit(2)]
+
+
+def test_a_line_after_a_clearing_that_failed_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The zeros are in the file, though the disk did not say so."""
+    path = tmp_path / "exits"
+    spill = SpillFile(path)
+    spill.append(an_exit(1))
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fdatasync", _fails)
+        with pytest.raises(OSError, match="Input/output error"):
+            spill.clear()
+    spill.append(an_exit(2))
+    assert SpillFile(path).read() == [an_exit(2)]
+
+
+def _fails(_: int) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def test_its_room_is_taken_when_it_is_made(tmp_path: Path) -> None:

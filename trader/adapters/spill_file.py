@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from trader.adapters.durable import sync_folder
 from trader.adapters.same_file import is_at
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import BookUnwritable
@@ -59,10 +60,10 @@ class SpillFile:
         return [_order(json.loads(text)) for _, text in self._lines()]
 
     def clear(self) -> None:
-        """Forget it all. Raises OSError."""
+        """Forget it all. Raises OSError; whatever comes next begins the file, where it is found."""
         os.pwrite(self._file, bytes(self._used), 0)
-        os.fdatasync(self._file)
         self._used = 0
+        os.fdatasync(self._file)
 
     def close(self) -> None:
         """Close the file."""
@@ -89,6 +90,7 @@ def _opened(path: Path) -> int:
         if missing > 0:
             os.pwrite(file, bytes(missing), _ROOM_BYTES - missing)
             os.fsync(file)
+            sync_folder(path.parent)
     except OSError:
         os.close(file)
         raise

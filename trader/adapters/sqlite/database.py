@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import aiosqlite
 import orjson
 
+from trader.adapters.durable import sync_folder
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
 from trader.adapters.sqlite.queries import QUERIES, SCHEMA
@@ -159,9 +160,7 @@ def _make_book(path: Path) -> None:
         _connect(draft, called=path).close()
         with suppress(FileExistsError):  # another account's daemon has made it at the same moment
             os.link(draft, path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise BookUnwritable(f"cannot make the book {path}: {error.strerror}; {_ANY_WAY_OUT}") from error
     finally:
