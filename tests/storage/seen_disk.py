@@ -43,7 +43,10 @@ class Operation(NamedTuple):
 
 
 Listener = Callable[[Operation], int]
-"""Gives 0 to let the operation be done, or the SQLite code that it fails with. Of a failed write half is done."""
+"""Gives 0 to let the operation be done, or the SQLite code that it fails with."""
+
+FULL = sqlite3.SQLITE_FULL
+"""Of a write that fails with it half is done, as on a disk that becomes full."""
 
 _OPEN_CREATE, _OPEN_FILES, _OPEN_SYNCED_FOLDER = 0x4, 0x80900, 0x80800
 """Flags of xOpen: it may be made; it is a book, journal or WAL; its first sync is one of its folder."""
@@ -171,6 +174,8 @@ class SeenDisk:
     def _write(self, file: int, data: int, length: int, offset: int) -> int:
         path, original = self._open_files[file]
         code = self._says(Operation(Kind.WRITE, path, offset, ctypes.string_at(data, length)))
+        if code and code != FULL:
+            return code
         done = int(_Write(original.write)(file, data, length // 2 if code else length, offset))
         return code or done
 
