@@ -10,6 +10,7 @@ import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
+from trader.adapters.durable import sync_file
 from trader.adapters.sqlite.backup import copy_checked
 from trader.domain.errors import BookUnwritable
 
@@ -60,8 +61,7 @@ def _copy(path: Path, version: int) -> Path:
     try:
         copy_checked(path, draft)
         os.chmod(draft, 0o600)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(draft)
         draft.replace(copy)
     except OSError as error:
         raise BookUnwritable(f"cannot copy {path} to {copy}: {error.strerror}; nothing was changed") from error
