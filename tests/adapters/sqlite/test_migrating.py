@@ -11,6 +11,7 @@ from trader.adapters.sqlite import migrating
 from trader.adapters.sqlite.database import connect, read_only
 from trader.adapters.sqlite.migrating import MIGRATIONS, SCHEMA_VERSION
 from trader.adapters.sqlite.projections import compare
+from trader.adapters.sqlite.restoring import restore
 from trader.adapters.sqlite.soundness import lost_parts
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
@@ -126,3 +127,15 @@ async def test_a_reader_of_an_older_book_is_told_what_to_do(old: Path) -> None:
         read_only(old)
     [check] = check_book(old, "replay", full=False)
     assert check.verdict is Verdict.WARN
+
+
+async def test_a_backup_of_an_older_schema_is_restored_and_brought_up_to_date(old: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    restored = folder / "trading_data.db"
+    restore(restored, old, "operator")
+    assert version(restored) == SCHEMA_VERSION
+    assert version(old) == 1
+    assert [path.name for path in folder.iterdir()] == ["trading_data.db"]
+    with closing(read_only(restored)) as book:
+        assert compare(book, "paper").findings == []

@@ -41,10 +41,13 @@ def backup(db: Path, folder: Path, at: datetime, kept: int) -> Path:
     return target
 
 
-def copy_checked(db: Path, to: Path) -> None:
-    """Copy a book, also while it is written to, and look at every page of the copy. Raises BookBroken."""
+def copy_checked(db: Path, to: Path, opened: str = "mode=ro") -> None:
+    """Copy a book, also while it is written to, and look at every page of the copy. Raises BookBroken.
+
+    `opened` with `immutable=1` leaves nothing beside a book that nobody writes to.
+    """
     try:
-        with closing(sqlite3.connect(to)) as copy, closing(_opened(db, "mode=ro")) as source:
+        with closing(sqlite3.connect(to)) as copy, closing(_opened(db, opened)) as source:
             source.backup(copy)
             answer = copy.execute("PRAGMA quick_check").fetchone()[0]
     except sqlite3.Error as error:

@@ -141,8 +141,11 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise _named(error) from error
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Open a book; make it when it is new. Raises BookUnwritable, and BookBroken for what is not a book of ours."""
+def connect(path: Path, called: Path | None = None) -> sqlite3.Connection:
+    """Open a book; make it when it is new. Raises BookUnwritable, and BookBroken for what is not a book of ours.
+
+    A copy may be `called` by the name of what it was made of: that is the one that a person knows.
+    """
     if not path.exists():
         _make_book(path)
     elif path.stat().st_nlink > 1 and not list(path.parent.glob(f"{path.name}.*.new")):
@@ -150,7 +153,7 @@ def connect(path: Path) -> sqlite3.Connection:
             f"{path} has a second name (a hard link): two daemons could open it side by side and destroy it; remove "
             "one of the names, or copy the book with `trader backup`"
         )
-    return _connect(path, called=path)
+    return _connect(path, called=called or path)
 
 
 def _make_book(path: Path) -> None:
@@ -247,11 +250,20 @@ _WAYS_OUT = {
 }
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file itself is broken."""
+    return _code(error) in _DAMAGE
+
+
+def _code(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
 def _named(error: sqlite3.Error, path: Path | None = None) -> BookError:
     """Say whose turn it is: damage needs a backup, everything else a look at the disk."""
     where = f"the book {path}" if path is not None else "the book"
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in _DAMAGE:
+    code = _code(error)
+    if is_damage(error):
         return _damaged(where, str(error))
     if code == sqlite3.SQLITE_CONSTRAINT:
         return BookRefused(f"{where} refused it: {error}")
@@ -274,6 +286,6 @@ def _wrong_schema(path: Path, version: int) -> BookError:
 
 def _damaged(where: str, finding: str) -> BookBroken:
     return BookBroken(
-        f"{where} is damaged ({finding}); keep the file, look into it with `sqlite3 FILE .recover`, and go on from a "
-        "backup (backups/) or with a new book (--db)"
+        f"{where} is damaged ({finding}); keep the file, look into it with `sqlite3 FILE .recover`, and go back to "
+        "a backup with `trader restore`, or go on with a new book (--db)"
     )

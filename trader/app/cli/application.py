@@ -11,6 +11,7 @@ from trader.app.cli import (
     reading,
     rebuilding,
     replaying,
+    restoring,
     running,
     status,
 )
@@ -49,4 +50,5 @@ application.add_typer(checking.config_application, name="config")
 application.command("calendar")(checking.calendar_command)
 application.command("rebuild")(rebuilding.rebuild_command)
 application.command("backup")(checking.backup_command)
+application.command("restore")(restoring.restore_command)
 application.command("version")(checking.version_command)

@@ -52,7 +52,7 @@ def ask_daemon(settings: "Settings", request: dict[str, object]) -> "Answer":
 
     path = socket_path(settings.book.db, settings.account.name)
     try:
-        answer = ask(path, {"operator": _operator(), **request})
+        answer = ask(path, {"operator": operator_name(), **request})
     except DaemonDown as down:
         raise DaemonDown(runs_silently(settings.book.db, settings.account.name) or str(down)) from None
     if not answer.pop("ok", False):
@@ -60,7 +60,7 @@ def ask_daemon(settings: "Settings", request: dict[str, object]) -> "Answer":
     return answer
 
 
-def _operator() -> str:
+def operator_name() -> str:
     """The user's name; a container's user may have none."""
     try:
         return getpass.getuser()

@@ -1,0 +1,66 @@
+"""`trader restore`: a backup put in the place of the book."""
+
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trader.app.cli.asking import Asking, operator_name
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, check_place, settings_for
+from trader.app.cli.output import show_facts
+
+if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
+    from trader.app.settings import Settings
+
+
+def restore_command(
+    backup: Annotated[Path, typer.Argument(help="A file of the folder of backups, or any copy of the book.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without this it is only looked at.")] = False,
+    config: ConfigOption = None,
+    db: DbOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look a backup through and put it in the place of the book, which is kept beside it. No daemon may run.
+
+    The restored book begins a new epoch, so that no order reference is used twice, and its entries are halted: compare
+    it with the broker, then `trader resume`.
+    """
+    from trader.adapters.sqlite.restoring import look_through, restore
+
+    settings = settings_for(config, db)
+    place = settings.book.db
+    check_place(place)
+    with ExitStack() as stack:
+        _hold_run_locks(settings, stack)
+        if not yes:
+            found = look_through(place, backup)
+            up_to = f"{found.newest_event_at:%Y-%m-%d %H:%M:%S} UTC"
+            Asking("restore", settings, as_json).refuse(
+                f"would put {backup} (epoch {found.epoch}, {found.events} events up to {up_to}) in the place of "
+                f"{place}, which would be kept beside it; nothing was done, add --yes"
+            )
+        done = restore(place, backup, operator_name())
+    facts = {
+        "restored": str(place),
+        "from": str(backup),
+        "epoch": done.epoch,
+        "kept": str(done.kept) if done.kept is not None else None,
+        "next": "compare it with the broker, start, and `trader resume`: its entries are halted",
+    }
+    show_facts(facts, as_json=as_json)
+
+
+def _hold_run_locks(settings: "Settings", stack: ExitStack) -> None:
+    """Of every account that ever ran on this book, as their daemons would hold them. Raises AlreadyRunning."""
+    from trader import __version__
+    from trader.adapters.clock import SystemClock
+    from trader.adapters.fingerprint import code_fingerprint
+    from trader.adapters.run_lock import Holder, RunLock, lock_path
+
+    db = settings.book.db.resolve()
+    now = SystemClock().now().isoformat(timespec="seconds")
+    holder = Holder(os.getpid(), __version__, code_fingerprint(), now)
+    for path in sorted({lock_path(db, settings.account.name), *db.parent.glob(f"{db.name}.*.lock")}):
+        stack.callback(RunLock.take(path, holder, "Stop it first: `trader stop`").release)
