@@ -3,7 +3,7 @@
 Whatever fails, and whether once or from then on: no entry is handed to the broker that is not in the book, no exit that
 is neither in the book nor in the spill file; exits go on; and when the fault has healed, or the process has died and
 the next one starts on what the disk then holds, book and broker agree and everything sent is booked once.
-HYPOTHESIS_PROFILE=deep tries every N in every way; else every N with each error, and every fourth N with each death.
+HYPOTHESIS_PROFILE=deep tries every N in every way; else every N with each error, and every seventh N with each death.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ pytestmark = needs_seen_disk
 _MEMORY = Path("/dev/shm")  # noqa: S108  (each folder in it has a name of its own)
 _DEEP = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
 _UNWRITTEN = frozenset({"MSFT is closed by a signal", "its fill, and an entry of QQQ"})
-_EVERY = 1 if _DEEP else 4
+_EVERY = 1 if _DEEP else 7
 
 
 @pytest.fixture
