@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 from builders import a_machine
+from failing import ERRORS, FailingDisk
 from recorded_day import content
 from seen_disk import Operation, listening, needs_seen_disk
 
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import connect
 from trader.adapters.sqlite.restoring import restore
+from trader.domain.errors import BookError
 
 pytestmark = needs_seen_disk
 
@@ -100,3 +102,28 @@ def test_a_restore_after_a_killed_one_succeeds_and_clears_its_remains_away(day: 
     assert any(path.name.startswith(".") for path in day.iterdir())
     restore(book, day / "backup", "operator")
     assert not any(path.name.startswith(".") for path in day.iterdir())
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_a_restore_on_a_failing_disk_is_done_whole_or_refused(day: Path, tmp_path: Path, error: str) -> None:
+    one, other = (shutil.copytree(day, tmp_path / name) / "trading_data.db" for name in ("one", "other"))
+    restore(other, day / "backup", "operator")
+    before, after = holds(one), holds(other)
+    number = refused = 0
+    fired = True
+    while fired:
+        number += 1
+        book = shutil.copytree(day, tmp_path / f"failing-{number}") / "trading_data.db"
+        disk = FailingDisk(error, number, lasts=True)
+        disk.works = False
+        expected = after
+        with listening(disk):
+            try:
+                restore(book, day / "backup", "operator")
+            except BookError:
+                expected = before
+        fired = disk.fired
+        refused += expected == before
+        assert holds(book) == expected, f"operation {number}"
+        assert not any(path.name.startswith(".") for path in book.parent.iterdir())
+    assert refused > 3

@@ -86,9 +86,9 @@ def _copied(book: Path, backup: Path) -> Iterator[tuple[Path, Backup]]:
             alone = not backup.with_name(f"{backup.name}-wal").exists()
             copy_checked(backup, draft, opened="immutable=1" if alone else "mode=ro")
             yield draft, examined(draft, backup)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise BookUnwritable(
-            f"cannot restore {book}: {error.strerror or error}; check the disk and the folder, and restore again"
+            f"cannot restore {book}: {error}; check the disk and the folder, and restore again"
         ) from error
 
 
@@ -115,7 +115,7 @@ class _Present:
             return
         with closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as connection:
             try:
-                connection.execute("PRAGMA journal_mode = DELETE")
+                _leave_wal(connection, path)
                 present = cls(path, connection)
             except sqlite3.Error as error:
                 raise _not_replaced(path, error) from error
@@ -136,6 +136,12 @@ class _Present:
         if self._connection is None:
             return 0
         return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+def _leave_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring what the log holds into the file itself, and remove the log. Raises sqlite3.Error and BookUnwritable."""
+    if connection.execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
+        raise BookUnwritable(f"the log of {path} cannot be brought into it; check the disk; nothing was restored")
 
 
 def _is_damaged(path: Path) -> bool:
@@ -175,7 +181,7 @@ def _begin_epoch(draft: Path, epoch: int, operator: str, source: str) -> None:
             if head is not None:
                 write(copy, _commit(copy, account, cash_micros, from_us(head[2]), epoch, operator, source))
         copy.execute("COMMIT")
-        copy.execute("PRAGMA journal_mode = DELETE")
+        _leave_wal(copy, draft)
     draft.chmod(0o600)
     sync_file(draft)
 
