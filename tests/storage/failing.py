@@ -164,7 +164,7 @@ def disagreements(market: Market, witness: Witness) -> list[str]:
     live = {ref for (ref,) in market.sql("SELECT order_ref FROM book_orders WHERE state IN ('created', 'working')")}
     unknown = {*market.broker._working} - live - unbookable
     faults += [f"{ref} works at the broker only" for ref in sorted(unknown)]
-    if market.held() != market.at_broker() and not market.log.said("DRIFT at start"):
+    if market.held() != market.at_broker() and not market.log.said("DRIFT "):
         faults.append(f"the book holds {market.held()} and the broker {market.at_broker()}")
     return faults
 

@@ -52,7 +52,7 @@ def _faults(book: sqlite3.Connection) -> list[str]:
     faults = file_faults(book, full=True)
     faults += [f"{part.kind} {part.name} is {how}" for part, how in lost_parts(book).items() if part.kind != "view"]
     if not faults:
-        faults += [f"{finding.what}, {finding.where}: {finding.book}" for finding in chain_findings(book)[1]]
+        faults += [f"{finding.what}, {finding.where}: {finding.book}" for finding in chain_findings(book, full=True)[1]]
     return faults
 
 
