@@ -128,6 +128,8 @@ def unlike_the_journal(connection: sqlite3.Connection) -> list[tuple[str, Any, A
             shares[symbol] += side * data["quantity"]
             cash -= side * data["quantity"] * data["price_micros"] + data["commission_micros"]
             exits[symbol] = (data["stop_micros"], data["take_profit_micros"])
+        elif type_ == "stop_tightened":
+            exits[symbol] = (data["stop_micros"], exits[symbol][1])
     book = dict(connection.execute("SELECT symbol, quantity FROM book_positions").fetchall())
     armed = {
         symbol: (stop, target)
