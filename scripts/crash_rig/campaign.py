@@ -29,6 +29,9 @@ _SETTLES_S = 20.0
 _SHORT_DAYS = 400
 _CLOSES = "10:15"
 _CONFIG = Path(__file__).with_name("crash.toml")
+_MEMORY = Path("/dev/shm")  # noqa: S108  (a folder of our own is made in it)
+_SCRATCH = _MEMORY if _MEMORY.is_dir() else None
+"""What is written survives the process, which is all that is killed; a disk would only make the lives longer."""
 _FIRST = (
     "book.make_book.before",
     "book.connect",
@@ -38,6 +41,8 @@ _FIRST = (
     "store.commit.account_opened",
 )
 """What happens once in a book's life, in this order: each can still be reached after a death at the one before."""
+_ONCE = (*_FIRST, "recovery.", "broker.evidence", "store.commit.run_started")
+"""What happens once or twice in a life."""
 
 _CALLS_FOR = {
     "spill.": Trouble.BAD_DISK,
@@ -60,7 +65,15 @@ _CALLS_FOR_MISCHIEF = {
 }
 """What a failpoint needs, to be likely to be reached."""
 
-_MISCHIEF = ("is_slow", "is_stubborn", "is_vague", "trades_by_hand", "holds_foreign")
+
+_SPILLED = Plan("spill.append.exit.after", troubles=frozenset({Trouble.BAD_DISK}))
+_PREPARED_BY = {
+    "store.commit.drift_ended.before": Plan(after_s=0.4, mischief=Mischief(holds_foreign=True)),
+    "store.commit.drift_ended.after": Plan(after_s=0.4, mischief=Mischief(holds_foreign=True)),
+    "recovery.take_up_spilled.before": _SPILLED,
+    "recovery.take_up_spilled.after": _SPILLED,
+}
+"""What a failpoint needs of the life before."""
 
 
 def nothing() -> None:
@@ -90,7 +103,7 @@ class Outcome(NamedTuple):
 def run(seed: int, number: int, crashes: int, plant: Callable[[], None] = nothing) -> Outcome:
     """One book's lives, from its making to its settlement."""
     begin = time.monotonic()
-    folder = Path(tempfile.mkdtemp(prefix=f"crash-{seed}-{number}-"))
+    folder = Path(tempfile.mkdtemp(prefix=f"crash-{seed}-{number}-", dir=_SCRATCH))
     book = _Run(seed, number, folder, plant)
     try:
         book.crash(crashes)
@@ -169,7 +182,7 @@ class _Run:
 
 
 class Plans:
-    """Which end comes next. Every failpoint has its turn: each run takes the next of them, in an order of the seed's."""
+    """Which end comes next. Every failpoint has its turn: each run takes the next few, in an order of the seed's."""
 
     def __init__(self, seed: int, number: int) -> None:
         self._random = Random(f"{seed}:{number}")
@@ -180,6 +193,8 @@ class Plans:
         self._aims = deque(sorted(mine, key=_order_in_life))
         self._missed: set[str] = set()
         self._depth = 1
+        self._prepared: str | None = None
+        """An aim for which the life before has made the conditions."""
 
     def next(self, before: Lived | None) -> Plan:
         """The next life's plan; after a death, sometimes one that ends in the recovery from it."""
@@ -189,6 +204,12 @@ class Plans:
             self._depth += 1
             return Plan(start_step=random.randint(1, 60), mischief=self._mischief())
         self._depth = 1
+        if self._prepared is not None:
+            aim, self._prepared = self._prepared, None
+            return self._aimed(aim)
+        if self._aims and self._aims[0] in _PREPARED_BY:
+            self._prepared = self._aims.popleft()
+            return _PREPARED_BY[self._prepared]
         if self._aims and random.random() < 0.75:
             return self._aimed(self._aims.popleft())
         return Plan(after_s=random.uniform(0.005, 0.6), troubles=self._troubles(), mischief=self._mischief())
@@ -204,8 +225,8 @@ class Plans:
         mischief = self._mischief()
         for prefix, name in _CALLS_FOR_MISCHIEF.items():
             if point.startswith(prefix):
-                mischief = mischief._replace(**{name: True})
-        is_rare = called_for or point.startswith(_FIRST) or point in self._missed
+                mischief = mischief._replace(**{name: True})  # type: ignore[arg-type]
+        is_rare = called_for or point.startswith(_ONCE) or point in self._missed
         nth = 1 if is_rare else self._random.choice((1, 1, 2, 3, 5))
         return Plan(point, nth, troubles=frozenset(called_for) or self._troubles(), mischief=mischief)
 
@@ -213,8 +234,15 @@ class Plans:
         return frozenset({Trouble.BAD_DISK} if self._random.random() < 0.2 else ())
 
     def _mischief(self) -> Mischief:
-        chosen = {name: self._random.random() < (0.35 if name[:2] == "is" else 0.08) for name in _MISCHIEF}
-        return Mischief(f"{self._random.random()}", **chosen)
+        luck = self._random.random
+        return Mischief(
+            seed=f"{luck()}",
+            is_slow=luck() < 0.35,
+            is_stubborn=luck() < 0.35,
+            is_vague=luck() < 0.2,
+            trades_by_hand=luck() < 0.08,
+            holds_foreign=luck() < 0.08,
+        )
 
 
 def _order_in_life(point: str) -> int:

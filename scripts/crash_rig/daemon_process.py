@@ -35,7 +35,7 @@ BORN = datetime(2001, 1, 2, 12, tzinfo=UTC)
 """When every book is made. Early: the embedded market grows its levels from the year 2000 on, at each start."""
 
 _TRAILING_PPM = 1_500
-_STOP_AFTER_S = 0.1
+_BETWEEN_S = 0.1
 _QUICK_S = {"_INQUIRE_S": 0.03, "_TICK_S": 0.01, "_FLUSH_S": 0.03, "_WATCH_S": 0.2}
 """The daemon's own intervals, shortened like everything else that waits for real time."""
 
@@ -182,17 +182,15 @@ class Operator(threading.Thread):
             self._ask("resume")
         if Trouble.BACKUP in self._troubles:
             book = self._settings.book
-            daemon.backup(book.db, book.backups, datetime.now(UTC), book.backups_kept)
-        if Trouble.OPERATOR in self._troubles:
-            self._ask("halt")
+            backup: Callable[..., object] = getattr(daemon, "backup")  # noqa: B009
+            backup(book.db, book.backups, datetime.now(UTC), book.backups_kept)
+        while Trouble.OPERATOR in self._troubles:
+            time.sleep(_BETWEEN_S)
+            self._ask("flatten")
             self._ask("adjust", amount_micros=1_250_000)
             self._ask("resume")
-            self._ask("flatten", scope="family", target="QQQ")
-            self._ask("resume", scope="family", target="QQQ")
-            self._ask("flatten", scope="symbol", target="AAPL")
-            self._ask("resume", scope="symbol", target="AAPL")
         if Trouble.STOP in self._troubles:
-            time.sleep(_STOP_AFTER_S)
+            time.sleep(_BETWEEN_S)
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _ask(self, what: str, **more: object) -> None:

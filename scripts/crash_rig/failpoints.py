@@ -115,7 +115,7 @@ def _parts(name: str, arguments: Iterable[object]) -> list[str]:
 
 
 def _journaled(commit: Commit) -> list[str]:
-    entries = [*commit.journal, *(made.journal for made in (*commit.exits, *commit.entries))]
+    entries = [*commit.journal, *(exit_.journal for exit_ in commit.exits), *(made.journal for made in commit.entries)]
     return sorted({str(entry.type) for entry in entries}) or [NOTHING_JOURNALED]
 
 

@@ -50,7 +50,8 @@ class RemotePaperBroker:
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """Ask, and wait for the answer."""
         self._asked += 1
-        answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Evidence] = asyncio.get_running_loop().create_future()
+        self._answers[self._asked] = answer
         self._connection.send(Ask(self._asked, tuple(order_refs)))
         return await answer
 
