@@ -360,6 +360,7 @@ class Market:
         self.engine, self.broker = machine.engine, machine.broker
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions
+            self.broker._received, self.broker._executions = broker._received, broker._executions
         if self.book.journal_is_empty:
             await self.engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=self.engine.book.cash_micros)
         if recovering:

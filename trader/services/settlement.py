@@ -102,7 +102,11 @@ class Settlement:
 
     def knows(self, step: Step, execution_id: str) -> bool:
         """Whether an execution is booked, or being booked in this step."""
-        return execution_id in self._seen or execution_id in step.executions
+        return self.has_booked(execution_id) or execution_id in step.executions
+
+    def has_booked(self, execution_id: str) -> bool:
+        """Whether an execution is booked."""
+        return execution_id in self._seen
 
     def remember(self, execution_id: str) -> None:
         """It is booked."""

@@ -3,12 +3,17 @@
 Rule 1: an exit is durable before it is sent, in the spill when the book cannot take it; where not even the spill can,
 it is sent all the same, and said: getting out is worth more than a row.
 Rule 2: every step that follows begins with what was spilled, so that nothing is sent twice and its fills find it.
-Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that the book knows
-(its number is not above the book's) is not taken up again.
+Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that is in the book is not
+taken up again.
+Rule 4: at a start, an exit of more than the book holds waits for the broker's executions: what it sold may have been
+bought while the book could not be written. It is booked in one step with them, or said. Its number is used up at once.
 """
 
+from collections.abc import Collection
+
+from trader.domain.decision import Side
 from trader.domain.ledger import shares_held
-from trader.domain.order import Order, OrderState
+from trader.domain.order import Fill, Order, OrderState
 from trader.domain.portfolio import Book
 from trader.domain.reference import order_ref, reference_number
 from trader.services.draft import Draft
@@ -19,32 +24,67 @@ from trader.services.step import Step
 class Spilling:
     """What has left and is not in the book."""
 
-    def __init__(self, spill: Spill, broker: Broker, log: Log) -> None:
+    def __init__(self, spill: Spill, broker: Broker, log: Log, ended: Collection[str]) -> None:
+        """`ended` are the references of orders that the book knows to have ended lately."""
         self._spill = spill
         self._broker = broker
         self._log = log
+        self._ended = ended
         self._orders: list[Order] = []
+        self._waiting: list[Order] = []
+        """Of an earlier run, and of more than the book holds: the broker has to be heard first."""
+        self._shown: list[Order] = []
+        """Of those: what the step of the moment can book, by the evidence in it."""
 
     def __bool__(self) -> bool:
         return bool(self._orders)
 
-    def take_up(self, book: Book) -> None:
-        """At a start: what a run that is over has sent and could not book."""
-        for order in self._spill.read():
-            strange = _strange(order, book)
-            if strange:
-                self._log.error(f"{_called(order)} IS NOT BOOKED: {strange}")
-            elif reference_number(order.ref) > book.orders_made:
-                self._orders = [*(_ended_before(order, earlier) for earlier in self._orders), order]
-                self._log.error(
-                    f"{_called(order)} had left while the book could not be written; it is booked now "
-                    f"account={order.account}"
-                )
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """References that the broker has to be asked about before they can be booked."""
+        return tuple(order.ref for order in self._waiting)
 
-    def into(self, draft: Draft) -> None:
-        """A step begins with it."""
-        if self._orders:
-            draft.adopt(self._orders)
+    def take_up(self, book: Book) -> int:
+        """At a start: what a run that is over has sent and could not book. Gives the highest number it has used."""
+        highest = book.orders_made
+        for order in self._spill.read():
+            if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
+                self._not_booked(order, f"it is of another account or another epoch than {book.account}, {book.epoch}")
+                continue
+            highest = max(highest, reference_number(order.ref))
+            if order.ref in book.orders or order.ref in self._ended:
+                continue
+            if order.quantity > shares_held(book.positions, order.symbol):
+                self._waiting = _one_more(self._waiting, order)
+            else:
+                self._orders = _one_more(self._orders, order)
+                self._booked_now(order)
+        return highest
+
+    def into(self, draft: Draft, unbooked: Collection[Fill] | None) -> None:
+        """A step begins with it. `unbooked`: all executions that the book lacks, where the step has heard of them."""
+        self._shown = self._held_after(draft, unbooked) if unbooked is not None else []
+        if self._orders or self._shown:
+            draft.adopt([*self._orders, *self._shown])
+
+    def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
+        """Of what waits: exits of shares that the book holds with these executions. The others have no place in it."""
+        for order in list(self._waiting):
+            others = [fill for fill in unbooked if fill.symbol == order.symbol and fill.order_ref not in self.waiting]
+            moved = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in others)
+            held = shares_held(draft.positions, order.symbol) + moved
+            if order.quantity > held:
+                self._waiting.remove(order)
+                self._not_booked(order, f"the book holds {held}; see what the broker says of it")
+        return list(self._waiting)
+
+    def _not_booked(self, order: Order, why: str) -> None:
+        self._log.error(f"{_called(order)} IS NOT BOOKED: {why}")
+
+    def _booked_now(self, order: Order) -> None:
+        self._log.error(
+            f"{_called(order)} had left while the book could not be written; it is booked now account={order.account}"
+        )
 
     def get_out(self, step: Step) -> None:
         """Of a step that could not be written: its exits, and the cancels that stand in their way, go all the same."""
@@ -75,10 +115,15 @@ class Spilling:
         self._orders = []
 
     def written(self) -> None:
-        """The book has it all."""
-        if not self._orders:
+        """The book has it all; what still waits for the broker keeps its place in the file."""
+        if not self._orders and not self._shown:
             return
-        self._orders = []
+        for order in self._shown:
+            self._waiting.remove(order)
+            self._booked_now(order)
+        self._orders, self._shown = [], []
+        if self._waiting:
+            return
         try:
             self._spill.clear()
         except OSError as error:  # its orders are in the book, which knows them again
@@ -89,16 +134,9 @@ def _called(order: Order) -> str:
     return f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref}"
 
 
-def _ended_before(order: Order, earlier: Order) -> Order:
+def _one_more(earlier: list[Order], order: Order) -> list[Order]:
     """An exit of a symbol is made when the one before it has ended; how, only the run that is over has heard."""
-    return earlier._replace(state=OrderState.CANCELLED) if earlier.symbol == order.symbol else earlier
-
-
-def _strange(order: Order, book: Book) -> str:
-    """Why an exit cannot be one of this book: the book was put in place of the one that it left."""
-    if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
-        return f"it is of another account or another epoch than {book.account}, {book.epoch}"
-    held = shares_held(book.positions, order.symbol)
-    if reference_number(order.ref) > book.orders_made and order.quantity > held:
-        return f"the book holds {held}; see what the broker says of it"
-    return ""
+    ended = [
+        before._replace(state=OrderState.CANCELLED) if before.symbol == order.symbol else before for before in earlier
+    ]
+    return [*ended, order]

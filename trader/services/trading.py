@@ -17,7 +17,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime, Prices
-from trader.domain.order import Order
+from trader.domain.order import Fill, Order
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
@@ -193,6 +193,13 @@ class Trading:
         self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
+
+    def unbooked(self, events: Sequence[Event]) -> list[Fill] | None:
+        """Executions that the book lacks; None when no event tells all that there are."""
+        told = [event.evidence.executions for event in events if isinstance(event, EvidenceGiven)]
+        if not told or told[-1] is None:
+            return None
+        return [fill for fill in told[-1] if not self._settlement.has_booked(fill.execution_id)]
 
     def already_booked(self, execution_id: str) -> None:
         """The book knows an execution that memory had forgotten."""
