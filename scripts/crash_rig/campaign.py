@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -25,6 +25,7 @@ LIVES = 20
 _AIMED = 11
 """Of which so many are aimed at a named failpoint."""
 _DEEPEST = 3
+_TRIED_AGAIN = 2
 _SETTLES_S = 20.0
 _SHORT_DAYS = 400
 _CLOSES = "10:15"
@@ -41,8 +42,14 @@ _FIRST = (
     "store.commit.account_opened",
 )
 """What happens once in a book's life, in this order: each can still be reached after a death at the one before."""
-_ONCE = (*_FIRST, "recovery.", "broker.evidence", "store.commit.run_started")
-"""What happens once or twice in a life."""
+_ONCE = (
+    *_FIRST,
+    "recovery.",
+    "broker.evidence",
+    *(f"store.commit.{event}" for event in ("run_started", "day_started", "flat_proven", "not_flat", "left_overnight")),
+    *(f"store.commit.{event}" for event in ("drift_", "conflict_found", "unexpected_fill", "nothing_journaled")),
+)
+"""What happens seldom in a life."""
 
 _CALLS_FOR = {
     "spill.": Trouble.BAD_DISK,
@@ -191,7 +198,7 @@ class Plans:
         start = number * _AIMED
         mine = [points[at % len(points)] for at in range(start, start + _AIMED)]
         self._aims = deque(sorted(mine, key=_order_in_life))
-        self._missed: set[str] = set()
+        self._missed: Counter[str] = Counter()
         self._depth = 1
         self._prepared: str | None = None
         """An aim for which the life before has made the conditions."""
@@ -215,9 +222,9 @@ class Plans:
         return Plan(after_s=random.uniform(0.005, 0.6), troubles=self._troubles(), mischief=self._mischief())
 
     def learn(self, plan: Plan, lived: Lived) -> None:
-        """A failpoint that was not reached is tried once more, later."""
-        if plan.point and plan.point not in lived.names and plan.point not in self._missed:
-            self._missed.add(plan.point)
+        """A failpoint that was not reached is tried again, later."""
+        if plan.point and plan.point not in lived.names and self._missed[plan.point] < _TRIED_AGAIN:
+            self._missed[plan.point] += 1
             self._aims.append(plan.point)
 
     def _aimed(self, point: str) -> Plan:
@@ -231,7 +238,7 @@ class Plans:
         return Plan(point, nth, troubles=frozenset(called_for) or self._troubles(), mischief=mischief)
 
     def _troubles(self) -> frozenset[Trouble]:
-        return frozenset({Trouble.BAD_DISK} if self._random.random() < 0.2 else ())
+        return frozenset({Trouble.BAD_DISK} if self._random.random() < 0.35 else ())
 
     def _mischief(self) -> Mischief:
         luck = self._random.random

@@ -7,8 +7,8 @@ from trader.domain.decision import Signal
 from trader.domain.market import Bar
 
 _DRIVERS = ("QQQ", "AAPL", "MSFT", "NVDA", "TSLA")
-_MINUTES = 3
-_MIND = (0.02, 0.2, 0.5, 0.8, 0.8, 0.95)
+_MINUTES = 4
+_MIND = (0.02, 0.5, 0.8, 0.8, 0.95)
 
 
 class Churn:

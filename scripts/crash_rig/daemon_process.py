@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ BORN = datetime(2001, 1, 2, 12, tzinfo=UTC)
 """When every book is made. Early: the embedded market grows its levels from the year 2000 on, at each start."""
 
 _TRAILING_PPM = 1_500
-_BETWEEN_S = 0.1
+_BETWEEN_S = 0.05
 _QUICK_S = {"_INQUIRE_S": 0.03, "_TICK_S": 0.01, "_FLUSH_S": 0.03, "_WATCH_S": 0.2}
 """The daemon's own intervals, shortened like everything else that waits for real time."""
 
@@ -107,7 +107,7 @@ def _prepare(settings: Settings, address: Path, plan: Plan, rig: Connection) -> 
         _put(daemon, name, seconds)
     _trail_stops()
     failpoints = Failpoints(plan.point, plan.nth, plan.start_step, lambda names: rig.send(Died(names)))
-    install(failpoints, BadDisk(12, 6) if Trouble.BAD_DISK in plan.troubles else None)
+    install(failpoints, BadDisk(takes=10, refuses=10) if Trouble.BAD_DISK in plan.troubles else None)
     _tell_when_ready(settings, plan, failpoints, rig)
     _tell_when_armed(plan, rig)
 
@@ -140,7 +140,7 @@ def _tell_when_ready(settings: Settings, plan: Plan, failpoints: Failpoints, rig
         rig.recv()
         asyncio.get_running_loop().add_reader(rig.fileno(), os._exit, 1)  # it says no more: that is its end
         failpoints.is_recovering = False
-        Operator(settings, plan.troubles, is_halted="all" in engine.book.halts).start()
+        Operator(settings, plan.troubles, engine).start()
 
     _put(Daemon, "recover", recovered)
 
@@ -169,37 +169,30 @@ def _tell_when_armed(plan: Plan, rig: Connection) -> None:
 class Operator(threading.Thread):
     """Somebody at the socket, from a thread of the daemon's own process, so that he dies with it."""
 
-    def __init__(self, settings: Settings, troubles: frozenset[Trouble], *, is_halted: bool) -> None:
+    def __init__(self, settings: Settings, troubles: frozenset[Trouble], engine: Engine) -> None:
         super().__init__(daemon=True)
         self._settings = settings
         self._troubles = troubles
-        self._is_halted = is_halted
+        self._engine = engine
         self._door = socket_path(settings.book.db, settings.account.name)
 
     def run(self) -> None:
-        """Do what there is to do, in one order."""
-        if self._is_halted and Trouble.HALTED not in self._troubles:
-            self._ask("resume")
+        """Look at it again and again, for as long as it lives."""
         if Trouble.BACKUP in self._troubles:
             book = self._settings.book
-            backup: Callable[..., object] = getattr(daemon, "backup")  # noqa: B009
+            backup: Callable[..., object] = getattr(daemon, "backup")  # noqa: B009  (the wrapped one)
             backup(book.db, book.backups, datetime.now(UTC), book.backups_kept)
-        while Trouble.OPERATOR in self._troubles:
+        while True:
             time.sleep(_BETWEEN_S)
-            self._ask("flatten")
-            self._ask("adjust", amount_micros=1_250_000)
-            self._ask("resume")
-        if Trouble.STOP in self._troubles:
-            time.sleep(_BETWEEN_S)
-            os.kill(os.getpid(), signal.SIGTERM)
+            if Trouble.OPERATOR in self._troubles:
+                self._ask("adjust", amount_micros=1_250_000)
+                self._ask("flatten")
+            if Trouble.STOP in self._troubles:
+                os.kill(os.getpid(), signal.SIGTERM)
+            if "all" in self._engine.book.halts and Trouble.HALTED not in self._troubles:
+                self._ask("resume")
 
     def _ask(self, what: str, **more: object) -> None:
-        request: Mapping[str, object] = {"ask": what, "operator": "rig", "reason": "the rig wants it", **more}
-        for _ in range(100):
-            with suppress(NoAnswer):
-                try:
-                    ask(self._door, request)
-                except DaemonDown:  # it listens a moment after it has recovered
-                    time.sleep(0.01)
-                    continue
-            return
+        """It may not listen yet, or not any more: then it is asked the next time."""
+        with suppress(NoAnswer, DaemonDown):
+            ask(self._door, {"ask": what, "operator": "rig", "reason": "the rig wants it", **more})

@@ -6,6 +6,9 @@ from trader.domain.events import BrokerEvent, Evidence
 from trader.domain.market import BarTime
 from trader.domain.order import Fill, Order
 
+BY_HAND = "by-hand"
+"""How references of orders begin that are not this program's."""
+
 
 class Place(NamedTuple):
     """Daemon to broker."""

@@ -87,7 +87,9 @@ MOMENTS = ("writer.transact.begin", "writer.transact.commit", "writer.transact.c
 BOOK_STEPS = ("make_book", "connect")
 """A new book is made under another name (its schema and all, by `connect`) and put in its place."""
 
-RECOVERY_STEPS = tuple(name for name in recover.__code__.co_names if hasattr(Engine, name) or hasattr(Broker, name))
+RECOVERY_STEPS = tuple(
+    name for name in recover.__code__.co_names if isfunction(getattr(Engine, name, getattr(Broker, name, None)))
+)
 
 OUT_OF_REACH = {
     "broker.place.adjust": "an operator's correction is booked and never sent",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from random import Random
 
-from crash_rig.messages import Mischief, Snapshot
+from crash_rig.messages import BY_HAND, Mischief, Snapshot
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
 from trader.domain.events import (
@@ -23,7 +23,7 @@ from trader.domain.rules import Costs
 _TOLD = timedelta(days=5)
 """Executions of the last sessions are told with each answer; a real broker forgets older ones too."""
 
-_INVERSE = ("PSQ", "SQQQ")
+_BY_HAND = ("PSQ", "QQQ")
 _FOREIGN = {"JPM": 7}
 _FAIR = (Treatment(),)
 _ENTRIES = (
@@ -101,7 +101,7 @@ class Truth:
             return
         self._seen = bar_time
         self._paper.match(bar_time)
-        if self._mischief.trades_by_hand and self._random.random() < 0.05:
+        if self._mischief.trades_by_hand and self._random.random() < 0.1:
             self._trade_by_hand(bar_time)
 
     def evidence(self, order_refs: Collection[str]) -> Evidence:
@@ -166,9 +166,9 @@ class Truth:
 
     def _trade_by_hand(self, bar_time: BarTime) -> None:
         """Somebody buys what may be the other side of a family; or a report of another account comes here."""
-        symbol = self._random.choice(_INVERSE)
+        symbol = self._random.choice(_BY_HAND)
         bar = next(bar for bar in bar_time.bars if bar.symbol == symbol)
-        ref = f"by-hand-{len(self._executions)}"
+        ref = f"{BY_HAND}-{len(self._executions)}"
         at = bar.timestamp
         fill = Fill(f"{ref}.1", ref, self._account, bar.symbol, Side.BUY, 5, bar.open_micros, 0, at)
         if self._random.random() < 0.5:
