@@ -10,7 +10,7 @@ from builders import MINUTE, Market, a_bar, a_machine, an_order, an_unwritable_b
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.adapters.spill_file import SpillFile
 from trader.domain.decision import Side
-from trader.domain.events import CommandName, Evidence, JournalType
+from trader.domain.events import CommandName, Ended, Evidence, JournalType
 from trader.domain.market import BarTime
 
 
@@ -26,6 +26,17 @@ async def fall(market: Market, symbol: str) -> None:
     close = market.prices[symbol]
     bar = a_bar(symbol, close, start=market.now, low=close * 0.975)
     await market.play(BarTime(market.now + MINUTE, MINUTE, (bar,)))
+
+
+def keep_ended(monkeypatch: pytest.MonkeyPatch, order_ref: str) -> None:
+    """Let the broker say of an order how it ended; by itself the paper broker only knows what works."""
+    evidence = PaperBroker.evidence
+
+    async def telling(broker: PaperBroker, order_refs: Collection[str]) -> Evidence:
+        told = await evidence(broker, order_refs)
+        return told._replace(ended={**(told.ended or {}), order_ref: Ended(1, "cancelled as asked")})
+
+    monkeypatch.setattr(PaperBroker, "evidence", telling)
 
 
 async def test_a_stop_sells_while_the_book_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +193,38 @@ async def test_an_exit_of_shares_that_the_book_had_not_booked_yet_is_taken_up_wi
         ]
         assert market.held() == market.at_broker()
         assert market.spill.read() == []
+        market.check()
+
+
+@pytest.mark.parametrize("knows_it", [True, False])
+async def test_an_exit_beside_one_whose_end_the_book_has_not_heard_of_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_it: bool
+) -> None:
+    """The first was sent by the book and refused when it could not be written; an innocent one comes home with it."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL", "JD")
+        market.script = lambda _: Treatment(parts=(1, 0))
+        await fall(market, "AAPL")
+        [first] = market.engine.book.exits.values()
+        with an_unwritable_book(monkeypatch):
+            await market.bar()
+            market.broker.cancel(first.ref)
+            await market.settle()
+            market.script = lambda _: Treatment(delay_bars=9)
+            await market.wait(6)
+            await fall(market, "JD")
+        assert [order.symbol for order in market.spill.read()] == ["AAPL", "JD"]
+        if knows_it:
+            keep_ended(monkeypatch, first.ref)
+        await market.restart(keep_broker=True)
+        assert market.log.said("CANNOT BE BOOKED") == market.log.said("CONTRADICTION") == []
+        assert market.sql("SELECT symbol, filled, state FROM orders WHERE side = 'SELL' ORDER BY order_ref") == [
+            ("AAPL", 1, "cancelled"),
+            ("AAPL", 0, "working"),
+            ("JD", 0, "working"),
+        ]
+        assert market.held() == market.at_broker()
+        assert market.engine.book.halts == {}
         market.check()
 
 

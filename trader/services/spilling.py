@@ -5,8 +5,9 @@ it is sent all the same, and said: getting out is worth more than a row.
 Rule 2: every step that follows begins with what was spilled, so that nothing is sent twice and its fills find it.
 Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that is in the book is not
 taken up again.
-Rule 4: at a start, an exit of more than the book holds waits for the broker's executions: what it sold may have been
-bought while the book could not be written. It is booked in one step with them, or said. Its number is used up at once.
+Rule 4: at a start, an exit of more than the book holds, or beside another exit that the book holds as live, waits for
+the broker's complete answer: what was bought, and what ended, while the book could not be written is not in the book.
+It is booked in one step with that answer, or said. Its number is used up at once.
 """
 
 from collections.abc import Collection
@@ -32,7 +33,7 @@ class Spilling:
         self._ended = ended
         self._orders: list[Order] = []
         self._waiting: list[Order] = []
-        """Of an earlier run, and of more than the book holds: the broker has to be heard first."""
+        """Of an earlier run, and not to be booked before the broker has been heard."""
         self._shown: list[Order] = []
         """Of those: what the step of the moment can book, by the evidence in it."""
 
@@ -52,17 +53,26 @@ class Spilling:
                 self._not_booked(order, f"it is of another account or another epoch than {book.account}, {book.epoch}")
                 continue
             highest = max(highest, reference_number(order.ref))
-            if order.ref in book.orders or order.ref in self._ended:
-                continue
-            if order.quantity > shares_held(book.positions, order.symbol):
-                self._waiting = _one_more(self._waiting, order)
-            else:
-                self._orders = _one_more(self._orders, order)
-                self._booked_now(order)
+            if order.ref not in book.orders and order.ref not in self._ended:
+                self._waiting.append(order)
+        self._take_over(book)
         return highest
 
+    def _take_over(self, book: Book | Draft) -> None:
+        """Of what waits: what the book can take without the broker's word, the exits of a symbol in their order."""
+        waiting, self._waiting = self._waiting, []
+        for order in waiting:
+            held = shares_held(book.positions, order.symbol)
+            is_next = order.symbol not in {earlier.symbol for earlier in self._waiting}
+            if order.quantity <= held and order.symbol not in book.exits and is_next:
+                self._orders = _one_more(self._orders, order)
+                self._booked_now(order)
+            else:
+                self._waiting.append(order)
+
     def into(self, draft: Draft, unbooked: Collection[Fill] | None) -> None:
-        """A step begins with it. `unbooked`: all executions that the book lacks, where the step has heard of them."""
+        """A step begins with it. `unbooked`: all executions that the book lacks, if the step has a complete answer."""
+        self._take_over(draft)
         self._shown = self._held_after(draft, unbooked) if unbooked is not None else []
         if self._orders or self._shown:
             draft.adopt([*self._orders, *self._shown])

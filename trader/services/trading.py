@@ -195,11 +195,12 @@ class Trading:
         self._settlement.settled(step)
 
     def unbooked(self, events: Sequence[Event]) -> list[Fill] | None:
-        """Executions that the book lacks; None when no event tells all that there are."""
-        told = [event.evidence.executions for event in events if isinstance(event, EvidenceGiven)]
-        if not told or told[-1] is None:
+        """Executions that the book lacks; None when no complete answer of the broker is among the events."""
+        told = [event.evidence for event in events if isinstance(event, EvidenceGiven) and not event.evidence.unknown]
+        if not told:
             return None
-        return [fill for fill in told[-1] if not self._settlement.has_booked(fill.execution_id)]
+        executions = told[-1].executions or ()
+        return [fill for fill in executions if not self._settlement.has_booked(fill.execution_id)]
 
     def already_booked(self, execution_id: str) -> None:
         """The book knows an execution that memory had forgotten."""
