@@ -228,10 +228,14 @@ async def test_an_exit_beside_one_whose_end_the_book_has_not_heard_of_is_taken_u
         market.check()
 
 
+@pytest.mark.parametrize("unknown", ["executions", "positions"])
 async def test_the_number_of_an_exit_that_waits_for_the_broker_is_not_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unknown: str
 ) -> None:
-    """Neither by what is sent meanwhile nor by a run that is killed meanwhile; and it is not forgotten."""
+    """Neither by what is sent meanwhile nor by a run that is killed meanwhile; and it is not forgotten.
+
+    Nor is its execution booked without it, where an answer that is not complete tells of it.
+    """
     async with a_machine(tmp_path) as market:
         await holding(market, "JD")
         await market.bar({"JD": 0.8, "AAPL": 0.8})
@@ -243,13 +247,14 @@ async def test_the_number_of_an_exit_that_waits_for_the_broker_is_not_used_again
         evidence = type(market.broker).evidence
 
         async def vague(broker: PaperBroker, order_refs: Collection[str]) -> Evidence:
-            return (await evidence(broker, order_refs))._replace(executions=None)
+            return (await evidence(broker, order_refs))._replace(**{unknown: None})
 
         monkeypatch.setattr(PaperBroker, "evidence", vague)
         await market.restart(keep_broker=True)
         await fall(market, "JD")
         assert market.one("SELECT count(*) FROM orders WHERE order_ref = ?", spilled.ref) == 0
         assert market.spill.read() == [spilled]
+        assert market.log.said("UNEXPECTED EXECUTION") == []
         monkeypatch.setattr(PaperBroker, "evidence", evidence)
         await market.restart(keep_broker=True)
         await market.bar()

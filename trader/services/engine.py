@@ -210,7 +210,7 @@ class Engine:
         step = Step(Draft(self.book, self._ports.clock.now()))
         self._spilling.into(step.draft, self.trading.unbooked(events))
         due = self._is_due(step.draft, events)
-        gathered = [*self._riding, *events]
+        gathered = [*self._riding, *self._spilling.audible(events)]
         step.draft.commit.signals.extend(self._signals_riding)
         self.trading.decide(step, gathered)
         if not (step.draft.commit or due):

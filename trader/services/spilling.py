@@ -7,12 +7,15 @@ Rule 3: the first commit that succeeds has it all, once; then the spill is clear
 taken up again.
 Rule 4: at a start, an exit of more than the book holds, or beside another exit that the book holds as live, waits for
 the broker's complete answer: what was bought, and what ended, while the book could not be written is not in the book.
-It is booked in one step with that answer, or said. Its number is used up at once.
+It is booked in one step with that answer, or said. Its number is used up at once, and no execution of its symbol is
+heard before: neither may it be nobody's, nor may what was bought be sold a second time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from trader.domain.decision import Side
+from trader.domain.events import Event, EvidenceGiven, FillReported
 from trader.domain.ledger import shares_held
 from trader.domain.order import Fill, Order, OrderState
 from trader.domain.portfolio import Book
@@ -36,6 +39,8 @@ class Spilling:
         """Of an earlier run, and not to be booked before the broker has been heard."""
         self._shown: list[Order] = []
         """Of those: what the step of the moment can book, by the evidence in it."""
+        self._is_said = False
+        """That one has no place in the book, by the broker's complete answer: the file need not keep it."""
 
     def __bool__(self) -> bool:
         return bool(self._orders)
@@ -77,6 +82,11 @@ class Spilling:
         if self._orders or self._shown:
             draft.adopt([*self._orders, *self._shown])
 
+    def audible(self, events: Sequence[Event]) -> list[Event]:
+        """What a step may hear: no execution of a symbol of which an exit waits. The complete answer tells it again."""
+        unheard = {order.symbol for order in self._waiting if order not in self._shown}
+        return [_without(event, unheard) for event in events if not _is_of(event, unheard)] if unheard else [*events]
+
     def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
         """Of what waits: exits of shares that the book holds with these executions. The others have no place in it."""
         for order in list(self._waiting):
@@ -85,6 +95,7 @@ class Spilling:
             held = shares_held(draft.positions, order.symbol) + moved
             if order.quantity > held:
                 self._waiting.remove(order)
+                self._is_said = True
                 self._not_booked(order, f"the book holds {held}; see what the broker says of it")
         return list(self._waiting)
 
@@ -126,18 +137,30 @@ class Spilling:
 
     def written(self) -> None:
         """The book has it all; what still waits for the broker keeps its place in the file."""
-        if not self._orders and not self._shown:
+        if not (self._orders or self._shown or self._is_said):
             return
         for order in self._shown:
             self._waiting.remove(order)
             self._booked_now(order)
-        self._orders, self._shown = [], []
+        self._orders, self._shown, self._is_said = [], [], False
         if self._waiting:
             return
         try:
             self._spill.clear()
         except OSError as error:  # its orders are in the book, which knows them again
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
+
+
+def _is_of(event: Event, symbols: Collection[str]) -> bool:
+    return isinstance(event, FillReported) and event.fill.symbol in symbols
+
+
+def _without(event: Event, symbols: Collection[str]) -> Event:
+    """An answer without the executions of these symbols."""
+    if not isinstance(event, EvidenceGiven) or event.evidence.executions is None:
+        return event
+    others = tuple(fill for fill in event.evidence.executions if fill.symbol not in symbols)
+    return replace(event, evidence=event.evidence._replace(executions=others))
 
 
 def _called(order: Order) -> str:
