@@ -8,11 +8,13 @@ import sys
 from collections.abc import Callable, Mapping
 
 from crash_rig.campaign import LIVES, run
+from crash_rig.life import End
 
 from trader.domain.decision import Rule
 from trader.domain.events import EvidenceGiven
 from trader.services.draft import Draft
 from trader.services.engine import Engine
+from trader.services.exit_scanner import ExitScanner
 from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
 from trader.services.locking import PendingLocks
@@ -72,6 +74,11 @@ def entries_before_recovery() -> None:
     _put(Gate, "close", stays_open)
 
 
+def exits_not_watched() -> None:
+    """The scanner passes over what is held."""
+    _put(ExitScanner, "_look", lambda *_: "nobody has looked")
+
+
 def _put(owner: type, name: str, value: object) -> None:
     setattr(owner, name, value)
 
@@ -83,6 +90,7 @@ BUGS: dict[str, Callable[[], None]] = {
         spill_forgotten,
         executions_of_evidence_ignored,
         entries_before_recovery,
+        exits_not_watched,
     )
 }
 
@@ -94,6 +102,10 @@ def main() -> str:
         outcome = run(_SEED, number, LIVES, plant)
         if outcome.folder is not None:
             shutil.rmtree(outcome.folder)
+        if any(life.end is End.BY_ITSELF for life in outcome.lived):
+            return f"{sys.argv[1]} has ended the daemon: it is no bug of the kind that was meant"
+        if outcome.violations:
+            sys.stdout.write(f"{outcome.violations[0].fault}\n")
             return ""
     return f"{sys.argv[1]} was not seen in {crashes} crashes"
 
