@@ -1,15 +1,16 @@
 """The book cannot be written: entries stop, exits go on by the spill file and come home once."""
 
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
 from builders import MINUTE, Market, a_bar, a_machine, an_order, an_unwritable_book
 
-from trader.adapters.paper.broker import Treatment
+from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.adapters.spill_file import SpillFile
 from trader.domain.decision import Side
-from trader.domain.events import CommandName, JournalType
+from trader.domain.events import CommandName, Ended, Evidence, JournalType
 from trader.domain.market import BarTime
 
 
@@ -25,6 +26,17 @@ async def fall(market: Market, symbol: str) -> None:
     close = market.prices[symbol]
     bar = a_bar(symbol, close, start=market.now, low=close * 0.975)
     await market.play(BarTime(market.now + MINUTE, MINUTE, (bar,)))
+
+
+def keep_ended(monkeypatch: pytest.MonkeyPatch, order_ref: str) -> None:
+    """Let the broker say of an order how it ended; by itself the paper broker only knows what works."""
+    evidence = PaperBroker.evidence
+
+    async def telling(broker: PaperBroker, order_refs: Collection[str]) -> Evidence:
+        told = await evidence(broker, order_refs)
+        return told._replace(ended={**(told.ended or {}), order_ref: Ended(1, "cancelled as asked")})
+
+    monkeypatch.setattr(PaperBroker, "evidence", telling)
 
 
 async def test_a_stop_sells_while_the_book_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +168,99 @@ async def test_what_the_book_already_has_is_not_taken_up_again(tmp_path: Path, m
         assert market.spill.read() != []
         assert market.one("SELECT count(*) FROM orders") == orders
         assert market.log.said("SPILLED EXIT") == []
+        market.check()
+
+
+@pytest.mark.parametrize("delay_bars", [0, 9])
+async def test_an_exit_of_shares_that_the_book_had_not_booked_yet_is_taken_up_with_their_execution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, delay_bars: int
+) -> None:
+    """Bought and sold while the book could not be written: at the restart the book holds nothing of it."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"AAPL": 0.8})
+        with an_unwritable_book(monkeypatch):
+            await market.bar()
+            market.script = lambda _: Treatment(delay_bars=delay_bars)
+            await fall(market, "AAPL")
+            await market.bar()
+        [spilled] = market.spill.read()
+        assert market.held() == {}
+        await market.restart(keep_broker=True)
+        assert market.log.said("UNEXPECTED EXECUTION") == []
+        assert market.log.said("IS NOT BOOKED") == []
+        assert market.sql("SELECT side, state FROM orders WHERE order_ref = ?", spilled.ref) == [
+            ("SELL", "working" if delay_bars else "filled")
+        ]
+        assert market.held() == market.at_broker()
+        assert market.spill.read() == []
+        market.check()
+
+
+@pytest.mark.parametrize("knows_it", [True, False])
+async def test_an_exit_beside_one_whose_end_the_book_has_not_heard_of_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, knows_it: bool
+) -> None:
+    """The first was sent by the book and refused when it could not be written; an innocent one comes home with it."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL", "JD")
+        market.script = lambda _: Treatment(parts=(1, 0))
+        await fall(market, "AAPL")
+        [first] = market.engine.book.exits.values()
+        with an_unwritable_book(monkeypatch):
+            await market.bar()
+            market.broker.cancel(first.ref)
+            await market.settle()
+            market.script = lambda _: Treatment(delay_bars=9)
+            await market.wait(6)
+            await fall(market, "JD")
+        assert [order.symbol for order in market.spill.read()] == ["AAPL", "JD"]
+        if knows_it:
+            keep_ended(monkeypatch, first.ref)
+        await market.restart(keep_broker=True)
+        assert market.log.said("CANNOT BE BOOKED") == market.log.said("CONTRADICTION") == []
+        assert market.sql("SELECT symbol, filled, state FROM orders WHERE side = 'SELL' ORDER BY order_ref") == [
+            ("AAPL", 1, "cancelled"),
+            ("AAPL", 0, "working"),
+            ("JD", 0, "working"),
+        ]
+        assert market.held() == market.at_broker()
+        assert market.engine.book.halts == {}
+        market.check()
+
+
+@pytest.mark.parametrize("unknown", ["executions", "positions"])
+async def test_the_number_of_an_exit_that_waits_for_the_broker_is_not_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unknown: str
+) -> None:
+    """Neither by what is sent meanwhile nor by a run that is killed meanwhile; and it is not forgotten.
+
+    Nor is its execution booked without it, where an answer that is not complete tells of it.
+    """
+    async with a_machine(tmp_path) as market:
+        await holding(market, "JD")
+        await market.bar({"JD": 0.8, "AAPL": 0.8})
+        with an_unwritable_book(monkeypatch):
+            await market.bar()
+            await fall(market, "AAPL")
+            await market.bar()
+        [spilled] = market.spill.read()
+        evidence = type(market.broker).evidence
+
+        async def vague(broker: PaperBroker, order_refs: Collection[str]) -> Evidence:
+            return (await evidence(broker, order_refs))._replace(**{unknown: None})
+
+        monkeypatch.setattr(PaperBroker, "evidence", vague)
+        await market.restart(keep_broker=True)
+        await fall(market, "JD")
+        assert market.one("SELECT count(*) FROM orders WHERE order_ref = ?", spilled.ref) == 0
+        assert market.spill.read() == [spilled]
+        assert market.log.said("UNEXPECTED EXECUTION") == []
+        monkeypatch.setattr(PaperBroker, "evidence", evidence)
+        await market.restart(keep_broker=True)
+        await market.bar()
+        assert market.sql("SELECT symbol, state FROM orders WHERE order_ref = ?", spilled.ref) == [("AAPL", "filled")]
+        assert market.held() == market.at_broker() == {}
+        assert market.spill.read() == []
         market.check()
 
 

@@ -89,7 +89,7 @@ class Engine:
         self._ports = ports
         self._say = {Level.INFO: ports.log.info, Level.WARNING: ports.log.warning, Level.ERROR: ports.log.error}
         self._locks = PendingLocks(ports.store, book.locks)
-        self._spilling = Spilling(ports.spill, ports.broker, ports.log)
+        self._spilling = Spilling(ports.spill, ports.broker, ports.log, history.ended_orders)
         self._stopping = False
         self._answers = Answers()
         self._riding: list[Event] = []
@@ -139,7 +139,8 @@ class Engine:
 
     async def inquire(self) -> None:
         """Ask the broker, while orders are of unknown fate or book and broker do not agree."""
-        unknown = tuple(ref for ref, order in self.book.orders.items() if order.state is OrderState.UNKNOWN)
+        of_unknown_fate = (ref for ref, order in self.book.orders.items() if order.state is OrderState.UNKNOWN)
+        unknown = (*of_unknown_fate, *self._spilling.waiting)
         if not (unknown or self.book.drift or self.trading.reconciliation.is_first):
             return
         evidence = NO_EVIDENCE
@@ -170,10 +171,18 @@ class Engine:
         self.book = step.draft.book()
 
     async def take_up_spilled(self) -> None:
-        """Book the exits that an earlier run has sent and could not book; part of recovery."""
-        self.book = self._spilling.take_up(self.book)
+        """Book the exits that an earlier run has sent and could not book; part of recovery.
+
+        Their numbers are used up, also of those that have to wait for the broker's word.
+        """
+        self.book = self.book.spent(self._spilling.take_up(self.book))
         if self._spilling:
             await self.handle([Tick()])
+
+    @property
+    def asks_about(self) -> tuple[str, ...]:
+        """Every order that the broker has to account for at a start: live ones, and spilled ones that wait."""
+        return tuple(sorted({*self.book.orders, *self._spilling.waiting}))
 
     async def repair(self) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
@@ -200,9 +209,9 @@ class Engine:
     async def _step(self, events: Sequence[Event], *, alone: bool = False) -> None:
         """Decide and commit. `alone`: it is one event of a batch that was refused, and is left out if it is guilty."""
         step = Step(Draft(self.book, self._ports.clock.now()))
-        self._spilling.into(step.draft)
+        self._spilling.into(step.draft, self.trading.unbooked(events))
         due = self._is_due(step.draft, events)
-        gathered = [*self._riding, *events]
+        gathered = [*self._riding, *self._spilling.audible(events)]
         step.draft.commit.signals.extend(self._signals_riding)
         self.trading.decide(step, gathered)
         if not (step.draft.commit or due):

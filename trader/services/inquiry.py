@@ -10,6 +10,7 @@ Rule 4: an answer that is not complete proves nothing, and the counting begins a
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from trader.domain.decision import Side
 from trader.domain.events import Ended, Evidence, EvidenceGiven, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.ledger import shares_held
 from trader.domain.order import Order, OrderState
@@ -47,6 +48,9 @@ class Inquiry:
                 self._absent.pop(ref, None)
                 continue
             if is_first and not _is_shown(ref, given.evidence):
+                if _is_succeeded(step, order):
+                    self._execution.report(step, OrderCancelled(ref, "ended before the next exit was sent"))
+                    continue
                 self._doubt(step, order, "the broker does not show it")
                 order = step.draft.orders[ref]
             self._follow(step, order, given.evidence)
@@ -92,6 +96,12 @@ class Inquiry:
 
 def _is_shown(ref: str, evidence: Evidence) -> bool:
     return ref in (evidence.working or ()) or ref in (evidence.ended or {})
+
+
+def _is_succeeded(step: Step, order: Order) -> bool:
+    """Whether it is an exit with a later one in its slot: that was made when this one had ended."""
+    in_slot = step.draft.exits.get(order.symbol)
+    return order.side is Side.SELL and in_slot is not None and in_slot.ref != order.ref
 
 
 def _proves_absence(step: Step, order: Order, evidence: Evidence) -> bool:

@@ -1,6 +1,6 @@
 """Start-up is recovery: one path, run every morning.
 
-    spilled   exits that an earlier run has sent and could not book
+    spilled   exits that an earlier run has sent and could not book; of more than the book holds, with the evidence
     evidence  what the broker says of every order that the book holds as live, of executions, and of what it holds
     repair    a family that is held both ways closes one side
 
@@ -15,9 +15,9 @@ from trader.services.ports import Broker, Log
 async def recover(engine: Engine, broker: Broker, log: Log) -> None:
     """Bring the book to what the broker knows. Raises BrokerUnreachable when it does not answer at all."""
     await engine.take_up_spilled()
-    live = tuple(sorted(engine.book.orders))
-    evidence = await broker.evidence(live)
-    await engine.handle([EvidenceGiven(live, engine.trading.news_of(evidence))])
+    asked = engine.asks_about
+    evidence = await broker.evidence(asked)
+    await engine.handle([EvidenceGiven(asked, engine.trading.news_of(evidence))])
     await engine.repair()
     if evidence.unknown:
         log.error(

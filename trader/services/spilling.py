@@ -3,14 +3,21 @@
 Rule 1: an exit is durable before it is sent, in the spill when the book cannot take it; where not even the spill can,
 it is sent all the same, and said: getting out is worth more than a row.
 Rule 2: every step that follows begins with what was spilled, so that nothing is sent twice and its fills find it.
-Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that the book knows
-(its number is not above the book's) is not taken up again.
-Rule 4: a number that has left, or was to be committed, is spent, also where its order cannot be booked: a commit that
-failed may be on the disk all the same, and what was sent carries its reference for ever.
+Rule 3: the first commit that succeeds has it all, once; then the spill is cleared. An order that is in the book is not
+taken up again.
+Rule 4: at a start, an exit of more than the book holds, or beside another exit that the book holds as live, waits for
+the broker's complete answer: what was bought, and what ended, while the book could not be written is not in the book.
+It is booked in one step with that answer, or said. Its number is used up at once, and no execution of its symbol is
+heard before: neither may it be nobody's, nor may what was bought be sold a second time.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from trader.domain.decision import Side
+from trader.domain.events import Event, EvidenceGiven, FillReported
 from trader.domain.ledger import shares_held
-from trader.domain.order import Order, OrderState
+from trader.domain.order import Fill, Order, OrderState
 from trader.domain.portfolio import Book
 from trader.domain.reference import order_ref, reference_number
 from trader.services.draft import Draft
@@ -21,36 +28,84 @@ from trader.services.step import Step
 class Spilling:
     """What has left and is not in the book."""
 
-    def __init__(self, spill: Spill, broker: Broker, log: Log) -> None:
+    def __init__(self, spill: Spill, broker: Broker, log: Log, ended: Collection[str]) -> None:
+        """`ended` are the references of orders that the book knows to have ended lately."""
         self._spill = spill
         self._broker = broker
         self._log = log
+        self._ended = ended
         self._orders: list[Order] = []
+        self._waiting: list[Order] = []
+        """Of an earlier run, and not to be booked before the broker has been heard."""
+        self._shown: list[Order] = []
+        """Of those: what the step of the moment can book, by the evidence in it."""
+        self._is_said = False
+        """That one has no place in the book, by the broker's complete answer: the file need not keep it."""
 
     def __bool__(self) -> bool:
         return bool(self._orders)
 
-    def take_up(self, book: Book) -> Book:
-        """At a start: what a run that is over has sent and could not book. Gives the book without its numbers."""
-        spent = book.orders_made
-        for order in self._spill.read():
-            if _is_of(book, order):
-                spent = max(spent, reference_number(order.ref))
-            strange = _strange(order, book)
-            if strange:
-                self._log.error(f"{_called(order)} IS NOT BOOKED: {strange}")
-            elif reference_number(order.ref) > book.orders_made:
-                self._orders = [*(_ended_before(order, earlier) for earlier in self._orders), order]
-                self._log.error(
-                    f"{_called(order)} had left while the book could not be written; it is booked now "
-                    f"account={order.account}"
-                )
-        return book.spent(spent)
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """References that the broker has to be asked about before they can be booked."""
+        return tuple(order.ref for order in self._waiting)
 
-    def into(self, draft: Draft) -> None:
-        """A step begins with it."""
-        if self._orders:
-            draft.adopt(self._orders)
+    def take_up(self, book: Book) -> int:
+        """At a start: what a run that is over has sent and could not book. Gives the highest number it has used."""
+        highest = book.orders_made
+        for order in self._spill.read():
+            if order.ref != order_ref(book.account, book.epoch, reference_number(order.ref)):
+                self._not_booked(order, f"it is of another account or another epoch than {book.account}, {book.epoch}")
+                continue
+            highest = max(highest, reference_number(order.ref))
+            if order.ref not in book.orders and order.ref not in self._ended:
+                self._waiting.append(order)
+        self._take_over(book)
+        return highest
+
+    def _take_over(self, book: Book | Draft) -> None:
+        """Of what waits: what the book can take without the broker's word, the exits of a symbol in their order."""
+        waiting, self._waiting = self._waiting, []
+        for order in waiting:
+            held = shares_held(book.positions, order.symbol)
+            is_next = order.symbol not in {earlier.symbol for earlier in self._waiting}
+            if order.quantity <= held and order.symbol not in book.exits and is_next:
+                self._orders = _one_more(self._orders, order)
+                self._booked_now(order)
+            else:
+                self._waiting.append(order)
+
+    def into(self, draft: Draft, unbooked: Collection[Fill] | None) -> None:
+        """A step begins with it. `unbooked`: all executions that the book lacks, if the step has a complete answer."""
+        self._take_over(draft)
+        self._shown = self._held_after(draft, unbooked) if unbooked is not None else []
+        if self._orders or self._shown:
+            draft.adopt([*self._orders, *self._shown])
+
+    def audible(self, events: Sequence[Event]) -> list[Event]:
+        """What a step may hear: no execution of a symbol of which an exit waits. The complete answer tells it again."""
+        unheard = {order.symbol for order in self._waiting if order not in self._shown}
+        return [_without(event, unheard) for event in events if not _is_of(event, unheard)] if unheard else [*events]
+
+    def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
+        """Of what waits: exits of shares that the book holds with these executions. The others have no place in it."""
+        for order in list(self._waiting):
+            others = [fill for fill in unbooked if fill.symbol == order.symbol and fill.order_ref not in self.waiting]
+            moved = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in others)
+            held = shares_held(draft.positions, order.symbol) + moved
+            if order.quantity > held:
+                self._waiting.remove(order)
+                self._is_said = True
+                self._not_booked(order, f"the book holds {held}; see what the broker says of it")
+        return list(self._waiting)
+
+    def _not_booked(self, order: Order, why: str) -> None:
+        self._log.error(f"{_called(order)} IS NOT BOOKED: {why}")
+
+    def _booked_now(self, order: Order) -> None:
+        self._log.error(
+            f"{_called(order)} had left while the book could not be written; it is booked now account={order.account}"
+        )
 
     def get_out(self, step: Step) -> None:
         """Of a step that could not be written: its exits, and the cancels that stand in their way, go all the same."""
@@ -81,34 +136,40 @@ class Spilling:
         self._orders = []
 
     def written(self) -> None:
-        """The book has it all."""
-        if not self._orders:
+        """The book has it all; what still waits for the broker keeps its place in the file."""
+        if not (self._orders or self._shown or self._is_said):
             return
-        self._orders = []
+        for order in self._shown:
+            self._waiting.remove(order)
+            self._booked_now(order)
+        self._orders, self._shown, self._is_said = [], [], False
+        if self._waiting:
+            return
         try:
             self._spill.clear()
         except OSError as error:  # its orders are in the book, which knows them again
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
 
 
+def _is_of(event: Event, symbols: Collection[str]) -> bool:
+    return isinstance(event, FillReported) and event.fill.symbol in symbols
+
+
+def _without(event: Event, symbols: Collection[str]) -> Event:
+    """An answer without the executions of these symbols."""
+    if not isinstance(event, EvidenceGiven) or event.evidence.executions is None:
+        return event
+    others = tuple(fill for fill in event.evidence.executions if fill.symbol not in symbols)
+    return replace(event, evidence=event.evidence._replace(executions=others))
+
+
 def _called(order: Order) -> str:
     return f"SPILLED EXIT {order.quantity} {order.symbol} ref={order.ref}"
 
 
-def _ended_before(order: Order, earlier: Order) -> Order:
+def _one_more(earlier: list[Order], order: Order) -> list[Order]:
     """An exit of a symbol is made when the one before it has ended; how, only the run that is over has heard."""
-    return earlier._replace(state=OrderState.CANCELLED) if earlier.symbol == order.symbol else earlier
-
-
-def _is_of(book: Book, order: Order) -> bool:
-    return order.ref == order_ref(book.account, book.epoch, reference_number(order.ref))
-
-
-def _strange(order: Order, book: Book) -> str:
-    """Why an exit cannot be one of this book: the book was put in place of the one that it left."""
-    if not _is_of(book, order):
-        return f"it is of another account or another epoch than {book.account}, {book.epoch}"
-    held = shares_held(book.positions, order.symbol)
-    if reference_number(order.ref) > book.orders_made and order.quantity > held:
-        return f"the book holds {held}; see what the broker says of it"
-    return ""
+    ended = [
+        before._replace(state=OrderState.CANCELLED) if before.symbol == order.symbol else before for before in earlier
+    ]
+    return [*ended, order]

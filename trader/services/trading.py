@@ -19,7 +19,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime, Prices
-from trader.domain.order import Order
+from trader.domain.order import Fill, Order
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
@@ -203,6 +203,13 @@ class Trading:
         return evidence._replace(
             executions=tuple(fill for fill in evidence.executions if not self._settlement.has_booked(fill.execution_id))
         )
+
+    def unbooked(self, events: Sequence[Event]) -> list[Fill] | None:
+        """Executions that the book lacks; None when no complete answer of the broker is among the events."""
+        told = [event.evidence for event in events if isinstance(event, EvidenceGiven) and not event.evidence.unknown]
+        if not told:
+            return None
+        return list(self.news_of(told[-1]).executions or ())
 
     def already_booked(self, execution_id: str, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""

@@ -1,0 +1,10 @@
+"""Kill the real daemon wherever it writes or sends, again and again, and compare its book with what the broker knows.
+
+python scripts/crash_rig --crashes 2000 --seed 7
+
+points         where a life may end, read off the code
+broker_process the broker, in a process of its own: the truth that no crash of the daemon touches
+life           one life of the daemon: forked, instrumented, killed
+checks         what has to be true of a dead book, and of one that has recovered
+campaign       lives in a row on one book, until everything is settled; many of them
+"""

@@ -1,0 +1,1 @@
+"""The crash rig's short form, and that it sees."""
