@@ -1,9 +1,10 @@
 """What the broker says it holds, against the ledger: unknown is never empty, and a difference is never traded over."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
-from builders import Market, a_fill, a_machine
+from builders import Market, a_fill, a_machine, new_york
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Decision, Rule, Side
@@ -346,3 +347,19 @@ async def test_a_broker_that_does_not_answer_at_all_lets_nobody_start(
         monkeypatch.setattr(PaperBroker, "evidence", unreachable)
         with pytest.raises(BrokerUnreachable):
             await market.restart()
+
+
+async def test_an_execution_of_long_ago_that_the_broker_tells_again_is_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run remembers ten days; what is older the book knows, and recovery does not stumble over it."""
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        [(execution, ref)] = market.sql("SELECT execution_id, order_ref FROM trades")
+        old = a_fill("AAPL", held, 200.0, execution_id=execution, order_ref=ref, at=market.now)
+        market.clock.set(new_york("12:00", date(2025, 7, 14)))
+        says(an_answer(executions=(old,), positions={"AAPL": held}), monkeypatch)
+        await market.restart()
+        assert market.log.said("CONTRADICTION") == []
+        assert market.held() == {"AAPL": held}
+        assert not market.engine.trading.gate.why

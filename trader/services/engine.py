@@ -26,6 +26,7 @@ from trader.domain.events import (
     Command,
     CommandName,
     Event,
+    Evidence,
     EvidenceGiven,
     FillReported,
     JournalType,
@@ -45,6 +46,7 @@ from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
 from trader.services.marks import Marks
 from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Spill, Store
+from trader.services.recent import REMEMBERED
 from trader.services.spilling import Spilling
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
@@ -149,7 +151,23 @@ class Engine:
         except BrokerUnreachable as error:
             about = ", ".join((*unknown, *self.book.drift)) or "what it holds"
             self._ports.log.warning(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
-        self.inbox.post(EvidenceGiven(unknown, self.trading.news_of(evidence)))
+        self.inbox.post(EvidenceGiven(unknown, await self.news_of(evidence)))
+
+    async def news_of(self, evidence: Evidence) -> Evidence:
+        """The same answer without the executions that are booked: a broker tells all it remembers, each time.
+
+        One that is older than what this run remembers is looked up in the book.
+        """
+        if evidence.executions is None:
+            return evidence
+        oldest = self._ports.clock.now() - REMEMBERED
+        news = [
+            fill
+            for fill in evidence.executions
+            if not self.trading.has_booked(fill)
+            and not (fill.executed_at < oldest and await self._is_booked(FillReported(fill)))
+        ]
+        return evidence._replace(executions=tuple(news))
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""

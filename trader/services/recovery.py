@@ -17,7 +17,7 @@ async def recover(engine: Engine, broker: Broker, log: Log) -> None:
     await engine.take_up_spilled()
     asked = engine.asks_about
     evidence = await broker.evidence(asked)
-    await engine.handle([EvidenceGiven(asked, engine.trading.news_of(evidence))])
+    await engine.handle([EvidenceGiven(asked, await engine.news_of(evidence))])
     await engine.repair()
     if evidence.unknown:
         log.error(

@@ -8,7 +8,6 @@ from trader.domain.events import (
     BadLine,
     Command,
     Event,
-    Evidence,
     EvidenceGiven,
     FillReported,
     OrderAccepted,
@@ -196,20 +195,16 @@ class Trading:
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
 
-    def news_of(self, evidence: Evidence) -> Evidence:
-        """The same answer without the executions that are booked: a broker tells all of a day, each time."""
-        if evidence.executions is None:
-            return evidence
-        return evidence._replace(
-            executions=tuple(fill for fill in evidence.executions if not self._settlement.has_booked(fill.execution_id))
-        )
+    def has_booked(self, fill: Fill) -> bool:
+        """Whether an execution is booked, as far as this run remembers."""
+        return self._settlement.has_booked(fill.execution_id)
 
     def unbooked(self, events: Sequence[Event]) -> list[Fill] | None:
         """Executions that the book lacks; None when no complete answer of the broker is among the events."""
         told = [event.evidence for event in events if isinstance(event, EvidenceGiven) and not event.evidence.unknown]
         if not told:
             return None
-        return list(self.news_of(told[-1]).executions or ())
+        return [fill for fill in told[-1].executions or () if not self.has_booked(fill)]
 
     def already_booked(self, execution_id: str, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""
