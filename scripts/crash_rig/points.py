@@ -61,12 +61,14 @@ READS = frozenset(
         "recorder.record",  # into memory; `flush` writes it
         "spill.close",
         "spill.read",
+        "store.check_newest_events",
         "store.close",
         "store.has_execution",
         "store.history",
         "store.inbox_offset",
         "store.journal_digest",
         "store.load",
+        "store.newest_event_at",
         "writer.close",
         "writer.transact",  # has moments of its own
     }

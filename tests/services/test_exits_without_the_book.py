@@ -39,6 +39,22 @@ def keep_ended(monkeypatch: pytest.MonkeyPatch, order_ref: str) -> None:
     monkeypatch.setattr(PaperBroker, "evidence", telling)
 
 
+async def tear(market: Market) -> None:
+    """Overwrite every page but the first of the file, and let the connection forget what it has read."""
+
+    def to_the_file(book: sqlite3.Connection) -> None:
+        book.execute("COMMIT")
+        book.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        book.execute("PRAGMA shrink_memory")
+        book.execute("BEGIN IMMEDIATE")
+
+    await market.book.writer.transact(to_the_file)
+    size = market.path.stat().st_size
+    with market.path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+
+
 async def test_a_stop_sells_while_the_book_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with a_machine(tmp_path) as market:
         held = await holding(market, "AAPL", "JD")
@@ -262,6 +278,22 @@ async def test_the_number_of_an_exit_that_waits_for_the_broker_is_not_used_again
         assert market.held() == market.at_broker() == {}
         assert market.spill.read() == []
         market.check()
+
+
+async def test_exits_go_on_when_pages_of_the_book_are_torn(tmp_path: Path) -> None:
+    """Found by a running daemon, which must not end of it: nobody would watch the exits."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        held = market.held()["AAPL"]
+        await tear(market)
+        await fall(market, "AAPL")
+        [spilled] = market.spill.read()
+        assert (spilled.symbol, spilled.quantity) == ("AAPL", held)
+        assert "is damaged" in market.log.said("BOOK UNWRITABLE")[0]
+        sent = market.broker.orders_received
+        await market.bar({"QQQ": 0.8})
+        assert market.broker.orders_received == sent, "and no entry leaves"
+        assert market.at_broker() == {}
 
 
 async def test_no_entry_leaves_without_the_book(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

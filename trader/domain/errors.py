@@ -8,6 +8,7 @@ TraderError
 │   ├── BookRefused        the database's own rules refused the facts: what they came from is left out, loudly
 │   ├── BookOutdated       it is of an older schema: a start copies it and brings it up to date
 │   └── BookBroken         it contradicts itself or its schema is not ours
+│       └── BookDamaged      pages of it are torn: nobody starts on it; a daemon that has it open goes on as unwritable
 ├── AlreadyRunning       another daemon has this book
 ├── BrokerUnreachable    nobody's fault: try again
 └── IllegalTransition    ours: a bug, nothing was changed
@@ -44,6 +45,10 @@ class BookOutdated(BookError):
 
 class BookBroken(BookError):
     """The book contradicts itself, is damaged, or has a schema this version does not know."""
+
+
+class BookDamaged(BookBroken, BookUnwritable):
+    """Pages of the file are torn. A daemon must not end of that: its exits go on without the book."""
 
 
 class AlreadyRunning(TraderError):

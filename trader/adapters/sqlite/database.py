@@ -21,7 +21,7 @@ from trader.adapters.durable import sync_folder
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
 from trader.adapters.sqlite.queries import QUERIES, SCHEMA
-from trader.domain.errors import BookBroken, BookError, BookOutdated, BookRefused, BookUnwritable
+from trader.domain.errors import BookBroken, BookDamaged, BookError, BookOutdated, BookRefused, BookUnwritable
 
 _Result = TypeVar("_Result")
 
@@ -284,8 +284,8 @@ def _wrong_schema(path: Path, version: int) -> BookError:
     return BookBroken(f"{path} is a SQLite file but not a book of this program; name another one with --db")
 
 
-def _damaged(where: str, finding: str) -> BookBroken:
-    return BookBroken(
+def _damaged(where: str, finding: str) -> BookDamaged:
+    return BookDamaged(
         f"{where} is damaged ({finding}); keep the file, look into it with `sqlite3 FILE .recover`, and go back to "
         "a backup with `trader restore`, or go on with a new book (--db)"
     )
