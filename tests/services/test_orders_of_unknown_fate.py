@@ -139,6 +139,28 @@ async def test_an_exit_of_unknown_fate_is_found_absent_and_tried_again(tmp_path:
         market.check()
 
 
+@pytest.mark.parametrize("beside", [30, -30])
+async def test_an_exit_is_found_absent_also_where_the_broker_holds_other_shares_since_before(
+    tmp_path: Path, beside: int
+) -> None:
+    """Foreign or missing shares that are known explain the difference: the exit is not waited for without end."""
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        held = market.held()["AAPL"]
+        market.broker._positions["AAPL"] += beside
+        await market.restart(keep_broker=True)
+        market.script = lambda _: LOST
+        await market.command(CommandName.FLATTEN)
+        assert state(market, "SELL") == "unknown"
+        forget(market)
+        market.script = lambda _: Treatment()
+        await inquire(market, 3)
+        await market.bars(2)
+        assert market.at_broker().get("AAPL", 0) == max(beside, 0)
+        assert market.held().get("AAPL", 0) == held - min(held, held + beside)
+        market.check()
+
+
 # -- the operator --------------------------------------------------------------------------------------------------
 
 

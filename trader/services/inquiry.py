@@ -3,7 +3,8 @@
 Rule 1: an execution is booked, whoever asked. An order that an answer shows as open is working.
 Rule 2: an order that the broker says has ended is ended once the book has as many shares of it as the broker has.
 Rule 3: an order that is in none of three complete answers, half a minute apart from first to last, while the broker
-holds what the book holds of its symbol, does not exist. It is ended and never sent again.
+holds what the book holds of its symbol, or what it held beside the book before the order was made, does not exist. It is
+ended and never sent again.
 Rule 4: an answer that is not complete proves nothing, and the counting begins anew.
 """
 
@@ -108,4 +109,6 @@ def _proves_absence(step: Step, order: Order, evidence: Evidence) -> bool:
     """Not while a part is unknown; nor while the broker holds other shares: then an execution has to come first."""
     if evidence.unknown or evidence.positions is None:
         return False
-    return evidence.positions.get(order.symbol, 0) == shares_held(step.draft.positions, order.symbol)
+    broker, drift = evidence.positions.get(order.symbol, 0), step.draft.drift.get(order.symbol)
+    differed_before = drift is not None and drift.since <= order.created_at and drift.broker == broker
+    return differed_before or broker == shares_held(step.draft.positions, order.symbol)
