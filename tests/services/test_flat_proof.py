@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from builders import MONDAY, Market, a_machine, new_york
+from builders import MONDAY, Market, a_fill, a_machine, new_york
 
 from trader.adapters.paper.broker import Treatment
 from trader.domain.decision import Side
@@ -86,3 +86,18 @@ async def test_positions_on_a_day_without_a_session_are_told_once(tmp_path: Path
         await market.jump(new_york("12:00", saturday))
         await market.jump(new_york("13:00", saturday))
         assert len(market.log.said("HELD WHILE CLOSED AAPL")) == 1
+
+
+async def test_what_comes_after_the_proof_is_paged_until_flat_is_proven_again(tmp_path: Path) -> None:
+    """A late execution, or shares that are adopted."""
+    async with a_machine(tmp_path, clock="15:54") as market:
+        await market.bars_until("16:00")
+        assert market.journaled(JournalType.FLAT_PROVEN) == 1
+        late = a_fill("AAPL", 10, 200.0, at=market.now)
+        await market.report(late)
+        await market.wait(15 * 60)
+        assert market.log.said(f"NOT FLAT {MONDAY}: AAPL 10")
+        assert pages(market) == 2
+        await market.report(a_fill("AAPL", 10, 200.0, side=Side.SELL, at=market.now))
+        await market.wait(15 * 60)
+        assert (pages(market), market.journaled(JournalType.FLAT_PROVEN)) == (2, 2)

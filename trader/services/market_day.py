@@ -94,17 +94,20 @@ class MarketDay:
                 )
 
     def _prove_flat(self, step: Step, session: SessionDay, interval: timedelta) -> None:
-        """Once: the proof. Until then pages, each bar and after the close each quarter of an hour."""
+        """Once: the proof. Until then pages, each bar and after the close each quarter of an hour; also when a late
+        execution or an adoption undoes what was proven."""
         draft = step.draft
-        if self._flat_proven == session:
-            return
         if not draft.positions and not draft.orders:
+            if self._flat_proven == session:
+                return
             self._flat_proven = session
             foreign = ", ".join(f"{drift.symbol} {drift.broker}" for drift in draft.drift.values())
             draft.note(JournalType.FLAT_PROVEN, day=session.day.isoformat(), positions=0, orders=0, foreign=foreign)
             besides = f" besides foreign {foreign}" if foreign else ""
             step.say(Level.INFO, f"FLAT PROVEN {session.day} positions=0 orders=0{besides} account={draft.account}")
-        elif draft.now >= self._page_at:
+            return
+        self._flat_proven = None
+        if draft.now >= self._page_at:
             self._page_at = draft.now + (interval if draft.now < session.closes_at else _PAGE_AFTER_CLOSE)
             self._page(step, session)
 
