@@ -150,6 +150,17 @@ async def test_foreign_shares_of_the_other_side_are_not_adopted_beside_a_positio
         assert (set(market.held()), market.one("SELECT cash FROM account")) == ({"QQQ"}, cash)
 
 
+async def test_foreign_shares_are_not_adopted_while_an_entry_of_the_other_side_works(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(delay_bars=9), signals=PATIENT) as market:
+        await market.bar({"QQQ": 0.2})
+        assert market.working() == [("BUY", "PSQ")]
+        await with_foreign(market, "QQQ")
+        answer = await market.command(CommandName.ADOPT, "symbol", "QQQ", price_micros=micros(500.0))
+        assert answer.startswith("refused: PSQ has a working entry, which is the other side")
+        assert market.held() == {}
+        market.check()
+
+
 async def test_foreign_shares_that_are_sold_at_the_broker_bar_nothing_any_more(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         await with_foreign(market)

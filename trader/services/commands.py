@@ -117,9 +117,10 @@ class Commands:
         if after_micros < 0:
             return f"cash would be {usd(after_micros)}; book what is missing with `trader adjust --cash` first"
         own = self._families.instrument(fill.symbol)
-        for position in draft.positions.values():
-            if fill.side is Side.BUY and position.family == own.family and position.direction != own.direction:
-                return f"{position.symbol} is held, which is the other side of the family {own.family}"
+        for taken in (*draft.positions.values(), *draft.locks.values()):
+            if fill.side is Side.BUY and taken.family == own.family and taken.direction != own.direction:
+                what = "is held" if isinstance(taken, Position) else "has a working entry"
+                return f"{taken.symbol} {what}, which is the other side of the family {own.family}"
         return ""
 
     def _resolve(self, step: Step, command: Command) -> str:
