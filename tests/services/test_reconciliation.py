@@ -9,7 +9,7 @@ from builders import Market, a_fill, a_machine, new_york
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Decision, Rule, Side
 from trader.domain.errors import BrokerUnreachable
-from trader.domain.events import NO_EVIDENCE, CommandName, Ended, Evidence, JournalType
+from trader.domain.events import NO_EVIDENCE, CommandName, Ended, Evidence, EvidenceGiven, FillReported, JournalType
 from trader.domain.money import micros
 from trader.domain.order import Order
 
@@ -198,6 +198,24 @@ async def test_what_the_broker_lacks_is_not_sold_and_not_forgotten(tmp_path: Pat
         market.check()
 
 
+@pytest.mark.parametrize("part", ["executions", "working", "ended"])
+async def test_what_the_broker_lacks_is_not_sold_either_while_it_does_not_tell_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        with monkeypatch.context() as cut:
+            says(an_answer(**{"positions": {"AAPL": 0, "PSQ": 40}, part: None}), cut)
+            await market.restart()
+            assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("AAPL", held, 0)]
+            await market.bar(closes={"AAPL": 195.0})
+            await market.bars(3)
+            assert market.one("SELECT count(*) FROM orders WHERE side = 'SELL'") == 0
+        await inquire(market)
+        await market.bar()
+        assert market.held() == {}, "the broker has it after all"
+
+
 async def test_an_exit_asks_for_no_more_than_the_broker_has(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         held = await hold(market, "AAPL")
@@ -374,3 +392,16 @@ async def test_an_execution_of_long_ago_that_the_broker_tells_again_is_no_news(
         assert market.log.said("CONTRADICTION") == []
         assert market.held() == {"AAPL": held}
         assert not market.engine.trading.gate.why
+
+
+async def test_an_answer_of_a_step_that_was_refused_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        missing = EvidenceGiven((), an_answer(positions={"AAPL": held - 10}))
+        booked = market.one("SELECT execution_id FROM trades")
+        market.engine.trading._settlement._seen._kept.clear()
+        refused = a_fill("AAPL", execution_id=booked, at=market.now)
+        await market.handle(missing, FillReported(refused))
+        assert market.sql("SELECT * FROM book_drift") == []
+        await market.handle(missing)
+        assert market.sql("SELECT symbol FROM book_drift") == [("AAPL",)]

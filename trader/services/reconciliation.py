@@ -3,14 +3,12 @@
 Rule 1: until the first complete answer of a run, no entry leaves.
 Rule 2: shares that the broker has and the book has not are *foreign*: listed, left alone, never sold, their family
 barred from entries; taken into the book only by `trader adopt`.
-Rule 3: shares that the book has and a complete answer lacks are *missing*: their family is barred, and exits ask for
-no more than the broker has, for a sell beyond that would open a short. An execution that is found, or
-`trader adjust`, ends it; never time.
+Rule 3: shares that the book has and the broker's positions lack are *missing*: their family is barred, and exits ask
+for no more than the broker has, for a sell beyond that would open a short; exits do not wait for a complete answer, and
+neither does this. An execution that is found, or `trader adjust`, ends it; never time.
 Rule 4: after the first answer a difference counts when two answers in a row show it and no order of the symbol works:
 a report may be on its way.
 """
-
-from collections.abc import Mapping
 
 from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
@@ -29,8 +27,10 @@ class Reconciliation:
         self._reconciled = False
         self._heard = False
         """A complete answer is in the step of the moment."""
-        self._seen: dict[str, int] = {}
-        """Symbol -> what the broker had in the last answer, where that is not what the book has."""
+        self._seen: dict[str, int] | None = None
+        """Symbol -> what the broker had in the last answer, where that is not what the book has; None before one."""
+        self._before: dict[str, int] | None = None
+        """The same when the step began."""
         gate.close(Rule.UNRECONCILED, "the broker has not been asked yet")
 
     @property
@@ -40,26 +40,32 @@ class Reconciliation:
 
     def hear(self, step: Step, evidence: Evidence) -> None:
         """Take in one answer, after its executions and orders."""
-        if evidence.positions is None or (evidence.unknown and self.is_first):
-            if self.is_first:
-                self._gate.close(Rule.UNRECONCILED, f"the broker does not tell its {', '.join(evidence.unknown)}")
+        opens = self.is_first and not evidence.unknown
+        if self.is_first and not opens:
+            self._gate.close(Rule.UNRECONCILED, f"the broker does not tell its {', '.join(evidence.unknown)}")
+        if evidence.positions is None:
             return
-        self._heard = True
-        in_orders = set() if self.is_first else {order.symbol for order in step.draft.orders.values()}
-        seen, self._seen = self._seen, {}
+        self._heard = self._heard or opens
+        at_once = opens or self._seen is None
+        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values()}
+        seen, self._seen = self._seen or {}, {}
         for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
-            self._compare(step, symbol, evidence.positions, seen)
+            book, broker = shares_held(step.draft.positions, symbol), evidence.positions.get(symbol, 0)
+            if book == broker:
+                self._agree(step, symbol, book)
+                continue
+            self._seen[symbol] = broker
+            may_be_unbooked = broker > book and self.is_first and not opens
+            if not may_be_unbooked and (at_once or seen.get(symbol) == broker):
+                self._differ(step, symbol, book, broker)
 
-    def _compare(self, step: Step, symbol: str, positions: Mapping[str, int], seen: Mapping[str, int]) -> None:
-        book, broker = shares_held(step.draft.positions, symbol), positions.get(symbol, 0)
+    def _agree(self, step: Step, symbol: str, shares: int) -> None:
+        if symbol in step.draft.drift:
+            self._end(step, symbol, f"book and broker have {shares}")
+
+    def _differ(self, step: Step, symbol: str, book: int, broker: int) -> None:
         known = step.draft.drift.get(symbol)
-        if book == broker:
-            if known is not None:
-                self._end(step, symbol, f"book and broker have {book}")
-            return
-        self._seen[symbol] = broker
-        twice = self.is_first or seen.get(symbol) == broker
-        if twice and (known is None or (known.book, known.broker) != (book, broker)):
+        if known is None or (known.book, known.broker) != (book, broker):
             self._begin(step, Drift(symbol, book, broker, step.draft.now))
 
     def _begin(self, step: Step, drift: Drift) -> None:
@@ -81,10 +87,11 @@ class Reconciliation:
 
     def happened(self) -> None:
         """The step is over: a complete answer in it has opened the gate."""
+        self._before = self._seen
         if self._heard:
             self._heard, self._reconciled = False, True
             self._gate.open(Rule.UNRECONCILED)
 
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
-        self._heard = False
+        self._heard, self._seen = False, self._before
