@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
-from builders import Market, a_fill, a_machine
+from builders import Market, a_fill, a_machine, an_unwritable_book
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import CommandName, Evidence, Fate
 from trader.domain.order import Order
+from trader.services.recovery import recover
 
 PATIENT = {"entry_timeout_s": 3600}
 LOST = Treatment(lose_acknowledgement=True, parts=(0,))
@@ -158,6 +159,25 @@ async def test_an_exit_is_found_absent_also_where_the_broker_holds_other_shares_
         await market.bars(2)
         assert market.at_broker().get("AAPL", 0) == max(beside, 0)
         assert market.held().get("AAPL", 0) == held - min(held, held + beside)
+        market.check()
+
+
+async def test_the_orders_of_an_earlier_run_are_asked_about_until_an_answer_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker's memory died with it: an exit that the book calls working would have been waited for without end."""
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        await market.command(CommandName.FLATTEN)
+        await market.command(CommandName.RESUME)
+        assert state(market, "SELL") == "working"
+        await market.restart(recovering=False)
+        with an_unwritable_book(monkeypatch):
+            await recover(market.engine, market.broker, market.log)
+        await inquire(market)
+        await market.bars(2)
+        assert market.sql("SELECT state FROM orders WHERE side = 'SELL'") == [("cancelled",), ("filled",)]
+        assert market.held() == {}
         market.check()
 
 

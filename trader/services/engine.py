@@ -141,17 +141,16 @@ class Engine:
 
     async def inquire(self) -> None:
         """Ask the broker, while orders are of unknown fate or book and broker do not agree."""
-        of_unknown_fate = (ref for ref, order in self.book.orders.items() if order.state is OrderState.UNKNOWN)
-        unknown = (*of_unknown_fate, *self._spilling.waiting)
-        if not (unknown or self.book.drift or self.trading.reconciliation.is_first):
+        asked = self.asks_about
+        if not (asked or self.book.drift or self.trading.reconciliation.is_first):
             return
         evidence = NO_EVIDENCE
         try:
-            evidence = await self._ports.broker.evidence(unknown)
+            evidence = await self._ports.broker.evidence(asked)
         except BrokerUnreachable as error:
-            about = ", ".join((*unknown, *self.book.drift)) or "what it holds"
+            about = ", ".join((*asked, *self.book.drift)) or "what it holds"
             self._ports.log.warning(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
-        self.inbox.post(EvidenceGiven(unknown, await self.news_of(evidence)))
+        self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence)))
 
     async def news_of(self, evidence: Evidence) -> Evidence:
         """The same answer without the executions that are booked: a broker tells all it remembers, each time.
@@ -199,8 +198,14 @@ class Engine:
 
     @property
     def asks_about(self) -> tuple[str, ...]:
-        """Every order that the broker has to account for at a start: live ones, and spilled ones that wait."""
-        return tuple(sorted({*self.book.orders, *self._spilling.waiting}))
+        """Every order that the broker has to account for: those of unknown fate, and spilled ones that wait.
+
+        Before the first complete answer every live one: that of the start may not have been written.
+        """
+        is_first = self.trading.reconciliation.is_first
+        orders = self.book.orders.items()
+        doubted = {ref for ref, order in orders if is_first or order.state is OrderState.UNKNOWN}
+        return tuple(sorted({*doubted, *self._spilling.waiting}))
 
     async def repair(self) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
