@@ -104,3 +104,15 @@ async def test_what_is_held_counts_against_the_limit_of_its_family(tmp_path: Pat
         refusal = (await market.submit("QQQ", 0.8)).refusal
         assert refusal is not None
         assert refusal.rule is Rule.FAMILY_EXPOSURE
+
+
+async def test_a_clock_that_was_set_back_to_an_earlier_day_stops_nothing(tmp_path: Path) -> None:
+    """That day has a row already: to begin it anew was refused with every step, exits and executions too."""
+    async with a_machine(tmp_path) as market:
+        before = market.now
+        await market.jump(new_york("10:00", before.date() + timedelta(days=1)))
+        await market.jump(before)
+        await market.bars(2, {"AAPL": 0.8})
+        assert set(market.held()) == {"AAPL"}
+        assert not market.log.said("CONTRADICTION")
+        market.check()

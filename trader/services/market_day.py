@@ -79,7 +79,7 @@ class MarketDay:
 
     def _start_day(self, step: Step, session: SessionDay, prices: Prices) -> None:
         draft = step.draft
-        if draft.day is not None and draft.day.day == session.day:
+        if draft.day is not None and draft.day.day >= session.day:  # a clock that was set back begins no day again
             return
         equity = draft.cash_micros + prices.worth_micros(draft.positions.values())
         draft.start_day(Day(session.day, draft.now, equity))
