@@ -13,6 +13,8 @@ from trader.domain.money import MICROS_PER_DOLLAR
 _ID = re.compile(r"[!-~]{1,64}")
 _MOST_SHARES = 1_000_000_000
 _LARGEST_MICROS = 10_000_000_000 * MICROS_PER_DOLLAR
+_CHEAPEST_MICROS = 2
+"""A stop, which is never 0, has to fit below it."""
 _DEAREST_MICROS = 10_000_000 * MICROS_PER_DOLLAR
 
 
@@ -170,7 +172,7 @@ class Fill(NamedTuple):
         """Why this cannot be an execution, or nothing: a broker's word is checked as a file's is."""
         if not 0 < self.quantity <= _MOST_SHARES:
             return f"{self.quantity} shares"
-        if not 0 < self.price_micros <= _DEAREST_MICROS:
+        if not _CHEAPEST_MICROS <= self.price_micros <= _DEAREST_MICROS:
             return f"a price of {self.price_micros} micros"
         if abs(self.commission_micros) > _DEAREST_MICROS:
             return f"a commission of {self.commission_micros} micros"
