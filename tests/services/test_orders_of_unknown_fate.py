@@ -124,6 +124,22 @@ async def test_an_order_that_nobody_answers_becomes_unknown(tmp_path: Path) -> N
         assert state(market) == "working"
 
 
+async def test_a_cancel_that_nobody_answers_is_asked_after(tmp_path: Path) -> None:
+    """The word of the end is lost: else its lock and its cash were held for ever, and nobody could resolve it."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(3,))) as market:
+        await market.bar({"JD": 0.9})
+        market.broker.cancel = market.broker._working.pop  # type: ignore[assignment]
+        await market.bar()
+        assert state(market) == "cancelling"
+        await market.wait(30)
+        assert state(market) == "unknown"
+        await inquire(market, 3)
+        assert state(market) == "cancelled"
+        assert market.held() == {"JD": 3}
+        assert market.engine.book.reserved_micros == 0
+        market.check()
+
+
 async def test_an_exit_of_unknown_fate_is_found_absent_and_tried_again(tmp_path: Path) -> None:
     def loses_exits(order: Order) -> Treatment:
         return LOST if order.side is Side.SELL else Treatment()

@@ -25,7 +25,7 @@ _EVENTS = {
 
 _NEUTRAL = 0.5
 _EXIT_RETRY = timedelta(seconds=5)
-_ANSWER_PATIENCE = timedelta(seconds=10)
+_ANSWER_PATIENCE = {OrderState.CREATED: timedelta(seconds=10), OrderState.CANCELLING: timedelta(seconds=30)}
 _FORGET_FAILED = timedelta(minutes=1)
 _EXIT_PATIENCE = timedelta(seconds=120)
 
@@ -96,13 +96,13 @@ class Execution:
         self._overdue.clear()
 
     def doubt_unanswered(self, step: Step) -> None:
-        """An order that the broker has not answered in time is of unknown fate: nothing may be assumed of it."""
+        """An order or a cancel that the broker has not answered in time: of unknown fate, nothing may be assumed."""
         for order in list(step.draft.orders.values()):
-            if order.state is not OrderState.CREATED:
-                continue
-            waits = step.draft.now - order.created_at
-            if waits >= _ANSWER_PATIENCE:
-                self.report(step, OrderLost(order.ref, f"no answer in {waits.total_seconds():.0f} s"))
+            patience = _ANSWER_PATIENCE.get(order.state)
+            waits = step.draft.now - order.updated_at
+            if patience is not None and waits >= patience:
+                what = "cancel" if order.state is OrderState.CANCELLING else "order"
+                self.report(step, OrderLost(order.ref, f"no answer to the {what} in {waits.total_seconds():.0f} s"))
 
     def close(self, step: Step, close: Close) -> None:
         """Mark a position as on its way out; `pursue_exits` does the rest until it is flat."""
