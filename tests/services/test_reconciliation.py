@@ -1,6 +1,6 @@
 """What the broker says it holds, against the ledger: unknown is never empty, and a difference is never traded over."""
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -394,7 +394,33 @@ async def test_an_execution_of_long_ago_that_the_broker_tells_again_is_no_news(
         assert not market.engine.trading.gate.why
 
 
-async def test_an_answer_of_a_step_that_was_refused_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("change", [-10, 10])
+async def test_a_difference_that_arises_while_it_runs_is_found(tmp_path: Path, change: int) -> None:
+    """Somebody trades by hand: the next exit would have sold what the broker has no more."""
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        await inquire(market)
+        market.broker._positions["AAPL"] += change
+        await inquire(market, 12, every_s=5)
+        assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("AAPL", held, held + change)]
+
+
+async def test_a_broker_that_agrees_is_asked_once_a_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with a_machine(tmp_path) as market:
+        asked: list[datetime] = []
+
+        async def answer(*_: object) -> Evidence:
+            asked.append(market.now)
+            return an_answer()
+
+        monkeypatch.setattr(PaperBroker, "evidence", answer)
+        await inquire(market, 24, every_s=5)
+        assert len(asked) == 2
+
+
+async def test_an_answer_of_a_step_that_was_refused_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with a_machine(tmp_path) as market:
         held = await hold(market, "AAPL")
         missing = EvidenceGiven((), an_answer(positions={"AAPL": held - 10}))

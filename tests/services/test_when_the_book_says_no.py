@@ -97,7 +97,14 @@ async def test_a_halt_file_is_told_once_however_long_the_book_cannot_be_written(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"quantity": 0}, {"price_micros": 0}, {"price_micros": 1}, {"price_micros": 2**70}, {"account": "other"}, {"symbol": "\ud800"}],
+    [
+        {"quantity": 0},
+        {"price_micros": 0},
+        {"price_micros": 1},
+        {"price_micros": 2**70},
+        {"account": "other"},
+        {"symbol": "\ud800"},
+    ],
     ids=str,
 )
 async def test_an_execution_that_cannot_be_stops_entries_and_nothing_else(

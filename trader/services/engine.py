@@ -19,7 +19,7 @@ from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
-from trader.domain.decision import Decision, Signal
+from trader.domain.decision import UNSTAMPED, Decision, Signal
 from trader.domain.errors import BookRefused, BookUnwritable, BrokerUnreachable
 from trader.domain.events import (
     NO_EVIDENCE,
@@ -57,6 +57,9 @@ _EVENTS_PER_STEP = 256
 
 _ROWS_RIDING = 500
 """So many signals without consequence may wait for a commit."""
+
+_ASKED_ANYWAY = timedelta(minutes=1)
+"""A sale by hand, or a report that was lost, is found so soon after."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,7 @@ class Engine:
         self._marks = Marks(self.trading.prices, marks_every)
         self._busy = False
         self._halt_file_told = False
+        self._asked_at = UNSTAMPED
 
     async def run(self) -> None:
         """Take events until `stop`. Between two steps everything else on the loop has its turn."""
@@ -140,10 +144,12 @@ class Engine:
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
 
     async def inquire(self) -> None:
-        """Ask the broker, while orders are of unknown fate or book and broker do not agree."""
-        asked = self.asks_about
-        if not (asked or self.book.drift or self.trading.reconciliation.is_first):
+        """Ask the broker, while orders are of unknown fate or book and broker do not agree; else once a minute."""
+        now, asked = self._ports.clock.now(), self.asks_about
+        agrees = not (asked or self.book.drift or self.trading.reconciliation.is_open)
+        if agrees and self._asked_at <= now < self._asked_at + _ASKED_ANYWAY:
             return
+        self._asked_at = now
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)

@@ -38,6 +38,11 @@ class Reconciliation:
         """Whether no complete answer of this run has been heard."""
         return not self._reconciled
 
+    @property
+    def is_open(self) -> bool:
+        """Whether another answer is needed: none was complete, or the last one showed a difference."""
+        return self.is_first or bool(self._seen)
+
     def hear(self, step: Step, evidence: Evidence) -> None:
         """Take in one answer, after its executions and orders."""
         opens = self.is_first and not evidence.unknown
