@@ -1,12 +1,14 @@
 """A book of an older schema: copied whole, brought up to date whole, or not touched."""
 
 import sqlite3
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from builders import a_machine
+from builders import Market, a_fill, a_machine
 
+from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite import migrating
 from trader.adapters.sqlite.database import connect, read_only
 from trader.adapters.sqlite.migrating import MIGRATIONS, SCHEMA_VERSION
@@ -15,7 +17,9 @@ from trader.adapters.sqlite.restoring import restore
 from trader.adapters.sqlite.soundness import lost_parts
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
+from trader.domain.decision import Side
 from trader.domain.errors import BookOutdated, BookUnwritable
+from trader.domain.events import CommandName
 
 FIRST_SCHEMA = (Path(__file__).with_name("schema_1.sql")).read_text("utf-8")
 
@@ -39,6 +43,8 @@ def _put_back(path: Path) -> None:
         triggers = book.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
         tables = [row[0] for row in book.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         book.execute("ATTACH ? AS new", (str(path),))
+        book.execute("DROP TRIGGER new.a_position_only_moves_on")
+        book.execute("UPDATE new.book_positions SET state = 'open' WHERE state = 'opening'")
         for name, _ in triggers:
             book.execute(f"DROP TRIGGER {name}")
         for table in tables:
@@ -93,6 +99,56 @@ async def test_a_start_copies_an_older_book_and_brings_it_up_to_date(old: Path) 
     copy = old.with_name(f"{old.name}.schema-1")
     assert (version(copy), rows(copy)) == (1, before)
     assert copy.stat().st_mode & 0o077 == 0
+
+
+async def a_life_begun_by_a_correction(market: Market) -> None:
+    await market.bars(2, {"AAPL": 0.8})
+    held = market.held()["AAPL"]
+    for side, price in ((Side.SELL, 200.0), (Side.BUY, 190.0), (Side.SELL, 190.0), (Side.BUY, 230.0)):
+        await market.command(CommandName.ADJUST, fill=a_fill("AAPL", held, price, side=side, at=market.now))
+
+
+async def a_life_of_an_execution_older_than_the_one_before(market: Market) -> None:
+    before = market.now
+    await market.bars(3)
+    await market.report(a_fill("AAPL", 5, 200.0, at=market.now))
+    await market.report(a_fill("AAPL", 5, 200.0, side=Side.SELL, at=market.now))
+    await market.report(a_fill("AAPL", 5, 220.0, at=before))
+
+
+async def an_entry_that_works_on(market: Market) -> None:
+    market.script = lambda _: Treatment(parts=(3,))
+    await market.bar({"AAPL": 0.8})
+    await market.bar()
+    assert market.sql("SELECT state FROM positions") == [("opening",)]
+
+
+@pytest.mark.parametrize(
+    "life",
+    [a_life_begun_by_a_correction, a_life_of_an_execution_older_than_the_one_before, an_entry_that_works_on],
+)
+async def test_a_position_brought_up_to_date_is_what_its_journal_says(
+    tmp_path: Path, life: Callable[[Market], Awaitable[None]]
+) -> None:
+    async with a_machine(tmp_path, signals={"entry_timeout_s": 3600}) as market:
+        await life(market)
+        path = market.path
+    _put_back(path)
+    with closing(connect(path)) as book:
+        assert compare(book, "paper").findings == []
+
+
+async def test_an_entry_that_ended_in_part_before_is_what_its_journal_says(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(3,))) as market:
+        await market.bars(3, {"AAPL": 0.8})
+        assert market.sql("SELECT state FROM positions") == [("open",)]
+        path = market.path
+    with closing(sqlite3.connect(path)) as book:  # its end left the position's row as it was
+        book.execute("UPDATE book_positions SET updated_us = opened_us")
+        book.commit()
+    _put_back(path)
+    with closing(connect(path)) as book:
+        assert compare(book, "paper").findings == []
 
 
 async def test_a_book_that_is_up_to_date_is_not_copied(tmp_path: Path) -> None:

@@ -43,17 +43,29 @@ CREATE TABLE book_positions (
     CONSTRAINT closing_has_a_purpose CHECK ((state = 'closing') = (closing_purpose IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
--- The entry is the execution that began the position's life; where a correction hides it, the average cost.
+-- The entry is the newest execution that found nothing held. While its order works the position is opening; where that
+-- has ended unfilled, the position became open with it.
+CREATE TEMP TABLE entries AS
+SELECT account, symbol, price_micros, order_ref, max(id) FROM (
+    SELECT *, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) OVER (PARTITION BY account, symbol ORDER BY id)
+        AS held FROM book_fills)
+WHERE side = 'BUY' AND held = quantity GROUP BY account, symbol;
+
 INSERT INTO book_positions
 SELECT p.account, p.symbol, p.family, p.direction, p.quantity, p.cost_micros,
-       CASE WHEN p.quantity > 0 THEN max(p.stop_micros + 1, min(p.take_profit_micros - 1, coalesce(
-           (SELECT f.price_micros FROM book_fills f WHERE f.account = p.account AND f.symbol = p.symbol
-               AND f.side = 'BUY' AND f.executed_us >= p.opened_us ORDER BY f.id LIMIT 1),
-           p.cost_micros / p.quantity))) END,
-       p.stop_micros, p.stop_micros, p.take_profit_micros, p.state, p.closing_purpose, p.closing_reason, p.opened_us,
-       p.updated_us, p.bought, p.bought_micros, p.sold_micros, p.realized_micros
-FROM positions_before p;
+       CASE WHEN p.quantity > 0 THEN max(p.stop_micros + 1, min(p.take_profit_micros - 1,
+           coalesce(e.price_micros, p.cost_micros / p.quantity))) END,
+       p.stop_micros, p.stop_micros, p.take_profit_micros,
+       CASE WHEN p.state = 'open' AND l.order_ref IS NOT NULL AND l.released_us IS NULL THEN 'opening' ELSE p.state END,
+       p.closing_purpose, p.closing_reason, p.opened_us,
+       CASE WHEN p.state = 'open' AND l.evidence <> 'filled' THEN max(p.updated_us, l.released_us)
+            ELSE p.updated_us END,
+       p.bought, p.bought_micros, p.sold_micros, p.realized_micros
+FROM positions_before p
+LEFT JOIN entries e ON e.account = p.account AND e.symbol = p.symbol
+LEFT JOIN book_locks l ON l.order_ref = e.order_ref;
 DROP TABLE positions_before;
+DROP TABLE entries;
 CREATE INDEX held_inverse_positions ON book_positions (account, family) WHERE quantity > 0 AND direction = -1;
 
 CREATE TABLE book_drift (
