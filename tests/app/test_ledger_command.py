@@ -48,6 +48,14 @@ def test_a_planted_gap_is_a_finding(book: ReplayedBook, armed: dict[str, int], v
     assert f"WARNING: {gap['symbol']} {gap['held']} held, exits of {gap['armed']} armed" in status.err
 
 
+@pytest.mark.parametrize("shares", ["185", "many", None, [185], 185.5, float("inf")], ids=str)
+def test_what_is_no_number_of_shares_arms_nothing(book: ReplayedBook, shares: object) -> None:
+    with PretendedDaemon(book, {"scan": {"armed": {"TQQQ": shares}}}):
+        answer = book.trader("ledger")
+    assert answer.code == 4
+    assert "consistency\tCritical" in answer.out
+
+
 def test_without_a_daemon_nothing_is_armed(book: ReplayedBook) -> None:
     answer = book.trader("ledger")
     assert answer.code == 4

@@ -44,12 +44,14 @@ def read_armed_exits(book: sqlite3.Connection, account: str, daemon: "DaemonSays
 
 
 def _read(scan: object) -> tuple[dict[str, int], dict[str, str], str]:
-    """The daemon's word, checked: what is no scan is none."""
+    """The daemon's word, checked: what is no scan is none, and what is no number of shares arms nothing."""
     if not isinstance(scan, Mapping):
         return {}, {}, ""
     armed, unarmed = scan.get("armed"), scan.get("unarmed")
     return (
-        {str(symbol): int(shares) for symbol, shares in armed.items()} if isinstance(armed, Mapping) else {},
+        {str(symbol): shares for symbol, shares in armed.items() if isinstance(shares, int)}
+        if isinstance(armed, Mapping)
+        else {},
         {str(symbol): str(why) for symbol, why in unarmed.items()} if isinstance(unarmed, Mapping) else {},
         str(scan.get("at") or ""),
     )
