@@ -117,7 +117,8 @@ class Commands:
         if after_micros < 0:
             return f"cash would be {usd(after_micros)}; book what is missing with `trader adjust --cash` first"
         own = self._families.instrument(fill.symbol)
-        for taken in (*draft.positions.values(), *draft.locks.values()):
+        sides: list[Position | PendingLock] = [*draft.positions.values(), *draft.locks.values()]
+        for taken in sides:
             if fill.side is Side.BUY and taken.family == own.family and taken.direction != own.direction:
                 what = "is held" if isinstance(taken, Position) else "has a working entry"
                 return f"{taken.symbol} {what}, which is the other side of the family {own.family}"

@@ -3,8 +3,8 @@
 Rule 1: an execution is booked, whoever asked. An order that an answer shows as open is working.
 Rule 2: an order that the broker says has ended is ended once the book has as many shares of it as the broker has.
 Rule 3: an order that is in none of three complete answers, half a minute apart from first to last, while the broker
-holds what the book holds of its symbol, or what it held beside the book before the order was made, does not exist. It is
-ended and never sent again.
+holds what the book holds of its symbol, or what it held beside the book before the order was made, does not exist. It
+is ended and never sent again.
 Rule 4: an answer that is not complete proves nothing, and the counting begins anew.
 """
 
