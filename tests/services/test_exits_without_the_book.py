@@ -170,6 +170,26 @@ async def test_a_restart_brings_home_what_was_spilled(
         market.check()
 
 
+async def test_a_restart_knows_that_a_position_goes_of_which_only_a_part_could_be_sold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker lacked shares when the exit left; where they turn up, they go too."""
+    async with a_machine(tmp_path) as market:
+        await holding(market, "AAPL")
+        market.broker._positions["AAPL"] -= 30
+        await market.restart(keep_broker=True)
+        with an_unwritable_book(monkeypatch):
+            await fall(market, "AAPL")
+        await market.restart(keep_broker=True)
+        assert market.sql("SELECT state FROM positions") == [("closing",)]
+        market.broker._positions["AAPL"] += 30
+        for _ in range(5):
+            await market.bar()
+            await market.engine.inquire()
+        assert market.at_broker() == market.held() == {}
+        market.check()
+
+
 async def test_what_the_book_already_has_is_not_taken_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process died between the commit and the clearing of the spill."""
     async with a_machine(tmp_path) as market:

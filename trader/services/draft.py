@@ -276,7 +276,7 @@ class Draft:
         """Exits that have left while the book could not be written come first: their positions are on their way out."""
         for order in orders:
             position = self.positions.get(order.symbol)
-            if position is not None and order.quantity == position.quantity:
+            if position is not None and order.quantity == self.may_sell(position):
                 self.set_position(position.closing(order.purpose, order.reason, order.created_at))
                 self._note_then(JournalType.POSITION_CLOSING, order, _closing_data(order))
             self.orders_made = max(self.orders_made, reference_number(order.ref))
