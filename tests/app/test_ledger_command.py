@@ -95,3 +95,19 @@ def test_adopting_asks_the_daemon_with_the_price_in_micros(book: ReplayedBook) -
         "price_micros": 39_500_000,
     }
     assert book.trader("adopt", "PSQ", "--price", "cheap", "--reason", "x").code == 2
+
+
+def test_missing_shares_are_adjusted_with_a_price(book: ReplayedBook) -> None:
+    with PretendedDaemon(book, {"message": "booked 5 TQQQ as sold"}) as daemon:
+        answer = book.trader("adjust", "--missing", "tqqq", "--price", "80", "--reason", "sold by hand")
+    assert answer.code == 0
+    asked = daemon.asked[0]
+    assert (asked["ask"], asked["target"], asked["price_micros"]) == ("adjust", "TQQQ", 80_000_000)
+    assert book.trader("adjust", "--missing", "TQQQ", "--reason", "x").code == 2
+    assert book.trader("adjust", "--missing", "TQQQ", "--cash", "1", "--reason", "x").code == 2
+
+
+@pytest.mark.parametrize("nonsense", ["soon", "2025-06-23T12:00:00", 7, None])
+def test_a_market_time_that_is_none_is_not_believed(book: ReplayedBook, nonsense: object) -> None:
+    with PretendedDaemon(book, {"market_time": nonsense, "scan": {"armed": {"TQQQ": 185}}, "code": code_fingerprint()}):
+        assert book.trader("status").code == 0

@@ -229,6 +229,34 @@ async def test_an_exit_asks_for_no_more_than_the_broker_has(tmp_path: Path) -> N
         market.check()
 
 
+async def test_missing_shares_are_booked_as_sold_by_the_operator(tmp_path: Path) -> None:
+    """Also when a part of them was sold before: the phantom rest must have a way out."""
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        market.broker._positions["AAPL"] = held - 10
+        await market.restart(keep_broker=True)
+        await market.bar(closes={"AAPL": 195.0})
+        await market.bars(2)
+        assert market.held() == {"AAPL": 10}
+        answer = await market.command(CommandName.ADJUST, "symbol", "AAPL", price_micros=micros(195.0))
+        assert answer.startswith("booked 10 AAPL as sold at 195.00")
+        assert market.held() == market.at_broker() == {}
+        assert market.sql("SELECT * FROM book_drift") == []
+        await market.bar()
+        assert (await market.submit("AAPL", 0.8)).ticket is not None
+        market.check()
+
+
+async def test_what_is_not_missing_is_not_booked_as_sold(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        await with_foreign(market)
+        for symbol in ("AAPL", "PSQ", "MSFT"):
+            answer = await market.command(CommandName.ADJUST, "symbol", symbol, price_micros=micros(195.0))
+            assert answer.startswith(f"refused: no missing shares of {symbol}")
+        assert market.held() == {"AAPL": held}
+
+
 async def test_a_found_execution_ends_what_was_missing(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         held = await hold(market, "AAPL")

@@ -124,7 +124,7 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
         **(_resolution(request) if name is CommandName.RESOLVE else {}),
-        **({"price_micros": _price_micros(request)} if name is CommandName.ADOPT else {}),
+        **({"price_micros": _price_micros(request)} if name in (CommandName.ADOPT, CommandName.ADJUST) else {}),
     )
 
 

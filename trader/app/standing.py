@@ -205,8 +205,9 @@ def _market(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) ->
     newest = book.execute("SELECT max(at_us) FROM book_events WHERE account = ?", (settings.account.name,)).fetchone()[
         0
     ]
-    if daemon.text("market_time"):
-        at = datetime.fromisoformat(daemon.text("market_time"))
+    told = _aware(daemon.text("market_time"))
+    if told is not None:
+        at = told
     elif newest is not None:
         at = from_us(newest)
     else:
@@ -216,6 +217,15 @@ def _market(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) ->
     phase = session.phase(at) if session is not None else Phase.CLOSED
     half_day = session is not None and session.half_day
     return MarketNow(at, daemon.text("phase") or phase, half_day, _next(calendar, session, at))
+
+
+def _aware(text: str) -> datetime | None:
+    """A time with its zone, as the daemon tells it; None for anything else."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _next(calendar: Calendar, session: SessionDay | None, at: datetime) -> tuple[tuple[str, datetime], ...]:

@@ -159,7 +159,7 @@ class Command:
     fate: Fate | None = None
     """Of RESOLVE: what became of it."""
     price_micros: int = 0
-    """Of RESOLVE, where it was filled, and of ADOPT: at what price a share."""
+    """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
 BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported

@@ -51,7 +51,7 @@ class Drift(NamedTuple):
         """What a person can do about it."""
         if self.broker > self.book:
             return f"`trader adopt {self.symbol} --price USD` takes them in, or sell them at the broker"
-        return "an execution that is found ends it, or `trader adjust`"
+        return f"an execution that is found ends it, or `trader adjust --missing {self.symbol} --price USD`"
 
     def after(self, fill: Fill, held: int) -> "Drift":
         """What is left to sell at the broker after one of our executions. A buy may be just what was not known."""

@@ -93,6 +93,8 @@ class Commands:
         return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
 
     def _adjust(self, step: Step, command: Command) -> str:
+        if command.target:
+            return self._book_missing(step, command)
         if command.fill is None:
             return self._move_cash(step.draft, command)
         fill = command.fill
@@ -108,6 +110,27 @@ class Commands:
         except Oversold as error:
             return f"refused: {error}"
         return f"booked {fill.execution_id}: {fill.side} {fill.quantity} {fill.symbol} at {usd(fill.price_micros)}"
+
+    def _book_missing(self, step: Step, command: Command) -> str:
+        """Book the shares that the broker lacks as sold, at a price: what somebody did by hand, and nobody told."""
+        draft, symbol = step.draft, command.target
+        drift = draft.drift.get(symbol)
+        missing = drift.book - max(drift.broker, 0) if drift is not None else 0
+        if missing <= 0:
+            return f"refused: no missing shares of {symbol} are known; see `trader ledger`"
+        if symbol in draft.exits or symbol in draft.locks:
+            return f"refused: {symbol} has a working order; wait for its end, or cancel it"
+        ref = draft.next_ref()
+        fill = Fill(
+            f"missing-{ref}", ref, draft.account, symbol, Side.SELL, missing, command.price_micros, 0, draft.now
+        )
+        impossible = self._impossible(draft, fill)
+        if impossible:
+            return f"refused: {impossible}"
+        self._settlement.adjust(step, fill, command.reason)
+        draft.reconciled(symbol)
+        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"booked as sold by {command.operator}")
+        return f"booked {missing} {symbol} as sold at {usd(command.price_micros)}; correct cash with `adjust --cash`"
 
     def _impossible(self, draft: Draft, fill: Fill) -> str:
         """Why a correction would make a book that must not be, or nothing."""

@@ -93,14 +93,23 @@ def adjust_command(
     reason: ReasonOption,
     execution: Annotated[str, typer.Option(help="Book a row that reverses this execution.")] = "",
     cash: Annotated[str, typer.Option(help="Book a cash movement, dollars: 12.50 or -3.")] = "",
+    missing: Annotated[
+        str, typer.Option(callback=upper, help="Book the shares of this symbol that the broker lacks as sold.")
+    ] = "",
+    price: Annotated[str, typer.Option(help="Of a missing share, dollars.")] = "",
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Correct the book with a new row that reverses an execution or moves cash. Nothing is ever deleted."""
+    """Correct the book with a new row: reverse an execution, move cash, book missing shares. Nothing is deleted."""
     asking = Asking("adjust", settings_for(config, db), as_json)
-    if bool(execution) == bool(cash):
-        raise ConfigurationError("name either --execution ID or --cash USD")
+    if [bool(execution), bool(cash), bool(missing)].count(True) != 1:
+        raise ConfigurationError("name one of --execution ID, --cash USD and --missing SYMBOL")
+    if bool(missing) != bool(price):
+        raise ConfigurationError("--price is needed with --missing, and only there")
+    if missing:
+        asking.ask(reason=reason, scope="symbol", target=missing, price_micros=_dollars("--price", price))
+        return
     if execution:
         asking.ask(reason=reason, fill=_reversal(asking, execution))
         return
