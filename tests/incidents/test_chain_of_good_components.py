@@ -317,6 +317,10 @@ async def test_a_fixed_close_of_the_day_would_miss_half_days_and_winter(
 ) -> None:
     """Incident 1 closed at 20:00 UTC, whatever the day. With such a calendar a half day ends with positions."""
     monkeypatch.setattr("trader.domain.session.SessionDay.phase", lambda _, now: fixed_phase(now))
+    must_be_flat = {Phase.FLATTEN, Phase.FLAT_BY_NOW}
+    monkeypatch.setattr(
+        "trader.domain.session.SessionDay.must_be_flat_at", lambda _, now: fixed_phase(now) in must_be_flat
+    )
     async with a_machine(tmp_path, day=HALF_DAY) as market:
         await hold_three(market)
         await market.bars_until("13:00")

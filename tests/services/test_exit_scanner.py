@@ -184,7 +184,7 @@ async def test_a_scan_that_cannot_finish_stops_entries_and_nothing_else(
 async def test_entries_stop_only_after_some_seconds_without_a_whole_scan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with a_machine(tmp_path, exits={"scan_patience_s": 30}) as market:
+    async with a_machine(tmp_path, exits={"scan_patience_s": 30, "time_stop_min": 300}) as market:
         await hold(market, "AAPL")
         await market.wait(1)
         cannot_look_at("AAPL", monkeypatch)

@@ -1,6 +1,7 @@
 """Numbers as people read them, and the references that orders carry to the broker."""
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_SIGNAL = "S-"
 
 
 def base32(number: int) -> str:
@@ -18,6 +19,20 @@ def reference_number(ref: str) -> int:
     for digit in ref.rpartition("-")[2]:
         number = number * 32 + _BASE32.index(digit)
     return number
+
+
+def signal_id(number: int) -> str:
+    """The id of a signal that came without one: which of its account it is."""
+    return f"{_SIGNAL}{base32(number)}"
+
+
+def signal_number(id_: str) -> int:
+    """Which signal of its account an id names, when `signal_id` has made it; else 0."""
+    digits = id_.removeprefix(_SIGNAL)
+    if digits == id_ or not digits or set(digits) - set(_BASE32):
+        return 0
+    number = reference_number(id_)
+    return number if signal_id(number) == id_ else 0
 
 
 def order_ref(account: str, epoch: int, number: int) -> str:

@@ -43,6 +43,10 @@ class SessionDay:
         """Whether the exchange is open."""
         return self.opens_at <= now < self.closes_at
 
+    def must_be_flat_at(self, now: datetime) -> bool:
+        """Whether everything has to go: the last minutes of the session."""
+        return self.flatten_at <= now < self.closes_at
+
     def phase(self, now: datetime) -> Phase:
         """Say which phase `now` falls into."""
         if not self.trades_at(now):

@@ -14,7 +14,6 @@ from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, Prices
 from trader.domain.order import Order, PendingLock
 from trader.domain.session import SessionDay
-from trader.pipeline.session_window import MUST_BE_FLAT
 
 
 def touched(position: Position, bar: Bar, prices: Prices, jump_ppm: int) -> Close | None:
@@ -46,7 +45,7 @@ def closing_time(position: Position, session: SessionDay | None, now: datetime) 
     """Everything has to be flat at the close; what was left from an earlier session goes first of all."""
     if session is None:
         return None
-    if session.phase(now) in MUST_BE_FLAT:
+    if session.must_be_flat_at(now):
         return Close(position.symbol, Purpose.EOD, ExitReason.EOD)
     if position.opened_at < session.opens_at <= now:
         return Close(position.symbol, Purpose.EOD, ExitReason.LEFT_OVERNIGHT)

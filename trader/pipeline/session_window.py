@@ -8,7 +8,6 @@ from trader.domain.portfolio import Portfolio
 from trader.domain.session import Phase, SessionDay
 
 MAY_ENTER = frozenset({Phase.OPEN})
-MUST_BE_FLAT = frozenset({Phase.FLATTEN, Phase.FLAT_BY_NOW})
 
 
 class Admitted(NamedTuple):

@@ -13,7 +13,7 @@ from trader.domain.events import JsonValue
 from trader.domain.market import Prices
 from trader.domain.order import OrderState
 from trader.domain.portfolio import Day, Portfolio
-from trader.domain.reference import base32
+from trader.domain.reference import signal_id, signal_number
 from trader.domain.session import SessionDay, new_york_date
 from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
@@ -72,6 +72,10 @@ class Deciding:
             self._entry_times.pop()
         self._opened_at, self._newest, self._turning = before.opened_at, before.newest, before.turning
 
+    def _is_known(self, own_id: str, draft: Draft) -> bool:
+        """Whether a signal from outside has an id that was there before, given by somebody or by us."""
+        return own_id in self._seen_ids or 0 < signal_number(own_id) <= draft.signals_seen
+
     def _remember(self, signal_id: str, at: datetime) -> None:
         self._seen_ids.add(signal_id, None, at)
         if self._before is not None:
@@ -87,19 +91,20 @@ class Deciding:
     ) -> Decision:
         """Decide one checked signal."""
         own_id = signal.id
-        if own_id and own_id in self._seen_ids:
+        if own_id and self._is_known(own_id, step.draft):
             refusal = Refusal(Stage.SIGNAL, Rule.REPEATED, signal.symbol, detail=decided_before(own_id))
             return self._refused(step, self._with_id(signal, step.draft), refusal)
-        if not own_id:
+        if own_id:
+            self._remember(own_id, step.draft.now)
+        else:
             signal = self._with_id(signal, step.draft)
-        self._remember(signal.id, step.draft.now)
         family = self._chain.families.instrument(signal.symbol).family
         self._newest[family] = signal
         return self._push(step, portfolio, signal, prices, session, fold=not own_id)
 
     def refuse(self, step: Step, signal: Signal, refusal: Refusal) -> Decision:
         """Keep a signal that was refused before the chain, under its own id where it has one: that is used up, too."""
-        has_own_id = bool(signal.id) and signal.id not in self._seen_ids
+        has_own_id = bool(signal.id) and not self._is_known(signal.id, step.draft)
         if has_own_id:
             self._remember(signal.id, step.draft.now)
         else:
@@ -192,7 +197,8 @@ class Deciding:
 
     def _with_id(self, signal: Signal, draft: Draft) -> Signal:
         draft.signals_seen += 1
-        identity = f"S-{base32(draft.signals_seen)}"
+        while (identity := signal_id(draft.signals_seen)) in self._seen_ids:
+            draft.signals_seen += 1
         return Signal(signal.symbol, signal.probability, signal.timestamp, identity, signal.source)
 
     def repair_conflicts(self, step: Step) -> None:

@@ -40,6 +40,16 @@ class Scan(NamedTuple):
     """Symbol -> why its exits are not watched."""
 
 
+class _Moment(NamedTuple):
+    """What is the same for every position of one look."""
+
+    bars: tuple[Mapping[str, Bar], ...]
+    """By symbol, one a bar time."""
+    session: SessionDay | None
+    newest_bar_since: datetime | None
+    """A watched symbol has a bar that started then or later; None while no bar is due."""
+
+
 class ExitScanner:
     """Finds what has to go. Execution does the rest, until it is flat."""
 
@@ -58,65 +68,65 @@ class ExitScanner:
         self._missed: set[str] = set()
         """Symbols of which a look failed: perhaps at the bar that mattered, so a look without a bar mends nothing."""
         self._patience = timedelta(seconds=rules.exit_scan_patience_s)
+        every = (rules.exits, *rules.exits_by_symbol.values())
+        self._any_follows = any(rule.trailing_ppm for rule in every)
+        self._any_times_out = any(rule.time_stop_s for rule in every)
 
     def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Look at every position once; close the gate when that has not been possible for too long."""
         draft = step.draft
-        self._began = self._began or draft.now
-        bars = [by_symbol(bar_time.bars) for bar_time in bar_times] if draft.positions else []
+        moment = self._moment(bar_times if draft.positions else (), session, draft.now)
         armed: dict[str, int] = {}
         unarmed: dict[str, str] = {}
         for position in list(draft.positions.values()):
             try:
-                why_not = self._look(step, position, bars, session)
+                why_not = self._look(step, position, moment)
             except Exception as error:  # noqa: BLE001  (a bug costs this position its watch, loudly, and no other one)
                 self._missed.add(position.symbol)
                 self._complain(step, position.symbol, f"a bug, {type(error).__name__}: {error}")
                 continue
-            if self._is_missed(position.symbol, bars):
+            if self._missed and self._is_missed(position.symbol, moment.bars):
                 continue
             if why_not:
                 unarmed[position.symbol] = why_not
             else:
-                armed[position.symbol] = draft.may_sell(position)
+                armed[position.symbol] = draft.may_sell(position) if draft.drift else position.quantity
         for symbol, why_not in unarmed.items():
             self._complain(step, symbol, why_not)
         self._judge(step, Scan(draft.now, armed, unarmed), len(draft.positions))
 
-    def _look(
-        self, step: Step, position: Position, bars: Sequence[Mapping[str, Bar]], session: SessionDay | None
-    ) -> str:
+    def _look(self, step: Step, position: Position, moment: _Moment) -> str:
         """Close it if it has to go, else let its stop follow; say why it is not watched, or nothing."""
-        close = self._due(position, bars, session, step.draft.now)
+        close = self._due(position, moment, step.draft.now)
         if close is not None:
             self._execution.close(step, close)
             return ""
         if position.state is PositionState.CLOSING:
             return ""
-        for of_bar_time in bars:
-            if position.symbol in of_bar_time:
-                self._follow(step, position, of_bar_time[position.symbol])
-        return self._not_watched(position, session, step.draft.now)
+        if self._any_follows:
+            for bars in moment.bars:
+                if position.symbol in bars:
+                    self._follow(step, position, bars[position.symbol])
+        return self._not_watched(position, moment)
 
     def _is_missed(self, symbol: str, bars: Sequence[Mapping[str, Bar]]) -> bool:
         if symbol in self._missed and any(symbol in of_bar_time for of_bar_time in bars):
             self._missed.remove(symbol)
         return symbol in self._missed
 
-    def _due(
-        self, position: Position, bars: Sequence[Mapping[str, Bar]], session: SessionDay | None, now: datetime
-    ) -> Close | None:
-        life = (position.symbol, position.opened_at)
-        for of_bar_time in bars:
-            bar = of_bar_time.get(position.symbol)
+    def _due(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
+        for bars in moment.bars:
+            bar = bars.get(position.symbol)
             close = touched(position, bar, self._prices, self._rules.limits.collar_ppm) if bar is not None else None
             if close is not None:
-                self._touched.setdefault(life, close)
-        return (
-            self._touched.get(life)
-            or held_too_long(position, self._rules.exit_rule(position.symbol), now)
-            or closing_time(position, session, now)
-        )
+                self._touched.setdefault((position.symbol, position.opened_at), close)
+        if self._touched and (close := self._touched.get((position.symbol, position.opened_at))) is not None:
+            return close
+        if self._any_times_out:
+            close = held_too_long(position, self._rules.exit_rule(position.symbol), now)
+            if close is not None:
+                return close
+        return closing_time(position, moment.session, now)
 
     def _follow(self, step: Step, position: Position, bar: Bar) -> None:
         """Raise a trailing stop. A price that has jumped raises none: it may be a bad print."""
@@ -129,15 +139,23 @@ class ExitScanner:
             step.draft.set_position(raised)
             step.draft.note(JournalType.STOP_TIGHTENED, position.symbol, stop_micros=raised.exit_plan.stop_micros)
 
-    def _not_watched(self, position: Position, session: SessionDay | None, now: datetime) -> str:
-        """Why nobody would see its levels touched; nothing outside the session, when nothing trades."""
+    def _not_watched(self, position: Position, moment: _Moment) -> str:
+        """Why nobody would see its levels touched; nothing while no bar is due, as outside the session."""
+        if moment.newest_bar_since is None:
+            return ""
+        bar = self._prices.last(position.symbol)
+        if bar is not None and bar.timestamp >= moment.newest_bar_since:
+            return ""
+        return "no bar" if bar is None else f"no bar since {bar.timestamp + self._prices.interval:%H:%M} UTC"
+
+    def _moment(self, bar_times: Sequence[BarTime], session: SessionDay | None, now: datetime) -> _Moment:
+        self._began = self._began or now
+        bars = tuple(by_symbol(bar_time.bars) for bar_time in bar_times)
         if session is None or not session.trades_at(now):
-            return ""
-        known_at = max(self._prices.known_at(position.symbol) or UNSTAMPED, session.opens_at, self._began or now)
-        age_s = (now - known_at).total_seconds()
-        if age_s <= self._rules.limits.stale_price_s + self._prices.interval.total_seconds():
-            return ""
-        return f"no bar since {known_at:%H:%M} UTC"
+            return _Moment(bars, session, None)
+        patience = timedelta(seconds=self._rules.limits.stale_price_s) + self._prices.interval
+        is_due = now - max(session.opens_at, self._began) > patience
+        return _Moment(bars, session, now - patience - self._prices.interval if is_due else None)
 
     def _complain(self, step: Step, symbol: str, why: str) -> None:
         """An alarm, once until it is watched again."""
