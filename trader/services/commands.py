@@ -6,7 +6,7 @@ from trader.domain.decision import Close, Purpose, Side
 from trader.domain.events import Command, CommandName, Fate, JournalType, OrderAccepted, OrderCancelled
 from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
-from trader.domain.ledger import Oversold, Position
+from trader.domain.ledger import Oversold, Position, shares_held
 from trader.domain.market import Prices
 from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.order import Fill, Order, OrderState, PendingLock
@@ -113,24 +113,29 @@ class Commands:
 
     def _book_missing(self, step: Step, command: Command) -> str:
         """Book the shares that the broker lacks as sold, at a price: what somebody did by hand, and nobody told."""
-        draft, symbol = step.draft, command.target
-        drift = draft.drift.get(symbol)
-        missing = drift.book - max(drift.broker, 0) if drift is not None else 0
+        drift = step.draft.drift.get(command.target)
+        held = shares_held(step.draft.positions, command.target)
+        missing = held - max(drift.broker, 0) if drift is not None else 0
         if missing <= 0:
-            return f"refused: no missing shares of {symbol} are known; see `trader ledger`"
+            return f"refused: no missing shares of {command.target} are known; see `trader ledger`"
+        refused = self._book_difference(step, command, Side.SELL, missing, "missing")
+        price = usd(command.price_micros)
+        return refused or f"booked {missing} {command.target} as sold at {price}; correct cash with `adjust --cash`"
+
+    def _book_difference(self, step: Step, command: Command, side: Side, shares: int, how: str) -> str:
+        """Book what book and broker do not agree on as one execution at a price; give the refusal, or nothing."""
+        draft, symbol = step.draft, command.target
         if symbol in draft.exits or symbol in draft.locks:
             return f"refused: {symbol} has a working order; wait for its end, or cancel it"
         ref = draft.next_ref()
-        fill = Fill(
-            f"missing-{ref}", ref, draft.account, symbol, Side.SELL, missing, command.price_micros, 0, draft.now
-        )
+        fill = Fill(f"{how}-{ref}", ref, draft.account, symbol, side, shares, command.price_micros, 0, draft.now)
         impossible = self._impossible(draft, fill)
         if impossible:
             return f"refused: {impossible}"
-        self._settlement.adjust(step, fill, command.reason)
+        self._settlement.adjust(step, fill, f"{how}: {command.reason}")
         draft.reconciled(symbol)
-        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"booked as sold by {command.operator}")
-        return f"booked {missing} {symbol} as sold at {usd(command.price_micros)}; correct cash with `adjust --cash`"
+        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"{how} shares, booked by {command.operator}")
+        return ""
 
     def _impossible(self, draft: Draft, fill: Fill) -> str:
         """Why a correction would make a book that must not be, or nothing."""
@@ -173,20 +178,14 @@ class Commands:
         drift = draft.drift.get(symbol)
         if drift is None or drift.broker <= drift.book:
             return f"refused: no foreign shares of {symbol} are known; see `trader ledger`"
-        if symbol in draft.exits or symbol in draft.locks:
-            return f"refused: {symbol} has a working order; wait for its end, or cancel it"
-        ref, shares = draft.next_ref(), drift.broker - drift.book
-        fill = Fill(f"adopted-{ref}", ref, draft.account, symbol, Side.BUY, shares, command.price_micros, 0, draft.now)
+        shares = drift.broker - drift.book
         value_micros = shares * command.price_micros
         draft.move_cash(value_micros)
-        impossible = self._impossible(draft, fill)
-        if impossible:
+        refused = self._book_difference(step, command, Side.BUY, shares, "adopted")
+        if refused:
             draft.move_cash(-value_micros)
-            return f"refused: {impossible}"
+            return refused
         draft.note(JournalType.CASH_MOVED, symbol, amount_micros=value_micros, reason=f"adopted: {command.reason}")
-        self._settlement.adjust(step, fill, f"adopted: {command.reason}")
-        draft.reconciled(symbol)
-        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"adopted by {command.operator}")
         return f"adopted {shares} {symbol} at {usd(command.price_micros)}; its exits are armed"
 
     def _move_cash(self, draft: Draft, command: Command) -> str:
