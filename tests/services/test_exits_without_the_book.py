@@ -10,7 +10,7 @@ from builders import MINUTE, Market, a_bar, a_machine, an_order, an_unwritable_b
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.adapters.spill_file import SpillFile
 from trader.domain.decision import Side
-from trader.domain.events import CommandName, Ended, Evidence, JournalType
+from trader.domain.events import BrokerEvent, CommandName, Ended, Evidence, JournalType
 from trader.domain.market import BarTime
 
 
@@ -297,6 +297,32 @@ async def test_the_number_of_an_exit_that_waits_for_the_broker_is_not_used_again
         assert market.sql("SELECT symbol, state FROM orders WHERE order_ref = ?", spilled.ref) == [("AAPL", "filled")]
         assert market.held() == market.at_broker() == {}
         assert market.spill.read() == []
+        market.check()
+
+
+async def test_what_an_answer_told_while_the_book_could_not_be_written_is_not_sold_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bought by an execution that only the answer tells, sold without the book: the sale's report comes first."""
+    async with a_machine(tmp_path) as market:
+        reports: list[BrokerEvent] = []
+        await market.bar({"AAPL": 0.8})
+        monkeypatch.setattr(market.broker, "_emit", reports.append)
+        await market.bar()
+        with an_unwritable_book(monkeypatch):
+            await market.engine.inquire()
+            await market.settle()
+            await fall(market, "AAPL")
+            assert len(market.spill.read()) == 1
+            await market.bar()
+            for event in reports[::-1]:
+                market.engine.inbox.post(event)
+            await market.settle()
+            await market.bars(2)
+            assert len(market.spill.read()) == 1, "and no second exit"
+        await market.bar()
+        assert market.held() == market.at_broker() == {}
+        assert market.log.said("UNEXPECTED EXECUTION") == []
         market.check()
 
 

@@ -240,7 +240,7 @@ class Engine:
         step = Step(Draft(self.book, self._ports.clock.now()))
         self._spilling.into(step.draft, self.trading.unbooked(events))
         due = self._is_due(step.draft, events)
-        gathered = [*self._riding, *self._spilling.audible(events)]
+        gathered = self._spilling.audible([*self._riding, *events])
         step.draft.commit.signals.extend(self._signals_riding)
         self.trading.decide(step, gathered)
         if not (step.draft.commit or due):
@@ -289,7 +289,7 @@ class Engine:
 
     def _not_written(self, gathered: list[Event], error: BookUnwritable) -> None:
         """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
-        self._riding = [event for event in gathered if _is_taken_up_again(event)]
+        self._riding = [report for event in gathered for report in _taken_up_again(event)]
         if self.trading.not_written(str(error)):
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
@@ -311,7 +311,7 @@ class Engine:
         """An event that was refused alone is left out. While spilled exits wait it cannot be known who is guilty."""
         acknowledged = self._riding
         if self._spilling and not isinstance(event, Tick):
-            self._riding = [*acknowledged, *([event] if _is_taken_up_again(event) else [])]
+            self._riding = [*acknowledged, *_taken_up_again(event)]
             return
         if self._spilling:
             self._spilling.give_up(str(error))
@@ -363,11 +363,17 @@ class Engine:
             self._say[level](*(sentence for _, sentence in said))
 
 
-def _is_taken_up_again(event: Event) -> bool:
-    """Of a step that has not happened: reports, commands, and lines of the inbox file, whose offset was not kept."""
+def _taken_up_again(event: Event) -> list[Event]:
+    """Of a step that has not happened: reports, commands, and lines of the inbox file, whose offset was not kept.
+
+    Of an answer its executions, in their place: an exit may have been sent of what they have bought, and a report of
+    its sale must not be heard before them.
+    """
+    if isinstance(event, EvidenceGiven):
+        return [FillReported(fill) for fill in event.evidence.executions or ()]
     if isinstance(event, SignalReceived):
-        return event.inbox is not None
-    return not isinstance(event, BarTime | EvidenceGiven | Tick)
+        return [event] if event.inbox is not None else []
+    return [] if isinstance(event, BarTime | Tick) else [event]
 
 
 def _not_yet(command: Command, error: BookUnwritable) -> str:
