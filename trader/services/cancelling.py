@@ -82,6 +82,6 @@ class Cancelling:
         for order_ref in order_refs:
             self._asked.pop(order_ref, None)
 
-    def not_committed(self) -> None:
+    def not_happened(self) -> None:
         """What a step that has not happened was to cancel next is still to be cancelled next."""
         self._next = self._before

@@ -100,9 +100,7 @@ class Commands:
         fill = command.fill
         if self._settlement.knows(step, fill.execution_id):
             return f"refused: {fill.execution_id} is booked already"
-        if fill.symbol in step.draft.exits or fill.symbol in step.draft.locks:
-            return f"refused: {fill.symbol} has a working order; wait for its end, or cancel it"
-        impossible = self._impossible(step.draft, fill)
+        impossible = _in_the_way(step.draft, fill.symbol) or self._impossible(step.draft, fill)
         if impossible:
             return f"refused: {impossible}"
         try:
@@ -125,16 +123,16 @@ class Commands:
     def _book_difference(self, step: Step, command: Command, side: Side, shares: int, how: str) -> str:
         """Book what book and broker do not agree on as one execution at a price; give the refusal, or nothing."""
         draft, symbol = step.draft, command.target
-        if symbol in draft.exits or symbol in draft.locks:
-            return f"refused: {symbol} has a working order; wait for its end, or cancel it"
+        waits = _in_the_way(draft, symbol)
+        if waits:
+            return f"refused: {waits}"
         ref = draft.next_ref()
         fill = Fill(f"{how}-{ref}", ref, draft.account, symbol, side, shares, command.price_micros, 0, draft.now)
         impossible = self._impossible(draft, fill)
         if impossible:
             return f"refused: {impossible}"
         self._settlement.adjust(step, fill, f"{how}: {command.reason}")
-        draft.reconciled(symbol)
-        draft.note(JournalType.DRIFT_ENDED, symbol, reason=f"{how} shares, booked by {command.operator}")
+        draft.reconciled(symbol, f"{how} shares, booked by {command.operator}")
         return ""
 
     def _impossible(self, draft: Draft, fill: Fill) -> str:
@@ -212,6 +210,13 @@ def _as_executed(order: Order, price_micros: int, at: datetime) -> Fill:
         0,
         at,
     )
+
+
+def _in_the_way(draft: Draft, symbol: str) -> str:
+    """The working order that a correction of a symbol has to wait for, in words; or nothing."""
+    if symbol in draft.exits or symbol in draft.locks:
+        return f"{symbol} has a working order; wait for its end, or cancel it"
+    return ""
 
 
 def _in_scope(held: Position | PendingLock, command: Command) -> bool:

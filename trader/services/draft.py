@@ -183,11 +183,12 @@ class Draft:
         known[drift.symbol] = drift
         self.commit.drift[drift.symbol] = drift
 
-    def reconciled(self, symbol: str) -> None:
+    def reconciled(self, symbol: str, reason: str) -> None:
         """Book and broker agree on a symbol again."""
         known: dict[str, Drift] = self._own("drift")
         known.pop(symbol, None)
         self.commit.drift[symbol] = None
+        self.note(JournalType.DRIFT_ENDED, symbol, reason=reason)
 
     def may_sell(self, position: Position) -> int:
         """Shares that an exit may ask for: what is held, and no more than the broker is known to have."""

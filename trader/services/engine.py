@@ -238,7 +238,7 @@ class Engine:
     async def _step(self, events: Sequence[Event], *, alone: bool = False) -> None:
         """Decide and commit. `alone`: it is one event of a batch that was refused, and is left out if it is guilty."""
         step = Step(Draft(self.book, self._ports.clock.now()))
-        self._spilling.into(step.draft, self.trading.unbooked(events))
+        self._spilling.into(step.draft, self.trading.unbooked(events) if self._spilling.waiting else None)
         due = self._is_due(step.draft, events)
         gathered = self._spilling.audible([*self._riding, *events])
         step.draft.commit.signals.extend(self._signals_riding)

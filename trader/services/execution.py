@@ -90,9 +90,9 @@ class Execution:
         self._failed_at.setdefault(order.ref, order.updated_at)
         self._failed_exits[order.symbol] = order.ref
 
-    def not_committed(self) -> None:
+    def not_happened(self) -> None:
         """What was paged and asked in a step that has not happened is paged and asked again."""
-        self.cancelling.not_committed()
+        self.cancelling.not_happened()
         self._overdue.clear()
 
     def doubt_unanswered(self, step: Step) -> None:

@@ -90,7 +90,7 @@ class ExitScanner:
             if why_not:
                 unarmed[position.symbol] = why_not
             else:
-                armed[position.symbol] = draft.may_sell(position) if draft.drift else position.quantity
+                armed[position.symbol] = draft.may_sell(position)
         for symbol, why_not in unarmed.items():
             self._complain(step, symbol, why_not)
         self._judge(step, Scan(draft.now, armed, unarmed), len(draft.positions))

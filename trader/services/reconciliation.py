@@ -86,8 +86,7 @@ class Reconciliation:
         )
 
     def _end(self, step: Step, symbol: str, why: str) -> None:
-        step.draft.reconciled(symbol)
-        step.draft.note(JournalType.DRIFT_ENDED, symbol, reason=why)
+        step.draft.reconciled(symbol, why)
         step.say(Level.WARNING, f"DRIFT ENDED {symbol}: {why} account={step.draft.account}")
 
     def happened(self) -> None:

@@ -259,4 +259,4 @@ class Trading:
         self.reconciliation.not_happened()
         self.exits.not_happened()
         self.day.forget()
-        self._execution.not_committed()
+        self._execution.not_happened()
