@@ -8,9 +8,12 @@ import json
 import os
 import signal
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from trader import __version__
+from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.same_file import is_at
 from trader.domain.errors import AlreadyRunning, BookUnwritable
 
@@ -71,6 +74,11 @@ class RunLock:
             self._path.unlink(missing_ok=True)
         self._handle.truncate(0)
         self._handle.close()
+
+
+def this_process(at: datetime) -> Holder:
+    """Who takes a lock here."""
+    return Holder(os.getpid(), __version__, code_fingerprint(), at.isoformat(timespec="seconds"))
 
 
 def _taken(path: Path, holder: Holder, way_out: str) -> TextIO:

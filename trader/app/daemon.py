@@ -19,16 +19,15 @@ from trader.adapters.control import ControlServer, socket_path
 from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.feeds.simulated import SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
-from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.logs import LoguruLog
-from trader.adapters.run_lock import Holder, RunLock
+from trader.adapters.run_lock import Holder, RunLock, this_process
 from trader.adapters.run_lock import lock_path as run_lock_path
 from trader.adapters.schedule import Schedule
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
-from trader.app.requests import Requests
+from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
 from trader.app.verifying import faults_of_the_book
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
@@ -40,7 +39,6 @@ from trader.domain.session import NEW_YORK
 from trader.services.recovery import recover
 
 _INQUIRE_S = 5
-_LONGEST_REASON = 200
 _TICK_S = 0.1
 _FLUSH_S = 1.0
 _WATCH_S = 1.0
@@ -70,7 +68,7 @@ async def run_daemon(settings: Settings) -> None:
     """Live one life, on settings whose paths are absolute. Raises TraderError for what ends it before its time."""
     parts = make_parts(settings)
     wall = SystemClock()
-    holder = Holder(os.getpid(), __version__, code_fingerprint(), wall.now().isoformat(timespec="seconds"))
+    holder = this_process(wall.now())
     async with AsyncExitStack() as stack:
         lock = RunLock.take(lock_path(settings), holder)
         stack.callback(lock.release)
@@ -278,7 +276,7 @@ class Daemon:
         """Every page and the whole chain, by `trader doctor --full`, beside the loop. What is damaged stops entries."""
         faults = await faults_of_the_book(self._settings)
         if faults:
-            reason = f"the book is damaged: {faults}"[:_LONGEST_REASON]
+            reason = f"the book is damaged: {faults}"[:LONGEST_REASON]
             self._log.error(f"VERIFIED and NOT SOUND: {faults}; entries are stopped")
             await self._machine.engine.command(Command(CommandName.HALT, "verification", reason))
         else:

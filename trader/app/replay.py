@@ -1,19 +1,16 @@
 """Replay: the daemon's own engine on historical bars, on a clock that steps from bar end to bar end."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from trader import __version__
 from trader.adapters.clock import SteppedClock, SystemClock
 from trader.adapters.feeds.files import read_tape
 from trader.adapters.feeds.tape import Tape
-from trader.adapters.fingerprint import code_fingerprint
-from trader.adapters.run_lock import Holder, RunLock, lock_path
+from trader.adapters.run_lock import RunLock, lock_path, this_process
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.settings import Settings
 from trader.app.summary import Course, Summary, summarise
@@ -80,7 +77,7 @@ def read_request(request: ReplayRequest, settings: Settings) -> Tape:
 
 def replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
     """Play a tape into a book of its own and sum it up. Raises AlreadyRunning while another replay writes that book."""
-    holder = Holder(os.getpid(), __version__, code_fingerprint(), SystemClock().now().isoformat(timespec="seconds"))
+    holder = this_process(SystemClock().now())
     lock = RunLock.take(lock_path(request.db, _KIND), holder, "Wait for its end, or name another book with --db")
     try:
         clear_replay_book(request.db)

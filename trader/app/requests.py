@@ -16,7 +16,7 @@ from trader.services.engine import Engine
 from trader.services.exit_scanner import Scan
 from trader.services.ports import Clock
 
-_LONGEST_REASON = 200
+LONGEST_REASON = 200
 _ABSURD = 1e9
 """Further from 0 than this is no probability that anybody meant, and perhaps no float."""
 
@@ -173,6 +173,6 @@ def _fill(values: Mapping[str, object], clock: Clock) -> Fill:
 
 def _text(request: Mapping[str, object], key: str) -> str:
     value = request.get(key)
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= _LONGEST_REASON:
-        raise BadRequest(f"{key} has to be a printable text of 1 to {_LONGEST_REASON} characters")
+    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_REASON:
+        raise BadRequest(f"{key} has to be a printable text of 1 to {LONGEST_REASON} characters")
     return value

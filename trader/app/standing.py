@@ -124,11 +124,11 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
     """Read everything else from the book."""
     account = settings.account.name
     money = book.execute("SELECT * FROM account WHERE account = ?", (account,)).fetchone()
-    market = _market(book, settings, daemon)
+    market, stamp = _market(book, settings, daemon), _stamp(book, settings)
     equity = float(money["equity"])
     standing = Standing(
         daemon=daemon,
-        book=_stamp(book, settings),
+        book=stamp,
         account=account,
         halts=[read_halt(tuple(row)) for row in book.execute(QUERIES["halts"], (account,))],
         market=market,
@@ -144,7 +144,7 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
             f"state IN {LIVE_STATES}",
             account,
         ),
-        exits=read_armed_exits(book, account, daemon) if _is_traded(book) else None,
+        exits=read_armed_exits(book, account, daemon) if stamp["kind"] != "replay" else None,
         code_on_disk=code_fingerprint(),
     )
     standing.warnings.extend(_warnings(standing, settings))
@@ -158,11 +158,6 @@ def _rows(book: sqlite3.Connection, query: str, condition: str, account: str) ->
 def _stamp(book: sqlite3.Connection, settings: Settings) -> dict[str, object]:
     row = book.execute("SELECT kind, epoch, seed FROM book_stamp").fetchone()
     return {"path": str(settings.book.db), **(dict(row) if row is not None else {"kind": "unstamped"})}
-
-
-def _is_traded(book: sqlite3.Connection) -> bool:
-    row = book.execute("SELECT kind FROM book_stamp").fetchone()
-    return row is None or row["kind"] != "replay"
 
 
 def valued_positions(book: sqlite3.Connection, account: str, *, flat_too: bool = False) -> sqlite3.Cursor:

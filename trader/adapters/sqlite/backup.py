@@ -94,7 +94,10 @@ def _stamp(path: Path) -> tuple[object, ...]:
             row = book.execute(QUERIES["stamp"]).fetchone()
     except sqlite3.Error:
         return (path.name,)  # it cannot be read, and so it is nobody's to remove
-    if row is None:
-        return ()
-    kind, book_id, _, seed, created_us = row
-    return kind, book_id, seed, created_us
+    return identity(row) if row is not None else ()
+
+
+def identity(stamp: tuple[object, ...]) -> tuple[object, ...]:
+    """What tells a book from all others, whatever its epoch."""
+    kind, name, _, seed, created_us = stamp
+    return kind, name, seed, created_us

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from trader.adapters.sqlite.backup import identity
 from trader.adapters.sqlite.database import connect
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us
@@ -39,12 +40,6 @@ def examined(copy: Path, called: Path) -> Backup:
     if stamp is None or not events:
         raise BookBroken(f"{called} is of a book that was never started: there is nothing to restore in it")
     return Backup(identity(stamp), stamp[2], events, from_us(newest_us))
-
-
-def identity(stamp: tuple[object, ...]) -> tuple[object, ...]:
-    """What tells a book from all others, whatever its epoch."""
-    kind, name, _, seed, created_us = stamp
-    return kind, name, seed, created_us
 
 
 def _faults(book: sqlite3.Connection) -> list[str]:

@@ -92,6 +92,12 @@ class Event(NamedTuple):
 BEGINNING = Head(0, GENESIS)
 
 
+def command_entry(at: datetime, name: str, operator: str, reason: str, answer: str) -> JournalEntry:
+    """The journal's word of something done to the whole book while no daemon ran."""
+    data = {"name": name, "operator": operator, "reason": reason, "scope": "all", "target": "", "answer": answer}
+    return JournalEntry(JournalType.COMMAND, at, "", data)
+
+
 def last_seal(connection: sqlite3.Connection, account: str) -> Head:
     """The newest event that ended a session or a run: what came before it was looked at while it was written.
 

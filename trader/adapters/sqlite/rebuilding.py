@@ -10,6 +10,7 @@ before the commit.
 import sqlite3
 
 from trader.adapters.sqlite.folding import Folded, fold
+from trader.adapters.sqlite.journal import command_entry
 from trader.adapters.sqlite.projections import (
     ACCOUNT,
     DRIFT,
@@ -29,7 +30,6 @@ from trader.adapters.sqlite.rows import Row, event_text, from_us, to_us
 from trader.adapters.sqlite.soundness import GUARDS, lost_parts, schema_parts
 from trader.adapters.sqlite.transaction import Head, link
 from trader.domain.errors import BookBroken
-from trader.domain.events import JournalEntry, JournalType
 
 _BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS, DRIFT)
 
@@ -134,15 +134,8 @@ def _mend_account(connection: sqlite3.Connection, both: Sides, folded: Folded) -
 def _note(connection: sqlite3.Connection, account: str, operator: str, rows: int) -> None:
     """A word in the journal, at the time of its newest event: the market goes on from there."""
     head, at_us = _head(connection, account)
-    data = {
-        "name": "rebuild",
-        "operator": operator,
-        "reason": "the tables differed from the journal",
-        "scope": "all",
-        "target": "",
-        "answer": f"{rows} rows and guards mended",
-    }
-    entry = JournalEntry(JournalType.COMMAND, from_us(at_us), "", data)
+    why, answer = "the tables differed from the journal", f"{rows} rows and guards mended"
+    entry = command_entry(from_us(at_us), "rebuild", operator, why, answer)
     text = event_text(entry)
     new = link(head, account, entry, text)
     row = (account, new.seq, entry.type, entry.symbol, to_us(entry.at), text, new.hash)

@@ -22,9 +22,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from trader.adapters.durable import sync_file, sync_folder
-from trader.adapters.sqlite.backup import copy_checked
-from trader.adapters.sqlite.database import connect, is_damage
-from trader.adapters.sqlite.examining import Backup, examined, identity
+from trader.adapters.sqlite.backup import copy_checked, identity
+from trader.adapters.sqlite.database import connect, is_busy, is_damage
+from trader.adapters.sqlite.examining import Backup, examined
+from trader.adapters.sqlite.journal import command_entry
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us, read_halt
 from trader.adapters.sqlite.transaction import write
@@ -157,7 +158,7 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _not_replaced(path: Path, error: sqlite3.Error) -> BookBroken | BookUnwritable:
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if is_busy(error):
         return BookUnwritable(
             f"somebody has {path} open ({error}): stop every trader and close every sqlite3 on it; nothing was restored"
         )
@@ -191,9 +192,8 @@ def _commit(
 ) -> Commit:
     """What the journal is told, at the time of its newest event: the market goes on from there."""
     reason = f"restored from {source}: what has happened since is not in this book"
-    command = {"name": "restore", "operator": operator, "reason": reason, "scope": "all", "target": ""}
     commit = Commit(account, at, cash_micros, cash_micros)
-    commit.journal.append(JournalEntry(JournalType.COMMAND, at, "", {**command, "answer": f"epoch {epoch} begins"}))
+    commit.journal.append(command_entry(at, "restore", operator, reason, f"epoch {epoch} begins"))
     halts = [read_halt(row) for row in copy.execute(QUERIES["halts"], (account,))]
     if "all" not in {halt.key for halt in halts}:
         halt = Halt("all", "", f"{reason}; compare it with the broker", at)

@@ -1,13 +1,12 @@
 """`trader rebuild`: whether the book equals its journal, and how to make it so again."""
 
-import getpass
-import os
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trader.app.cli.asking import operator_name
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, check_place, settings_for
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
 from trader.domain.errors import BookBroken, ConfigurationError
@@ -53,25 +52,22 @@ def _compare(settings: "Settings") -> "Comparison":
 
 def _apply(settings: "Settings") -> None:
     """Mend the book, alone with it: the run lock is held as a daemon would hold it. Raises AlreadyRunning."""
-    from trader import __version__
     from trader.adapters.clock import SystemClock
-    from trader.adapters.fingerprint import code_fingerprint
-    from trader.adapters.run_lock import Holder, RunLock
+    from trader.adapters.run_lock import RunLock, this_process
     from trader.adapters.sqlite.backup import backup
     from trader.adapters.sqlite.database import connect
     from trader.adapters.sqlite.rebuilding import rebuild
     from trader.app.daemon import lock_path
 
     now, place = SystemClock().now(), settings.book
-    holder = Holder(os.getpid(), __version__, code_fingerprint(), now.isoformat(timespec="seconds"))
-    lock = RunLock.take(lock_path(settings), holder)
+    lock = RunLock.take(lock_path(settings), this_process(now))
     try:
         before = _compare(settings)
         if before.journal_findings or not before.findings:
             return
         complain(f"backup: {backup(place.db, place.backups, now, place.backups_kept)}")
         with closing(connect(place.db)) as connection:
-            mended = rebuild(connection, settings.account.name, getpass.getuser())
+            mended = rebuild(connection, settings.account.name, operator_name())
         complain(f"{mended} rows and guards were mended")
     except sqlite3.Error as error:
         raise BookBroken(f"{place.db} cannot be mended ({error}); nothing was changed") from error

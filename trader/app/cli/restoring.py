@@ -1,6 +1,5 @@
 """`trader restore`: a backup put in the place of the book."""
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,13 +53,9 @@ def restore_command(
 
 def _hold_run_locks(settings: "Settings", stack: ExitStack) -> None:
     """Of every account that ever ran on this book, as their daemons would hold them. Raises AlreadyRunning."""
-    from trader import __version__
     from trader.adapters.clock import SystemClock
-    from trader.adapters.fingerprint import code_fingerprint
-    from trader.adapters.run_lock import Holder, RunLock, lock_path
+    from trader.adapters.run_lock import RunLock, lock_path, this_process
 
-    db = settings.book.db.resolve()
-    now = SystemClock().now().isoformat(timespec="seconds")
-    holder = Holder(os.getpid(), __version__, code_fingerprint(), now)
+    db, holder = settings.book.db.resolve(), this_process(SystemClock().now())
     for path in sorted({lock_path(db, settings.account.name), *db.parent.glob(f"{db.name}.*.lock")}):
         stack.callback(RunLock.take(path, holder, "Stop it first: `trader stop`").release)
