@@ -50,8 +50,13 @@ def run_nautilus(folder: Path, *options: str) -> Run:
 
 
 def _run(python: Path, script: str, folder: Path, *options: str) -> Run:
+    """Run one side as it is installed: with its byte code kept, whatever this shell says of that."""
     command = [str(python), str(_HERE / script), str(folder), *options]
-    plain = {name: value for name, value in os.environ.items() if not name.startswith("TRADER_")}
+    plain = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("TRADER_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=SCRATCH, env=plain)
     if done.returncode:
         raise SystemExit(f"{script} failed:\n{done.stderr[-2000:]}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -157,6 +158,7 @@ def new_york_day(day: date) -> tuple[datetime, datetime]:
     return begins.astimezone(UTC), ends.astimezone(UTC)
 
 
+@lru_cache(maxsize=256)
 def microseconds(at: datetime) -> int:
     """Microseconds since 1970 UTC of an aware datetime, exactly: how times are stored."""
     return (at - _EPOCH) // _MICROSECOND

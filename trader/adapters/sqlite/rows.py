@@ -4,7 +4,6 @@ An enum that is a text is made a plain one here: sqlite3 looks for an adapter of
 """
 
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 
 import orjson
 
@@ -25,11 +24,8 @@ LIVE_STATES = f"({', '.join(repr(state.value) for state in sorted(LIVE))})"
 _NO_PLAN = (None, None, None, None)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-@lru_cache(maxsize=256)
-def to_us(at: datetime) -> int:
-    """Microseconds since 1970 of an aware datetime, exactly."""
-    return microseconds(at)
+to_us = microseconds
+"""How a time is stored."""
 
 
 def from_us(at_us: int) -> datetime:
