@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -354,9 +355,8 @@ class Market:
         writer: Writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
         self.book = await open_book(writer, self.path, settings, "replay", self.clock.now())
         self.spill = SpillFile(self.path.with_name(f"{self.path.name}.exits"))
-        machine = await make_machine(
-            self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, script=self._treat
-        )
+        make_broker = partial(PaperBroker, script=self._treat)
+        machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, make_broker)
         self.engine, self.broker = machine.engine, machine.broker
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions

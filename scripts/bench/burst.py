@@ -25,6 +25,7 @@ from figures import SCRATCH, Figure, show
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.logs import LoguruLog, close_log, open_log
+from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.replay import NoSpill
@@ -95,8 +96,9 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
         book = await open_book(writer, folder / "book.db", settings, "simulated", _NOON)
         stack.push_async_callback(book.store.close)
         recorder = SqliteRecorder(book.writer, settings.account.name)
-        machine = await make_machine(make_parts(settings), book, clock, LoguruLog(clock), recorder, NoSpill())
-        await recover(machine.engine, machine.broker, LoguruLog(clock))
+        parts, log = make_parts(settings), LoguruLog(clock)
+        machine = await make_machine(parts, book, clock, log, recorder, NoSpill(), PaperBroker)
+        await recover(machine.engine, machine.broker, log)
         running = asyncio.create_task(machine.engine.run())
         flushing = asyncio.create_task(_flush(recorder))
         seen, decisions = await _see_through(machine, clock, signals, symbols)
@@ -112,7 +114,7 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
 
 
 async def _see_through(
-    machine: Machine, clock: SteppedClock, signals: Sequence[Signal], symbols: Sequence[str]
+    machine: Machine[PaperBroker], clock: SteppedClock, signals: Sequence[Signal], symbols: Sequence[str]
 ) -> tuple[dict[str, float], list[Decision]]:
     engine, gate, probe = machine.engine, asyncio.Event(), Probe()
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from process_figures import peak_resident_mb, resident_mb, seconds_since_start
 
 from trader.adapters.clock import SteppedClock
+from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.replay import NoInputs, NoSpill, ReplayRequest, override, read_request, replay
 from trader.app.settings import Settings, load_settings
@@ -49,7 +50,7 @@ async def _stand(settings: Settings, folder: Path) -> None:
     clock = SteppedClock(_NOON)
     db = folder / "start.db"
     book = await open_book(InlineWriter(connect(db)), db, settings, "replay", clock.now())
-    await make_machine(parts, book, clock, Complaints(), NoInputs(), NoSpill(), lambda _: None)
+    await make_machine(parts, book, clock, Complaints(), NoInputs(), NoSpill(), PaperBroker, lambda _: None)
     await book.store.close()
 
 

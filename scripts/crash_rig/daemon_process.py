@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,12 +24,15 @@ from crash_rig.remote_broker import RemotePaperBroker
 from trader.adapters.clock import SteppedClock
 from trader.adapters.control import DaemonDown, NoAnswer, ask, socket_path
 from trader.adapters.logs import open_log
-from trader.app import daemon, wiring
+from trader.app import daemon
 from trader.app.daemon import Daemon, run_daemon
+from trader.app.host import ThisMachine
 from trader.app.settings import Settings
+from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
-from trader.domain.rules import Rules
+from trader.domain.rules import Costs, Rules
 from trader.services.engine import Engine
+from trader.services.ports import Clock
 
 BORN = datetime(2001, 1, 2, 12, tzinfo=UTC)
 """When every book is made. Early: the embedded market grows its levels from the year 2000 on, at each start."""
@@ -87,9 +90,9 @@ def be_the_daemon(settings: Settings, address: Path, plan: Plan, plant: Callable
     """Live. Does not return."""
     code = 1
     try:
-        _prepare(settings, address, plan, rig)
+        _prepare(settings, plan, rig)
         plant()
-        asyncio.run(run_daemon(settings))
+        asyncio.run(run_daemon(settings, RiggedMachine(address)))
         code = 0
     except BaseException:  # noqa: BLE001  (the process's edge: the rig reads it there)
         with settings.log.file.open("a", encoding="utf-8") as log:
@@ -98,11 +101,27 @@ def be_the_daemon(settings: Settings, address: Path, plan: Plan, plant: Callable
         os._exit(code)
 
 
-def _prepare(settings: Settings, address: Path, plan: Plan, rig: Connection) -> None:
+class RiggedMachine(ThisMachine):
+    """This machine, long ago, with the rig's broker."""
+
+    def __init__(self, address: Path) -> None:
+        super().__init__()
+        self._address = address
+
+    @property
+    def clock(self) -> Clock:
+        """It stands."""
+        return SteppedClock(BORN)
+
+    def broker(
+        self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]
+    ) -> RemotePaperBroker:
+        """It has costs of its own, and knows better what is held."""
+        return RemotePaperBroker(emit, self._address)
+
+
+def _prepare(settings: Settings, plan: Plan, rig: Connection) -> None:
     open_log(settings.log.file, settings.log.level, settings.log.rotation, settings.log.retention, on_terminal=False)
-    RemotePaperBroker.address = address
-    _put(wiring, "PaperBroker", RemotePaperBroker)
-    _put(daemon, "SystemClock", lambda: SteppedClock(BORN))
     for name, seconds in _QUICK_S.items():
         _put(daemon, name, seconds)
     _trail_stops()

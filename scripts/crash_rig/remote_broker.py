@@ -1,34 +1,23 @@
-"""The paper broker as the daemon sees it when the broker is another process: the same constructor, the same methods."""
+"""The broker as the daemon sees it when it is another process: the paper broker's methods."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Client
 from pathlib import Path
-from typing import ClassVar
 
 from crash_rig.messages import Answer, Ask, Cancel, Match, Matched, Place, Report, ToDaemon
 from trader.domain.events import BrokerEvent, Evidence
 from trader.domain.market import BarTime
 from trader.domain.order import Order
-from trader.domain.rules import Costs
 
 
 class RemotePaperBroker:
     """Sends what it is told; everything the broker says comes in on the loop."""
 
-    address: ClassVar[Path]
-    """Where the broker listens."""
-
-    def __init__(
-        self,
-        emit: Callable[[BrokerEvent], None],
-        costs: Costs,
-        positions: Mapping[str, int] | None = None,
-        script: object = None,
-    ) -> None:
-        del costs, positions, script  # the broker has its own, and knows better
+    def __init__(self, emit: Callable[[BrokerEvent], None], address: Path) -> None:
+        """Connect to the address where the broker listens."""
         self._emit = emit
-        self._connection = Client(str(self.address), family="AF_UNIX")
+        self._connection = Client(str(address), family="AF_UNIX")
         self._answers: dict[int, asyncio.Future[Evidence]] = {}
         self._asked = 0
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read)

@@ -8,34 +8,34 @@ Stop    SIGTERM, SIGINT or `trader stop`: no more bars, finish the step, journal
 import asyncio
 import os
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from trader import __version__
-from trader.adapters.clock import SystemClock
-from trader.adapters.control import ControlServer, socket_path
+from trader.adapters.control import socket_path
 from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.feeds.simulated import SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
-from trader.adapters.logs import LoguruLog
-from trader.adapters.run_lock import Holder, RunLock, this_process
+from trader.adapters.run_lock import Holder, RunLock
 from trader.adapters.run_lock import lock_path as run_lock_path
 from trader.adapters.schedule import Schedule
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
-from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
+from trader.app.host import EmbeddedBroker, Host, ThisMachine
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
-from trader.app.verifying import faults_of_the_book
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, TraderError
 from trader.domain.events import Command, CommandName, JournalType, Tick
 from trader.domain.money import usd
 from trader.domain.session import NEW_YORK
+from trader.services.engine import Engine
+from trader.services.ports import Log
 from trader.services.recovery import recover
 
 _INQUIRE_S = 5
@@ -64,24 +64,30 @@ class Stopping:
             self.event.set()
 
 
-async def run_daemon(settings: Settings) -> None:
+async def run_daemon(settings: Settings, host: Host | None = None) -> None:
     """Live one life, on settings whose paths are absolute. Raises TraderError for what ends it before its time."""
+    async with a_daemon(settings, host or ThisMachine()) as daemon:
+        await daemon.recover()
+        await daemon.run()
+
+
+@asynccontextmanager
+async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
+    """A daemon on an open book, not recovered yet; everything is closed in order when the block is left."""
     parts = make_parts(settings)
-    wall = SystemClock()
-    holder = this_process(wall.now())
+    holder = host.holder()
     async with AsyncExitStack() as stack:
         lock = RunLock.take(lock_path(settings), holder)
         stack.callback(lock.release)
-        writer = await ThreadWriter.open(settings.book.db)
-        book = await open_book(writer, settings.book.db, settings, settings.mode, wall.now())
+        writer = await host.open_writer(settings.book.db)
+        book = await open_book(writer, settings.book.db, settings, settings.mode, host.clock.now())
         stack.push_async_callback(book.store.close)
         await book.store.check_newest_events()
         spill = SpillFile(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
-        daemon = await Daemon.prepare(settings, parts, book, holder, lock, spill)
+        daemon = await Daemon.prepare(settings, host, parts, book, holder, lock, spill)
         stack.push_async_callback(daemon.close)
-        await daemon.recover()
-        await daemon.run()
+        yield daemon
 
 
 class Daemon:
@@ -90,16 +96,19 @@ class Daemon:
     def __init__(
         self,
         settings: Settings,
+        host: Host,
         parts: Parts,
         book: OpenBook,
         holder: Holder,
         lock: RunLock,
         market: SimulatedMarket,
         feed: SimulatedFeed,
+        log: Log,
         recorder: SqliteRecorder,
-        machine: Machine,
+        machine: Machine[EmbeddedBroker],
     ) -> None:
         self._settings = settings
+        self._host = host
         self._parts = parts
         self._book = book
         self._holder = holder
@@ -109,24 +118,37 @@ class Daemon:
         self._feed = feed
         self._recorder = recorder
         self._machine = machine
-        self._log = LoguruLog(feed)
+        self._log = log
         self._stopping = Stopping(asyncio.Event())
         self._schedule = Schedule(self._log)
         requests = Requests(machine.engine, feed, holder, settings.book.halt_file, self._stopping.ask)
-        self._control = ControlServer(socket_path(settings.book.db, settings.account.name), requests.answer)
+        self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
 
     @classmethod
     async def prepare(
-        cls, settings: Settings, parts: Parts, book: OpenBook, holder: Holder, lock: RunLock, spill: SpillFile
+        cls,
+        settings: Settings,
+        host: Host,
+        parts: Parts,
+        book: OpenBook,
+        holder: Holder,
+        lock: RunLock,
+        spill: SpillFile,
     ) -> "Daemon":
         """Put the machine together; the market goes on where the book ends."""
         account = settings.account.name
         market = SimulatedMarket(book.stamp.seed, parts.calendar)
         starts_at = await book.store.newest_event_at(account) or _first_open(parts, book.stamp.created_at)
-        feed = SimulatedFeed(market, parts.calendar, starts_at, settings.feed.speed)
+        feed = host.feed(market, parts.calendar, starts_at, settings.feed.speed)
+        log = host.log(feed)
         recorder = SqliteRecorder(book.writer, account)
-        machine = await make_machine(parts, book, feed, LoguruLog(feed), recorder, spill)
-        return cls(settings, parts, book, holder, lock, market, feed, recorder, machine)
+        machine = await make_machine(parts, book, feed, log, recorder, spill, host.broker)
+        return cls(settings, host, parts, book, holder, lock, market, feed, log, recorder, machine)
+
+    @property
+    def engine(self) -> Engine:
+        """What trades."""
+        return self._machine.engine
 
     async def recover(self) -> None:
         """Say who we are, settle what was left, warm the strategy up."""
@@ -239,7 +261,7 @@ class Daemon:
 
     async def _follow(self, inbox: InboxFile | None) -> None:
         if inbox is not None:
-            await inbox.run(self._machine.engine.inbox.put)
+            await inbox.run(self._machine.engine.inbox.put, self._host.aside)
 
     async def _keep_lock_and_socket(self) -> None:
         """Somebody may remove our files. What is ours is made again; a lock that another has is his: we stop."""
@@ -267,14 +289,13 @@ class Daemon:
         )
 
     async def _backup(self) -> None:
-        settings = self._settings
-        at = SystemClock().now()
-        copy = await asyncio.to_thread(backup, settings.book.db, settings.book.backups, at, settings.book.backups_kept)
+        book = self._settings.book
+        copy = await self._host.aside(backup, book.db, book.backups, self._host.clock.now(), book.backups_kept)
         self._log.info(f"BACKUP {copy}")
 
     async def _verify(self) -> None:
         """Every page and the whole chain, by `trader doctor --full`, beside the loop. What is damaged stops entries."""
-        faults = await faults_of_the_book(self._settings)
+        faults = await self._host.verify(self._settings)
         if faults:
             reason = f"the book is damaged: {faults}"[:LONGEST_REASON]
             self._log.error(f"VERIFIED and NOT SOUND: {faults}; entries are stopped")

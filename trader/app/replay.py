@@ -10,6 +10,7 @@ from pathlib import Path
 from trader.adapters.clock import SteppedClock, SystemClock
 from trader.adapters.feeds.files import read_tape
 from trader.adapters.feeds.tape import Tape
+from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.run_lock import RunLock, lock_path, this_process
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.settings import Settings
@@ -93,7 +94,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
     book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, clock.now())
     try:
         machine = await make_machine(
-            parts, book, clock, log, NoInputs(), NoSpill(), reported.append, marks_every=_NOBODY_READS
+            parts, book, clock, log, NoInputs(), NoSpill(), PaperBroker, reported.append, _NOBODY_READS
         )
         engine, broker = machine.engine, machine.broker
         parts.strategies.start(parts.families.drivers(tape.symbols))

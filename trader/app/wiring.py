@@ -1,12 +1,12 @@
 """The only place that names concrete classes: an engine from settings, for a replay and for the daemon alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from trader.adapters.calendar import load_calendar
-from trader.adapters.paper.broker import PaperBroker, Script, Treatment
 from trader.adapters.sqlite.database import Writer
 from trader.adapters.sqlite.store import SqliteStore, Stamp
 from trader.app.settings import Settings
@@ -14,11 +14,12 @@ from trader.app.strategies import load_strategy
 from trader.domain.events import BrokerEvent
 from trader.domain.family import Families
 from trader.domain.money import micros
+from trader.domain.rules import Costs
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
-from trader.services.ports import Clock, History, Log, Recorder, Spill
+from trader.services.ports import Broker, Clock, History, Log, Recorder, Spill
 from trader.services.recent import REMEMBERED
 from trader.services.strategy_host import StrategyHost
 
@@ -71,12 +72,15 @@ async def open_book(writer: Writer, path: Path, settings: Settings, kind: str, a
     return OpenBook(store=store, writer=writer, stamp=stamp, journal_is_empty=journal_is_empty)
 
 
+_Broker = TypeVar("_Broker", bound=Broker)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """An engine and its paper broker."""
+class Machine(Generic[_Broker]):
+    """An engine and its broker."""
 
     engine: Engine
-    broker: PaperBroker
+    broker: _Broker
     history: History
 
 
@@ -87,21 +91,17 @@ async def make_machine(
     log: Log,
     recorder: Recorder,
     spill: Spill,
+    make_broker: Callable[[Callable[[BrokerEvent], None], Costs, Mapping[str, int]], _Broker],
     emit: Callable[[BrokerEvent], None] | None = None,
-    script: Script = lambda _: Treatment(),
     marks_every: timedelta = timedelta(minutes=1),
-) -> Machine:
+) -> Machine[_Broker]:
     """Read the book and put an engine on it; broker events go to `emit`, else to the engine's inbox."""
     account = parts.settings.account.name
     state = await book.store.load(account)
     history = await book.store.history(account, clock.now() - REMEMBERED)
     inbox = Inbox()
-    broker = PaperBroker(
-        emit or inbox.post,
-        parts.chain.costs,
-        {position.symbol: position.quantity for position in state.positions.values()},
-        script,
-    )
+    held = {position.symbol: position.quantity for position in state.positions.values()}
+    broker = make_broker(emit or inbox.post, parts.chain.costs, held)
     ports = Ports(store=book.store, broker=broker, clock=clock, log=log, recorder=recorder, spill=spill)
     engine = Engine(state, history, ports, parts.chain, parts.calendar, parts.strategies, inbox, marks_every)
     return Machine(engine=engine, broker=broker, history=history)

@@ -20,6 +20,7 @@ from trader.adapters.feeds.inbox_lines import read_line
 from trader.domain.events import BadLine, InboxOffset, SignalReceived
 
 Publish = Callable[[SignalReceived | BadLine], Awaitable[None]]
+Aside = Callable[[Callable[[], "list[SignalReceived | BadLine]"]], Awaitable["list[SignalReceived | BadLine]"]]
 Say = Callable[[str], None]
 
 _AT_ONCE = 1_000_000
@@ -62,10 +63,10 @@ class InboxFile:
             except OSError:
                 self._backlog_ends = 0
 
-    async def run(self, publish: Publish, every_s: float = 0.2) -> None:
-        """Follow the file for ever. A file that is not there yet is waited for."""
+    async def run(self, publish: Publish, aside: Aside = asyncio.to_thread, every_s: float = 0.2) -> None:
+        """Follow the file for ever, reading it `aside`. A file that is not there yet is waited for."""
         while True:
-            for event in await asyncio.to_thread(self.read):
+            for event in await aside(self.read):
                 await publish(event)
             await asyncio.sleep(every_s)
 

@@ -1,0 +1,139 @@
+"""The machine that a daemon runs on: one seam for each thing that would make two runs of it differ.
+
+The wall's time, the writer of the book, threads and processes, the door for commands, the log, the market and the
+broker. Everything else of the daemon is decided by what comes in by these. Who simulates hands in a machine of his own.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+from trader.adapters.clock import SystemClock
+from trader.adapters.control import ControlServer, Handler
+from trader.adapters.feeds.simulated import SimulatedFeed
+from trader.adapters.feeds.simulated_market import SimulatedMarket
+from trader.adapters.logs import LoguruLog
+from trader.adapters.paper.broker import PaperBroker
+from trader.adapters.run_lock import Holder, this_process
+from trader.adapters.sqlite.database import ThreadWriter, Writer
+from trader.app.settings import Settings
+from trader.app.verifying import faults_of_the_book
+from trader.domain.events import BrokerEvent
+from trader.domain.market import BarTime
+from trader.domain.rules import Costs
+from trader.domain.session import Calendar
+from trader.services.ports import Broker, Clock, Log
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+class EmbeddedBroker(Broker, Protocol):
+    """A broker that fills at the opens of the embedded market's bars."""
+
+    def match(self, bar_time: BarTime) -> None:
+        """Fill what the opens of these bars fill."""
+        ...
+
+
+class Door(Protocol):
+    """Where an operator's commands come in."""
+
+    async def start(self) -> None:
+        """Listen. Raises BookUnwritable."""
+        ...
+
+    async def keep(self) -> bool:
+        """Listen anew when the door was removed. True when it had to be. Raises BookUnwritable."""
+        ...
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        ...
+
+
+class Host(Protocol):
+    """What a daemon takes from its machine."""
+
+    @property
+    def clock(self) -> Clock:
+        """The wall's time, for what is said of the run itself; trading goes by the market's."""
+        ...
+
+    def holder(self) -> Holder:
+        """Who runs: the process and its code."""
+        ...
+
+    def log(self, clock: Clock) -> Log:
+        """The log, with the time of this clock in each line."""
+        ...
+
+    def feed(self, market: SimulatedMarket, calendar: Calendar, starts_at: datetime, speed: float) -> SimulatedFeed:
+        """The market's bars and its clock."""
+        ...
+
+    def broker(self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]) -> EmbeddedBroker:
+        """A connection to the broker; what it has to say goes to `emit`."""
+        ...
+
+    def door(self, path: Path, handler: Handler) -> Door:
+        """The door at a path, not open yet."""
+        ...
+
+    async def open_writer(self, path: Path) -> Writer:
+        """Open an existing or new book for writing. Raises BookError."""
+        ...
+
+    async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        """Do what takes its time beside the loop. Raises what the job raises."""
+        ...
+
+    async def verify(self, settings: Settings) -> str:
+        """Look through the whole book beside the loop; gives its faults, in words. Raises BookError."""
+        ...
+
+
+class ThisMachine:
+    """The host as it is."""
+
+    def __init__(self) -> None:
+        self._clock = SystemClock()
+
+    @property
+    def clock(self) -> Clock:
+        """The system's clock."""
+        return self._clock
+
+    def holder(self) -> Holder:
+        """This process."""
+        return this_process(self._clock.now())
+
+    def log(self, clock: Clock) -> Log:
+        """The log file, written by a thread of its own."""
+        return LoguruLog(clock)
+
+    def feed(self, market: SimulatedMarket, calendar: Calendar, starts_at: datetime, speed: float) -> SimulatedFeed:
+        """The embedded market."""
+        return SimulatedFeed(market, calendar, starts_at, speed)
+
+    def broker(self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]) -> EmbeddedBroker:
+        """The paper broker, which holds what the book holds."""
+        return PaperBroker(emit, costs, positions)
+
+    def door(self, path: Path, handler: Handler) -> Door:
+        """A socket beside the book."""
+        return ControlServer(path, handler)
+
+    async def open_writer(self, path: Path) -> Writer:
+        """A connection with a thread of its own."""
+        return await ThreadWriter.open(path)
+
+    async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
+        """In a thread."""
+        return await asyncio.to_thread(job, *given, **named)
+
+    async def verify(self, settings: Settings) -> str:
+        """By `trader doctor --full`, in a process of its own."""
+        return await faults_of_the_book(settings)
