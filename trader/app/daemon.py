@@ -83,7 +83,7 @@ async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
         book = await open_book(writer, settings.book.db, settings, settings.mode, host.clock.now())
         stack.push_async_callback(book.store.close)
         await book.store.check_newest_events()
-        spill = SpillFile(spill_path(settings.book.db, settings.account.name))
+        spill = host.open_spill(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
         daemon = await Daemon.prepare(settings, host, parts, book, holder, lock, spill)
         stack.push_async_callback(daemon.close)

@@ -1,6 +1,6 @@
 """The machine that a daemon runs on: one seam for each thing that would make two runs of it differ.
 
-The wall's time, the writer of the book, threads and processes, the door for commands, the log, the market and the
+The wall's time, the files that are written, threads and processes, the door for commands, the log, the market and the
 broker. Everything else of the daemon is decided by what comes in by these. Who simulates hands in a machine of his own.
 """
 
@@ -17,6 +17,7 @@ from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.logs import LoguruLog
 from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.run_lock import Holder, this_process
+from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.database import ThreadWriter, Writer
 from trader.app.settings import Settings
 from trader.app.verifying import faults_of_the_book
@@ -86,6 +87,10 @@ class Host(Protocol):
         """Open an existing or new book for writing. Raises BookError."""
         ...
 
+    def open_spill(self, path: Path) -> SpillFile:
+        """Open the file for exits that the book cannot take. Raises BookUnwritable."""
+        ...
+
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
         """Do what takes its time beside the loop. Raises what the job raises."""
         ...
@@ -129,6 +134,10 @@ class ThisMachine:
     async def open_writer(self, path: Path) -> Writer:
         """A connection with a thread of its own."""
         return await ThreadWriter.open(path)
+
+    def open_spill(self, path: Path) -> SpillFile:
+        """A file beside the book."""
+        return SpillFile(path)
 
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
         """In a thread."""

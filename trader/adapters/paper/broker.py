@@ -114,6 +114,12 @@ class PaperBroker:
         del self._working[order_ref]
         self._emit(OrderCancelled(order_ref, "cancelled as asked"))
 
+    def expire(self) -> None:
+        """The session is over: orders are for the day, and end with it."""
+        for order_ref in list(self._working):
+            del self._working[order_ref]
+            self._emit(OrderCancelled(order_ref, "the session is over"))
+
     def match(self, bar_time: BarTime) -> None:
         """Fill what the opens of these bars fill."""
         if not self._working:

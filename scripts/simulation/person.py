@@ -1,0 +1,107 @@
+"""The operator: gives commands at bad moments, and puts right what only a person may."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from simulation.faults import Fault, Faults
+from simulation.host import InnerDoor
+from simulation.venue import Venue
+from trader.adapters.control import Answer
+from trader.domain.errors import TraderError
+from trader.domain.order import OrderState
+from trader.services.engine import Engine
+
+_LOOKS_EVERY_S = 0.7
+_PATIENCE_S = 8.0
+"""So long a halt stands before somebody has looked, and resumes."""
+_WORDS = {"operator": "simulated", "reason": "the simulation wants it"}
+_BAD_LINES = (
+    "not json",
+    '{"symbol": "QQQ"}',
+    '{"symbol": "QQQ", "probability": "high"}',
+    "[]",
+    '{"probability": 1e999}',
+)
+
+
+class Person:
+    """In front of one life."""
+
+    def __init__(self, faults: Faults, venue: Venue, engine: Engine, door: InnerDoor, inbox: Path, halt: Path) -> None:
+        self.acknowledged: list[Answer] = []
+        self._faults = faults
+        self._venue = venue
+        self._engine = engine
+        self._door = door
+        self._inbox = inbox
+        self._halt = halt
+        self._since_s: dict[str, float] = {}
+
+    async def watch(self) -> None:
+        """Look at it again and again, for as long as it lives."""
+        while True:
+            await asyncio.sleep(_LOOKS_EVERY_S)
+            if self._door.is_open:
+                await self._meddle()
+                await self._repair()
+
+    async def _meddle(self) -> None:
+        strikes, chance = self._faults.strikes, self._faults.chance
+        if strikes(Fault.OPERATOR_HALTS, 0.004):
+            await self.ask("halt")
+        if strikes(Fault.OPERATOR_FLATTENS, 0.004):
+            await self.ask("flatten")
+        if strikes(Fault.OPERATOR_ADJUSTS, 0.004):
+            await self.ask("adjust", amount_micros=chance(Fault.OPERATOR_ADJUSTS).randint(-2_000_000, 5_000_000))
+        if strikes(Fault.SIGNAL_FROM_OUTSIDE, 0.01):
+            symbol = chance(Fault.SIGNAL_FROM_OUTSIDE).choice(("QQQ", "JPM", "SQQQ", "NOSUCH"))
+            await self.ask("signal", symbol=symbol, probability=chance(Fault.SIGNAL_FROM_OUTSIDE).choice((0.05, 0.95)))
+        if strikes(Fault.BAD_LINE, 0.01):
+            self._write(chance(Fault.BAD_LINE).choice(_BAD_LINES))
+        if strikes(Fault.HALT_FILE, 0.001):
+            self._halt.touch()
+
+    async def _repair(self) -> None:
+        """After some time somebody has looked, and does what the log says."""
+        now_s = asyncio.get_running_loop().time()
+        book = self._engine.book
+        needs = [*book.halts, *(ref for ref, order in book.orders.items() if order.state is OrderState.UNKNOWN)]
+        needs += [f"drift {symbol}" for symbol, drift in book.drift.items() if drift.broker > drift.book]
+        self._since_s = {need: self._since_s.get(need, now_s) for need in needs}
+        for need, since_s in list(self._since_s.items()):
+            if now_s - since_s > _PATIENCE_S:
+                await self._put_right(need)
+
+    async def _put_right(self, need: str) -> None:
+        if need in self._engine.book.halts:
+            self._halt.unlink(missing_ok=True)
+            scope, _, target = need.partition(":")
+            if self._faults.strikes(Fault.OPERATOR_RESUMES, 1.0) or self._faults.is_healed:
+                await self.ask("resume", scope=scope, target=target)
+        elif need.startswith("drift ") and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):
+            await self._adopt(need.removeprefix("drift "))
+
+    async def _adopt(self, symbol: str) -> None:
+        drift = self._engine.book.drift.get(symbol)
+        bar = self._engine.trading.prices.last(symbol)
+        if drift is None or bar is None:
+            return
+        answer = await self.ask("adopt", scope="symbol", target=symbol, price_micros=bar.close_micros)
+        if answer.get("ok") and not answer.get("refused"):
+            self._venue.adopted(symbol, drift.broker - drift.book)
+
+    async def ask(self, what: str, **more: object) -> Answer:
+        """By the door; what the daemon does not take is no fault of the one who asks."""
+        request = {"ask": what, **_WORDS, **more}
+        try:
+            answer: Answer = {"ok": True, **await self._door.handler(request)}
+        except (TraderError, ValueError) as error:
+            answer = {"ok": False, "error": str(error)}
+        self.acknowledged.append({**request, **answer})
+        return answer
+
+    def _write(self, line: str) -> None:
+        with self._inbox.open("a", encoding="utf-8") as inbox:
+            inbox.write(f"{line}\n")
+            inbox.write(json.dumps({"symbol": "QQQ", "probability": 0.5}) + "\n")

@@ -1,0 +1,176 @@
+"""The broker's side: every order it was ever handed, every execution, every share, through all lives of the daemon.
+
+What is here is the truth that the book is compared with. Nobody hears of it but by a wire.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from simulation.faults import Fault, Faults
+from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.domain.decision import Side
+from trader.domain.events import BrokerEvent, Ended, FillReported, OrderCancelled, OrderRejected
+from trader.domain.market import Bar, BarTime
+from trader.domain.order import Fill, Order
+from trader.domain.rules import Costs
+
+TOLD = timedelta(days=4)
+"""Executions of so many days are told with an answer; a real broker forgets older ones too."""
+
+_BY_HAND = ("QQQ", "PSQ", "AAPL")
+_FOREIGN = ("JPM", "META", "TQQQ")
+
+
+class Venue:
+    """The paper broker, and a memory that outlives every daemon."""
+
+    def __init__(self, costs: Costs, account: str, faults: Faults) -> None:
+        self.received: dict[str, Order] = {}
+        self.ended: dict[str, Ended] = {}
+        self.executions: dict[str, Fill] = {}
+        """By the id of the first report of each; the newest revision of it."""
+        self.revisions: dict[str, Fill] = {}
+        """Every revision ever made, by its own id."""
+        self.shares: Counter[str] = Counter()
+        """What the executions have left, by symbol."""
+        self.foreign: Counter[str] = Counter()
+        """What lies beside it and nobody has bought here."""
+        self.taken_in: Counter[str] = Counter()
+        """What an operator has taken from there into the book."""
+        self.by_hand: set[str] = set()
+        """References of orders that are not ours."""
+        self.say: Callable[[BrokerEvent], None] = lambda _: None
+        """Where reports go: to the wire of the daemon that lives."""
+        self._account = account
+        self._faults = faults
+        self._filled: Counter[str] = Counter()
+        self._paper = PaperBroker(self._hear, costs, script=self._treatment)
+        self._newest: BarTime | None = None
+
+    def place(self, order: Order) -> None:
+        """Take an order."""
+        self.received[order.ref] = order
+        self._paper.place(order)
+
+    def cancel(self, order_ref: str) -> None:
+        """End an order, unless it has ended."""
+        self._paper.cancel(order_ref)
+
+    def match(self, bar_time: BarTime) -> None:
+        """Fill at the opens of bars that have not been seen yet."""
+        if self._newest is not None and bar_time.ends_at <= self._newest.ends_at:
+            return
+        self._newest = bar_time
+        self._paper.match(bar_time)
+        self._be_meddled_with(bar_time)
+
+    def close(self) -> None:
+        """The session is over: day orders end."""
+        self._paper.expire()
+
+    @property
+    def working(self) -> frozenset[str]:
+        """References of orders that have not ended."""
+        return frozenset(self.received.keys() - self.ended.keys())
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Everything that lies in the account, by symbol."""
+        total = Counter(self.shares)
+        total.update(self.foreign)
+        total.update(self.taken_in)
+        return {symbol: shares for symbol, shares in sorted(total.items()) if shares}
+
+    def adopted(self, symbol: str, shares: int) -> None:
+        """The operator has taken foreign shares into the book."""
+        self.foreign[symbol] -= shares
+        self.taken_in[symbol] += shares
+
+    def executions_since(self, since: datetime) -> tuple[Fill, ...]:
+        """The newest revision of each, oldest first; one that was busted has no shares."""
+        return tuple(fill for fill in self.executions.values() if fill.executed_at >= since)
+
+    @property
+    def matched_until(self) -> datetime | None:
+        """The end of the newest bars it has filled at."""
+        return self._newest.ends_at if self._newest is not None else None
+
+    def filled(self, order_ref: str) -> int:
+        """Shares executed of an order."""
+        return self._filled[order_ref]
+
+    def _treatment(self, order: Order) -> Treatment:
+        strikes, is_entry = self._faults.strikes, order.side is Side.BUY
+        if strikes(Fault.ENTRY_REJECTED, 0.06) if is_entry else strikes(Fault.EXIT_REJECTED, 0.06):
+            return Treatment(reject="insufficient margin" if is_entry else "the exchange is busy")
+        delay = 1 + self._faults.chance(Fault.SLOW_FILL).randrange(6) if strikes(Fault.SLOW_FILL, 0.12) else 0
+        return Treatment(
+            lose_acknowledgement=strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
+            is_silent=strikes(Fault.BROKER_SILENT, 0.05),
+            delay_bars=delay,
+            parts=self._parts(order),
+            ignore_cancel=strikes(Fault.CANCEL_IGNORED, 0.03),
+        )
+
+    def _parts(self, order: Order) -> tuple[int, ...]:
+        """Shares filled at each bar; empty: everything at the first."""
+        chance = self._faults.chance(Fault.PARTIAL_FILL)
+        if order.quantity < 2 or not self._faults.strikes(Fault.PARTIAL_FILL, 0.2):
+            return ()
+        first = chance.randint(1, order.quantity - 1)
+        if self._faults.strikes(Fault.REST_UNFILLED, 0.3):
+            return (first,)
+        return (first, *(0 for _ in range(chance.randrange(3))), order.quantity - first)
+
+    def _hear(self, event: BrokerEvent) -> None:
+        """Remember what the paper broker has done, before anybody hears of it."""
+        if isinstance(event, FillReported):
+            self._remember(event.fill)
+        elif isinstance(event, OrderCancelled | OrderRejected):
+            rejected = isinstance(event, OrderRejected)
+            self.ended[event.order_ref] = Ended(self._filled[event.order_ref], event.reason, rejected)
+        self.say(event)
+
+    def _remember(self, fill: Fill) -> None:
+        self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
+        self._filled[fill.order_ref] += fill.quantity
+        self.shares[fill.symbol] += _signed(fill)
+        order = self.received.get(fill.order_ref)
+        if order is not None and self._filled[order.ref] >= order.quantity:
+            self.ended[order.ref] = Ended(order.quantity, "filled")
+
+    def _be_meddled_with(self, bar_time: BarTime) -> None:
+        """Other people have this account too, and other accounts have their reports."""
+        strikes = self._faults.strikes
+        if strikes(Fault.MANUAL_TRADE, 0.002):
+            self._trade_by_hand(bar_time)
+        if strikes(Fault.OTHER_ACCOUNT, 0.005):
+            self._report_of_another_account(bar_time)
+        if strikes(Fault.FOREIGN_SHARES, 0.001):
+            chance = self._faults.chance(Fault.FOREIGN_SHARES)
+            self.foreign[chance.choice(_FOREIGN)] += chance.randint(1, 20)
+
+    def _trade_by_hand(self, bar_time: BarTime) -> None:
+        bar = _bar_of(bar_time, self._faults.chance(Fault.MANUAL_TRADE).choice(_BY_HAND))
+        if bar is None:
+            return
+        ref = f"by-hand-{len(self.by_hand) + 1}"
+        self.by_hand.add(ref)
+        self._hear(FillReported(_bought(ref, self._account, bar)))
+
+    def _report_of_another_account(self, bar_time: BarTime) -> None:
+        bar = bar_time.bars[0]
+        self.say(FillReported(_bought(f"astray-{bar.timestamp:%j%H%M}", "other", bar)))
+
+
+def _bought(ref: str, account: str, bar: Bar) -> Fill:
+    return Fill(f"{ref}.1", ref, account, bar.symbol, Side.BUY, 5, bar.open_micros, 0, bar.timestamp)
+
+
+def _bar_of(bar_time: BarTime, symbol: str) -> Bar | None:
+    return next((bar for bar in bar_time.bars if bar.symbol == symbol), None)
+
+
+def _signed(fill: Fill) -> int:
+    return fill.quantity if fill.side is Side.BUY else -fill.quantity

@@ -1,0 +1,302 @@
+"""One run: a seed, some trading days, as many lives of the daemon as it takes, and what was found."""
+
+import shutil
+import signal
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from simulation.faults import Fault, Faults
+from simulation.history import History
+from simulation.host import SimulatedHost
+from simulation.invariants import When, broken
+from simulation.life import End, Life, seeded_loop
+from simulation.market import Market
+from simulation.person import Person
+from simulation.scene import Scene
+from simulation.strategies import FAULTS
+from simulation.venue import Venue
+from trader.adapters.calendar import load_calendar
+from trader.app.daemon import Daemon
+from trader.app.paths import with_absolute_paths
+from trader.app.settings import Settings, load_settings
+from trader.domain.session import Calendar, new_york_date
+
+_CONFIG = Path(__file__).with_name("simulation.toml")
+_LAST_LINES = 60
+_FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
+"""Early: the embedded market grows its levels from the year 2000 on. Both years have half days and clock changes."""
+_LONGEST_LIFE = 3_000_000
+_CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something that must not be."""
+
+    number: int
+    """Of the invariant; 0 where the daemon itself has failed."""
+    fault: str
+    life: int
+    at: datetime | None
+    """Market time."""
+    strikes: int
+    """So many faults had struck."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one run has seen."""
+
+    seed: str
+    days: int = 0
+    lives: int = 0
+    events: int = 0
+    """Steps of the daemon after which everything was checked."""
+    callbacks: int = 0
+    struck: Counter[Fault] = field(default_factory=Counter)
+    trace: str = ""
+    violation: Violation | None = None
+    last_lines: list[str] = field(default_factory=list)
+    ends: Counter[End] = field(default_factory=Counter)
+    orders: int = 0
+    fills: int = 0
+
+
+class World:
+    """What survives every life."""
+
+    def __init__(self, seed: str, days: int, folder: Path, limit: int | None = None) -> None:
+        self._random = Random(f"{seed}:world")
+        self._folder = folder
+        self._faults = Faults(seed, limit)
+        self._history = History()
+        self._calendar = load_calendar()
+        first = _a_first_day(self._random, self._calendar)
+        self._settings = _settings(folder / "0", self._random)
+        self._venue = Venue(self._settings.costs.costs(), self._settings.account.name, self._faults)
+        self._market = Market(self._random.randrange(1_000), self._calendar, self._venue, self._faults)
+        self._born_at = datetime.combine(first - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
+            hours=12
+        )
+        self._sessions = _sessions(self._calendar, first, days + 1)
+        healed = self._calendar.next_session(self._sessions[-2])
+        self._heals_at = healed.opens_at - timedelta(minutes=1)
+        self._ends_at = self._calendar.next_session(healed.day).opens_at
+        self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + timedelta(minutes=1)
+        self._lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
+        self._life: Life | None = None
+        self._dies_at = 0
+        self._book_seen: object = None
+        self._entries_seen = 0
+        self._is_settled = False
+        self._seed = seed
+        self.outcome = Outcome(seed, days=len(self._sessions))
+
+    def run(self) -> Outcome:
+        """Live until the days are over, or something is violated."""
+        token = FAULTS.set(self._faults)
+        try:
+            while self.outcome.violation is None and not self._is_over:
+                self._next_life()
+        finally:
+            FAULTS.reset(token)
+        outcome = self.outcome
+        outcome.struck, outcome.trace, outcome.last_lines = self._faults.struck, self._history.trace, list(self._lines)
+        outcome.orders, outcome.fills = len(self._history.orders), len(self._venue.executions)
+        return outcome
+
+    @property
+    def _is_over(self) -> bool:
+        return self._market.at is not None and self._market.at >= self._ends_at
+
+    def _next_life(self) -> None:
+        number = self.outcome.lives
+        self.outcome.lives += 1
+        loop = seeded_loop(f"{self._seed}:loop:{number}", self._after_each)
+        self._history.begin(number, loop.time, str(self._settings.book.db.parent))
+        host = SimulatedHost(
+            loop,
+            self._wall_begins_at(),
+            self._market,
+            self._venue,
+            self._faults,
+            self._history,
+            self._lines.append,
+            self._committed,
+        )
+        self._life = Life(self._settings, loop, host, self._hire)
+        self._scene.host, self._scene.engine, self._scene.life = host, None, number
+        self._scene.is_recovered = self._is_settled = False
+        self._plan_death()
+        end = self._life.live()
+        self._history.end(end)
+        self.outcome.ends[end] += 1
+        self.outcome.callbacks += loop.callbacks
+        self._over(end)
+
+    def _over(self, end: End) -> None:
+        assert self._life is not None  # noqa: S101
+        if end in (End.FAILED, End.STUCK) and self.outcome.violation is None:
+            self._violated(0, f"the daemon {end}: {self._life.error!r}")
+        self._scene.engine = None
+        self._scene.turn_the_page()
+        self._move_to_new_files()
+        self._life.bury()
+        if self._settings.book.db.exists():
+            self._check(When.DEATH)
+        if not self._is_over:
+            self._be_down()
+
+    def _move_to_new_files(self) -> None:
+        """What was written is there for the next life; what a dead process would still write goes elsewhere."""
+        before = self._settings.book.db.parent
+        after = self._folder / str(self.outcome.lives)
+        after.mkdir()
+        for path in sorted(before.iterdir()):
+            if path.is_file() and not path.name.endswith("-shm"):
+                shutil.copy2(path, after / path.name)
+        self._settings = _moved(self._settings, after)
+        self._scene.settings = self._settings
+
+    def _be_down(self) -> None:
+        at = self._market.at
+        if at is None:
+            return
+        minutes = self._random.choice((0, 0, 0.2, 1, 5))
+        if self._faults.strikes(Fault.DOWN_OVERNIGHT, 0.1):
+            minutes = self._random.choice((60, 400, 1440, 2000))
+        self._market.come_to(at + timedelta(minutes=minutes))
+
+    def _wall_begins_at(self) -> datetime:
+        """Before the first session; sometimes a moment before the evening's chores."""
+        at = self._market.at or self._born_at
+        if self._random.random() < 0.3:
+            return datetime.combine(at.date(), datetime.min.time(), tzinfo=UTC) + timedelta(hours=22, minutes=58)
+        return at
+
+    def _plan_death(self) -> None:
+        if self._random.random() < 0.15:
+            self._dies_at, self._death = self._random.randint(1, 150), Fault.KILLED_IN_RECOVERY
+        else:
+            self._dies_at = self._random.randint(150, 30_000)
+            self._death = self._random.choice((Fault.KILLED, Fault.KILLED, Fault.STOPPED))
+        self._writes_left = self._random.randint(1, 400) if self._random.random() < 0.3 else 0
+
+    def _committed(self) -> None:
+        """A transaction is on the disk, and nobody has heard of it."""
+        if self._writes_left:
+            self._writes_left -= 1
+            if not self._writes_left and self._faults.strikes(Fault.KILLED_AT_A_WRITE, 1.0):
+                assert self._life is not None  # noqa: S101
+                self._life.loop.stop()
+
+    def _after_each(self) -> None:
+        life = self._life
+        assert life is not None  # noqa: S101
+        loop = life.loop
+        if life.daemon is not None:
+            self._look(life, life.daemon)
+        if self.outcome.violation is not None:
+            loop.stop()
+        elif loop.callbacks == self._dies_at and self._faults.strikes(self._death, 1.0):
+            life.stop(signal.SIGTERM) if self._death is Fault.STOPPED else loop.stop()
+        elif loop.callbacks > _LONGEST_LIFE:
+            self._violated(0, "the life does not end")
+            loop.stop()
+
+    def _look(self, life: Life, daemon: Daemon) -> None:
+        """After a callback: has anything changed?"""
+        scene, engine = self._scene, daemon.engine
+        scene.engine, scene.is_recovered = engine, life.is_running
+        entries = len(self._history.entries)
+        if engine.book is not self._book_seen or entries != self._entries_seen:
+            self._book_seen, self._entries_seen = engine.book, entries
+            self.outcome.events += 1
+            self._check(When.STEP)
+        at = self._market.at
+        if at is None:
+            return
+        if at >= self._closes_at:
+            self._closes_at = self._calendar.next_session(new_york_date(at)).closes_at + timedelta(minutes=1)
+            self._check(When.CLOSE)
+        if at >= self._heals_at:
+            self._faults.is_healed = True
+        if self._is_over and not self._is_settled:
+            self._is_settled = True
+            self._check(When.SETTLED)
+            life.stop(signal.SIGTERM)
+
+    def _check(self, when: When) -> None:
+        for number, fault in broken(self._scene, when):
+            self._violated(number, fault)
+            return
+
+    def _hire(self, daemon: Daemon, host: SimulatedHost) -> Person:
+        assert host.inner_door is not None  # noqa: S101
+        inbox = self._settings.inbox_path()
+        assert inbox is not None  # noqa: S101
+        return Person(self._faults, self._venue, daemon.engine, host.inner_door, inbox, self._settings.book.halt_file)
+
+    def _violated(self, number: int, fault: str) -> None:
+        if self.outcome.violation is None:
+            life = self.outcome.lives - 1
+            self.outcome.violation = Violation(number, fault, life, self._market.at, self._faults.strikes_made)
+
+
+def _a_first_day(random: Random, calendar: Calendar) -> date:
+    """Any session; now and then one before a half day, or before the clocks change."""
+    span = (_LAST_DAY - _FIRST_DAY).days
+    day = calendar.next_session(_FIRST_DAY + timedelta(days=random.randrange(span))).day
+    if random.random() < 0.25:
+        half_days = sorted(early for early in calendar.early_closes if _FIRST_DAY < early < _LAST_DAY)
+        day = calendar.next_session(random.choice(half_days) - timedelta(days=3)).day
+    elif random.random() < 0.25:
+        day = calendar.next_session(random.choice(_CLOCK_CHANGES) - timedelta(days=3)).day
+    return day
+
+
+def _sessions(calendar: Calendar, first: date, number: int) -> list[date]:
+    days = [first]
+    while len(days) < number:
+        days.append(calendar.next_session(days[-1]).day)
+    return days
+
+
+def _settings(folder: Path, random: Random) -> Settings:
+    """The simulation's configuration; its rules differ from run to run."""
+    folder.mkdir(parents=True)
+    settings = load_settings(
+        _CONFIG,
+        strategy={
+            "entry": "simulation.strategies:Moody",
+            "params": {"seed": random.randrange(1_000_000), "minutes": random.choice((2, 5, 20))},
+        },
+        feed={"speed": 120.0, "inbox": "set below"},
+        exits={
+            "stop_pct": random.choice((0.2, 0.5, 1.4)),
+            "take_profit_pct": random.choice((0.2, 0.5, 2.1)),
+            "trailing_pct": random.choice((0.0, 0.15, 0.5)),
+            "time_stop_min": random.choice((0, 7, 45)),
+            "scan_patience_s": 120,
+        },
+    )
+    return _moved(settings, folder)
+
+
+def _moved(settings: Settings, folder: Path) -> Settings:
+    """The same settings, on other files."""
+    return with_absolute_paths(
+        settings.model_copy(
+            update={
+                "book": settings.book.model_copy(
+                    update={"db": folder / "trading_data.db", "backups": folder / "backups"}
+                ),
+                "log": settings.log.model_copy(update={"file": folder / "robo_trader.log"}),
+                "feed": settings.feed.model_copy(update={"inbox": str(folder / "inbox.jsonl")}),
+            }
+        )
+    )
