@@ -129,11 +129,11 @@ class InnerDoor:
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
-        self.is_open = False
+        self.is_open = self.was_opened = False
 
     async def start(self) -> None:
         """Listen."""
-        self.is_open = True
+        self.is_open = self.was_opened = True
 
     async def keep(self) -> bool:
         """Nobody removes it."""

@@ -46,7 +46,6 @@ class Life:
     is_running: bool = False
     """Recovered, and told so."""
     error: BaseException | None = None
-    _is_over: bool = False
 
     def live(self) -> End:
         """Run until its end."""
@@ -62,7 +61,7 @@ class Life:
         self.error = task.exception()
         if self.error is None:
             return End.STOPPED
-        return End.REFUSED if isinstance(self.error, TraderError) and not self.is_running else End.FAILED
+        return End.REFUSED if isinstance(self.error, TraderError) and not self._has_opened else End.FAILED
 
     async def _run(self) -> None:
         async with a_daemon(self.settings, self.host) as daemon:
@@ -74,6 +73,11 @@ class Life:
                 await daemon.run()
             finally:
                 person.cancel()
+
+    @property
+    def _has_opened(self) -> bool:
+        """It has come so far that an operator could reach it."""
+        return self.host.inner_door is not None and self.host.inner_door.was_opened
 
     def stop(self, reason: int) -> None:
         """Send it a signal, as `kill` does."""

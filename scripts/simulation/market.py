@@ -27,6 +27,8 @@ class Market:
         self._venue = venue
         self._faults = faults
         self._halted: dict[str, datetime] = {}
+        self._closes_at: datetime | None = None
+        """When the session that is open closes."""
         self.session_bars = lru_cache(maxsize=16)(self._session_bars)
 
     def _session_bars(self, day: date) -> tuple[BarTime, ...]:
@@ -51,9 +53,15 @@ class Market:
     def open(self, bar_time: BarTime) -> None:
         """The bars of a minute begin: orders are filled at their opens."""
         self._halt_some(bar_time)
+        self.end_session_before(bar_time.ends_at - MINUTE)
         self._venue.match(self.as_traded(bar_time))
         session = self.calendar.session(new_york_date(bar_time.ends_at))
-        if session is not None and bar_time.ends_at >= session.closes_at:
+        self._closes_at = session.closes_at if session is not None else None
+
+    def end_session_before(self, instant: datetime) -> None:
+        """Let the session that was open end, if it is over by then."""
+        if self._closes_at is not None and self._closes_at <= instant:
+            self._closes_at = None
             self._venue.close()
 
     def as_traded(self, bar_time: BarTime) -> BarTime:
@@ -96,6 +104,7 @@ class TroubledFeed(SimulatedFeed):
         async def told(bar_time: BarTime) -> None:
             for said in self._as_told(self._truth.as_traded(bar_time)):
                 await publish(said)
+            self._truth.end_session_before(bar_time.ends_at)
             self._trouble_the_clock(bar_time.ends_at)
 
         await super().run(told, stop, lambda bar_time: self._truth.come_to(bar_time.ends_at - MINUTE))

@@ -84,7 +84,7 @@ async def test_two_entry_paths_at_once_buy_once(tmp_path: Path) -> None:
     async with a_machine(tmp_path, threaded=True) as market:
         follower = inbox_file(market, lines)
         running = asyncio.create_task(market.engine.run())
-        following = asyncio.create_task(follower.run(market.engine.inbox.put, every_s=0.001))
+        following = asyncio.create_task(follower.run(market.engine.inbox.put, asyncio.to_thread, every_s=0.001))
         with lines.open("a") as handle:
             for n in range(500):
                 handle.write(json.dumps({"id": f"line-{n}", "symbol": "JD", "probability": 0.9}) + "\n")

@@ -128,7 +128,7 @@ def _locked(handle: TextIO) -> bool:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(_BETWEEN_TRIES_S)
+            time.sleep(_BETWEEN_TRIES_S)  # noqa: TID251  (before there is a loop: another process lets go)
         else:
             return True
     return False

@@ -106,6 +106,7 @@ class Daemon:
         log: Log,
         recorder: SqliteRecorder,
         machine: Machine[EmbeddedBroker],
+        inbox: InboxFile | None,
     ) -> None:
         self._settings = settings
         self._host = host
@@ -118,6 +119,7 @@ class Daemon:
         self._feed = feed
         self._recorder = recorder
         self._machine = machine
+        self._inbox = inbox
         self._log = log
         self._stopping = Stopping(asyncio.Event())
         self._schedule = Schedule(self._log)
@@ -143,7 +145,8 @@ class Daemon:
         log = host.log(feed)
         recorder = SqliteRecorder(book.writer, account)
         machine = await make_machine(parts, book, feed, log, recorder, spill, host.broker)
-        return cls(settings, host, parts, book, holder, lock, market, feed, log, recorder, machine)
+        inbox = await _inbox_file(settings, book, log)
+        return cls(settings, host, parts, book, holder, lock, market, feed, log, recorder, machine, inbox)
 
     @property
     def engine(self) -> Engine:
@@ -181,8 +184,9 @@ class Daemon:
 
     async def run(self) -> None:
         """Run until asked to stop. Raises AlreadyRunning, after that, when the run lock was lost to another."""
-        inbox = await self._open_inbox()
         await self._control.start()
+        if self._inbox is not None:
+            self._inbox.begin()
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
         self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
@@ -193,7 +197,7 @@ class Daemon:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._machine.engine.run(), name="engine")
-                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow(inbox))]
+                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow_inbox())]
                 await self._play()
                 for task in others:
                     task.cancel()
@@ -250,18 +254,9 @@ class Daemon:
                 await self._machine.engine.halt_by_file()
             await self._machine.engine.inbox.put(Tick())
 
-    async def _open_inbox(self) -> InboxFile | None:
-        path = self._settings.inbox_path()
-        if path is None:
-            return None
-        start = await self._book.store.inbox_offset(self._settings.account.name, str(path))
-        inbox = InboxFile(path, start, self._log.warning)
-        inbox.begin()
-        return inbox
-
-    async def _follow(self, inbox: InboxFile | None) -> None:
-        if inbox is not None:
-            await inbox.run(self._machine.engine.inbox.put, self._host.aside)
+    async def _follow_inbox(self) -> None:
+        if self._inbox is not None:
+            await self._inbox.run(self._machine.engine.inbox.put, self._host.aside)
 
     async def _keep_lock_and_socket(self) -> None:
         """Somebody may remove our files. What is ours is made again; a lock that another has is his: we stop."""
@@ -302,6 +297,15 @@ class Daemon:
             await self._machine.engine.command(Command(CommandName.HALT, "verification", reason))
         else:
             self._log.info("VERIFIED the book: every page, every reference, the whole chain of events")
+
+
+async def _inbox_file(settings: Settings, book: OpenBook, log: Log) -> InboxFile | None:
+    """The file of signals, from where the book says it was read. Raises BookError."""
+    path = settings.inbox_path()
+    if path is None:
+        return None
+    start = await book.store.inbox_offset(settings.account.name, str(path))
+    return InboxFile(path, start, log.warning)
 
 
 def _is_there(path: Path) -> bool:

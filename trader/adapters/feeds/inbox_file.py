@@ -63,7 +63,7 @@ class InboxFile:
             except OSError:
                 self._backlog_ends = 0
 
-    async def run(self, publish: Publish, aside: Aside = asyncio.to_thread, every_s: float = 0.2) -> None:
+    async def run(self, publish: Publish, aside: Aside, every_s: float = 0.2) -> None:
         """Follow the file for ever, reading it `aside`. A file that is not there yet is waited for."""
         while True:
             for event in await aside(self.read):

@@ -129,7 +129,7 @@ def _stop_running(settings: "Settings") -> None:
         asked = asked or _asked_to_stop(settings, running, by_signal=waited >= _SOCKET_MISSING_S * 10)
         if running_daemon(path) is None:
             return
-        time.sleep(0.1)
+        time.sleep(0.1)  # noqa: TID251  (no daemon: a command waits for one)
     raise BookError(
         f"process {running.pid} did not stop within {_LONGEST_STOP_S} s; look into its log, or end it and start again"
     )
