@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from builders import MINUTE, Market, a_bar, session_of
-from seen_disk import FULL, Kind, Operation
+from simulation.seen_disk import FULL, Kind, Operation
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite.projections import compare

@@ -17,8 +17,8 @@ from typing import NamedTuple, TypeVar
 import builders
 import pytest
 from builders import Market, session_of
-from lost_power import Image
-from seen_disk import Operation, listening
+from simulation.lost_power import Image
+from simulation.seen_disk import Operation, listening
 
 from trader.adapters.paper.broker import PaperBroker, Treatment, _Working
 from trader.adapters.sqlite.database import InlineWriter

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from builders import Market
 from failing import STEPS, FailingDisk, Witness, a_market, dies_and_starts, disagreements, until_settled
-from seen_disk import listening, needs_seen_disk
+from needs import needs_seen_disk
+from simulation.seen_disk import listening
 
 from trader.adapters import spill_file
 

@@ -29,7 +29,8 @@ from failing import (
     found_by_the_next,
     until_settled,
 )
-from seen_disk import listening, needs_seen_disk
+from needs import needs_seen_disk
+from simulation.seen_disk import listening
 
 from trader.adapters.sqlite.database import InlineWriter
 from trader.domain.errors import BookError

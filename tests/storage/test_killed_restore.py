@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from builders import a_machine
 from failing import ERRORS, FailingDisk
+from needs import needs_seen_disk
 from recorded_day import content
-from seen_disk import Operation, listening, needs_seen_disk
+from simulation.seen_disk import Operation, listening
 
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import connect

@@ -22,9 +22,10 @@ from typing import NamedTuple
 import pytest
 from builders import Market
 from invariants import violations
-from lost_power import Disk, Image, put
+from needs import needs_seen_disk
 from recorded_day import SETTINGS, AtBroker, Day, a_recorded_day, content
-from seen_disk import Operation, needs_seen_disk
+from simulation.lost_power import Disk, Image, put
+from simulation.seen_disk import Operation
 
 from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.sqlite.database import connect

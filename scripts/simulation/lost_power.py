@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from seen_disk import Kind, Operation
+from simulation.seen_disk import Kind, Operation
 
 _SECTOR_BYTES = 512
 
@@ -27,7 +27,7 @@ _Choice = Callable[[Sequence[Operation]], Iterable[Operation]]
 class _Inode:
     """A file apart from its name."""
 
-    durable: bytes = b""
+    durable: bytearray = field(default_factory=bytearray)
     waiting: list[Operation] = field(default_factory=list)
 
 
@@ -42,7 +42,7 @@ class Disk:
     """The files of a folder, of which every operation is told in order."""
 
     def __init__(self, files: Image) -> None:
-        self._durable = {name: _Inode(content) for name, content in files.items()}
+        self._durable = {name: _Inode(bytearray(content)) for name, content in files.items()}
         self._names = dict(self._durable)
         self._waiting: list[_Naming] = []
 
@@ -57,7 +57,8 @@ class Disk:
             self._waiting.append(_Naming(name, None))
         elif operation.kind is Kind.SYNC:
             inode = self._names[name]
-            inode.durable, inode.waiting = _applied(inode.durable, inode.waiting), []
+            _apply(inode.durable, inode.waiting)
+            inode.waiting = []
         else:
             self._names[name].waiting.append(operation)
         if operation.folder_too:
@@ -65,7 +66,7 @@ class Disk:
 
     def nothing_unsynced(self) -> Image:
         """All that was not synced is lost."""
-        return {name: inode.durable for name, inode in self._durable.items()}
+        return {name: bytes(inode.durable) for name, inode in self._durable.items()}
 
     def everything(self) -> Image:
         """Nothing is lost, as when only the process dies."""
@@ -90,16 +91,21 @@ class Disk:
         return {name: _applied(inode.durable, chosen(inode.waiting)) for name, inode in names.items()}
 
 
-def _applied(content: bytes, operations: Iterable[Operation]) -> bytes:
-    """A file after these; what was never written between two writes is zeros."""
+def _applied(content: bytearray, operations: Iterable[Operation]) -> bytes:
+    """A file after these, if they come to the disk."""
     changed = bytearray(content)
+    _apply(changed, operations)
+    return bytes(changed)
+
+
+def _apply(content: bytearray, operations: Iterable[Operation]) -> None:
+    """Do these to a file; what was never written between two writes is zeros."""
     for kind, _, offset, data, _ in operations:
         if kind is Kind.TRUNCATE:
-            del changed[offset:]
+            del content[offset:]
         else:
-            changed.extend(bytes(max(0, offset - len(changed))))
-            changed[offset : offset + len(data)] = data
-    return bytes(changed)
+            content.extend(bytes(max(0, offset - len(content))))
+            content[offset : offset + len(data)] = data
 
 
 def _sectors(write: Operation) -> Iterator[Operation]:
