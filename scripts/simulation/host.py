@@ -47,7 +47,7 @@ class WallClock:
 
     def now(self) -> datetime:
         """The time, aware UTC."""
-        if self._faults.strikes(Fault.WALL_JUMPS, 0.0005):
+        if self._faults.strikes(Fault.WALL_JUMPS, 0.002):
             hours = self._faults.chance(Fault.WALL_JUMPS).choice((-1, 1, -0.002, 0.002, 23))
             self._begins_at += timedelta(hours=hours)
         return self._begins_at + timedelta(seconds=self._loop.time())

@@ -6,7 +6,7 @@ run on files that nobody will read: those of the next life are copied at the mom
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -15,12 +15,14 @@ from simulation.chores import driven_by
 from simulation.host import SimulatedHost
 from simulation.loop import SeededLoop, Stuck
 from simulation.person import Person
+from simulation.power import Power
+from simulation.seen_disk import listening
 from trader.app.daemon import Daemon, a_daemon
 from trader.app.settings import Settings
 from trader.domain.errors import TraderError
 
-_LONGEST_END = 20_000
-"""Callbacks in which a dead daemon's tasks have to be over."""
+_LONGEST_END_S = 60
+"""Virtual: a dead daemon's tasks are given so long to be over."""
 
 
 class End(StrEnum):
@@ -40,22 +42,30 @@ class Life:
     settings: Settings
     loop: SeededLoop
     host: SimulatedHost
+    power: Power | None
+    """None where its disk is not watched."""
     hire: Callable[[Daemon, SimulatedHost], Person]
     """Who stands in front of it."""
     daemon: Daemon | None = None
     is_running: bool = False
     """Recovered, and told so."""
     error: BaseException | None = None
+    """What it ended by itself with."""
+    person_error: BaseException | None = None
 
     def live(self) -> End:
         """Run until its end."""
         task = self.loop.create_task(self._run())
-        task.add_done_callback(lambda _: self.loop.stop())
+        task.add_done_callback(self._has_ended)
         try:
-            with driven_by(self.host.clock):
+            with driven_by(self.host.clock), listening(self.power.listen) if self.power else nullcontext():
                 self.loop.run_forever()
         except Stuck:
             return End.STUCK
+        finally:
+            task.remove_done_callback(self._has_ended)
+        if self.person_error is not None:
+            raise self.person_error
         if not task.done():
             return End.KILLED
         self.error = task.exception()
@@ -63,16 +73,27 @@ class Life:
             return End.STOPPED
         return End.REFUSED if isinstance(self.error, TraderError) and not self._has_opened else End.FAILED
 
+    def _has_ended(self, task: asyncio.Task[None]) -> None:
+        del task
+        self.loop.stop()
+
     async def _run(self) -> None:
         async with a_daemon(self.settings, self.host) as daemon:
             self.daemon = daemon
             await daemon.recover()
             self.is_running = True
             person = asyncio.ensure_future(self.hire(daemon, self.host).watch())
+            person.add_done_callback(self._person_has_gone)
             try:
                 await daemon.run()
             finally:
                 person.cancel()
+
+    def _person_has_gone(self, task: asyncio.Task[None]) -> None:
+        """Before the daemon has: that is a bug of the simulation, and not to be passed over."""
+        if not task.cancelled() and task.exception() is not None:
+            self.person_error = task.exception()
+            self.loop.stop()
 
     @property
     def _has_opened(self) -> bool:
@@ -91,14 +112,16 @@ class Life:
             self.host.wire.cut()
         loop = self.loop
         loop.after_each = lambda: None
-        tasks = asyncio.all_tasks(loop)
-        for task in tasks:
-            task.cancel()
-        gathered = asyncio.gather(*tasks, return_exceptions=True) if tasks else None
-        if gathered is not None:
-            with suppress(Stuck, RuntimeError):
-                loop.run_until_complete(asyncio.wait_for(gathered, 60))
+        with suppress(Stuck):
+            loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
         loop.close()
+
+
+async def _cancelled(tasks: set[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_LONGEST_END_S)
 
 
 def seeded_loop(seed: str, after_each: Callable[[], None]) -> SeededLoop:

@@ -81,6 +81,16 @@ class Person:
                 await self.ask("resume", scope=scope, target=target)
         elif need.startswith("drift ") and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):
             await self._adopt(need.removeprefix("drift "))
+        elif need in self._engine.book.orders and self._faults.strikes(Fault.OPERATOR_RESOLVES, 0.1):
+            await self._resolve(need)
+
+    async def _resolve(self, ref: str) -> None:
+        """Say of an order of unknown fate what the broker's own screen shows, if that is plain."""
+        booked, ended = self._engine.book.orders[ref].filled, self._venue.ended.get(ref)
+        if ref in self._venue.working:
+            await self.ask("resolve", order_ref=ref, fate="working")
+        elif ended is not None and ended.filled == booked:
+            await self.ask("resolve", order_ref=ref, fate="cancelled")
 
     async def _adopt(self, symbol: str) -> None:
         drift = self._engine.book.drift.get(symbol)

@@ -121,7 +121,8 @@ class Wire:
             return
         self._said += 1
         if self._faults.strikes(Fault.REPORT_LATE, 0.08):
-            due = self._loop.time() + _LATE_S * self._faults.chance(Fault.REPORT_LATE).random()
+            chance = self._faults.chance(Fault.REPORT_LATE)
+            due = self._loop.time() + _LATE_S * chance.random() * chance.choice((1, 1, 6))
         else:
             due = self._free_at = max(self._free_at, self._loop.time() + self._transit_s())
         self._loop.call_at(due, self._deliver, self._said, event)

@@ -13,9 +13,13 @@ from simulation.history import History
 from simulation.host import SimulatedHost
 from simulation.invariants import When, broken
 from simulation.life import End, Life, seeded_loop
+from simulation.loop import SeededLoop
+from simulation.lost_power import put
 from simulation.market import Market
 from simulation.person import Person
+from simulation.power import Power
 from simulation.scene import Scene
+from simulation.seen_disk import DISK
 from simulation.strategies import FAULTS
 from simulation.venue import Venue
 from trader.adapters.calendar import load_calendar
@@ -29,6 +33,10 @@ _LAST_LINES = 60
 _FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
 """Early: the embedded market grows its levels from the year 2000 on. Both years have half days and clock changes."""
 _LONGEST_LIFE = 3_000_000
+_STALLS_AT = 500
+"""Every so many callbacks the loop may stand still."""
+_WATCHED = 0.3
+"""The share of lives whose disk is watched; that takes its time."""
 _CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
 
 
@@ -128,7 +136,7 @@ class World:
             self._lines.append,
             self._committed,
         )
-        self._life = Life(self._settings, loop, host, self._hire)
+        self._life = Life(self._settings, loop, host, self._power(loop), self._hire)
         self._scene.host, self._scene.engine, self._scene.life = host, None, number
         self._scene.is_recovered = self._is_settled = False
         self._plan_death()
@@ -159,8 +167,26 @@ class World:
         for path in sorted(before.iterdir()):
             if path.is_file() and not path.name.endswith("-shm"):
                 shutil.copy2(path, after / path.name)
+        self._lose_power(after)
         self._settings = _moved(self._settings, after)
         self._scene.settings = self._settings
+
+    def _lose_power(self, folder: Path) -> None:
+        """Where the power has failed, the book's files are what the disk has kept of them."""
+        power = self._life.power if self._life is not None else None
+        if power is None or power.left_on_disk is None:
+            return
+        db = folder / self._settings.book.db.name
+        for ending in ("", "-wal", "-journal"):
+            db.with_name(f"{db.name}{ending}").unlink(missing_ok=True)
+        put(power.left_on_disk, folder)
+
+    def _power(self, loop: SeededLoop) -> Power | None:
+        """A book that is being made is renamed, which is no business of SQLite's and not seen."""
+        db = self._settings.book.db
+        if DISK is None or not db.exists() or self._random.random() > _WATCHED:
+            return None
+        return Power(db, self._faults, self._random, loop.stop)
 
     def _be_down(self) -> None:
         at = self._market.at
@@ -204,6 +230,8 @@ class World:
             loop.stop()
         elif loop.callbacks == self._dies_at and self._faults.strikes(self._death, 1.0):
             life.stop(signal.SIGTERM) if self._death is Fault.STOPPED else loop.stop()
+        elif loop.callbacks % _STALLS_AT == 0 and self._faults.strikes(Fault.LOOP_STALLS, 0.01):
+            loop.stall(self._faults.chance(Fault.LOOP_STALLS).choice((0.3, 2, 11)))
         elif loop.callbacks > _LONGEST_LIFE:
             self._violated(0, "the life does not end")
             loop.stop()
