@@ -28,10 +28,18 @@ def test_a_good_bar_has_no_fault() -> None:
         ({"open_micros": 99_000_000}, "open outside low..high"),
         ({"close_micros": 101_000_000}, "close outside low..high"),
         ({"volume": -1}, "negative volume"),
+        ({"high_micros": 10**15 + 1}, "price too large"),
+        ({"open_micros": 10**308, "low_micros": -1}, "price too large"),
+        ({"volume": 10**15 + 1}, "volume too large"),
     ],
 )
 def test_a_bar_that_cannot_be_says_why(changes: dict[str, Any], fault: str) -> None:
     assert bar_fault(a_bar()._replace(**changes)) == fault
+
+
+def test_prices_and_volumes_at_their_caps_are_good() -> None:
+    assert bar_fault(a_bar()._replace(high_micros=10**15, volume=10**15)) is None
+    assert bar_fault(a_bar()._replace(low_micros=1, volume=0)) is None
 
 
 def test_a_price_is_known_only_when_its_bar_has_ended() -> None:

@@ -178,8 +178,9 @@ class Daemon:
         )
         await recover(engine, self._machine.broker, self._log)
         self._parts.strategies.start(self._parts.families.drivers(self._market.symbols))
+        engine.trading.market_data.expect(self._market.symbols)
         past = list(self._feed.history(self._feed.now(), self._parts.strategies.warmup_bars))
-        engine.trading.warm_up(past)
+        engine.trading.warm_up(past, self._feed.now())
         self._log.info(f"READY warmed up on {len(past)} bars, market time {self._feed.now():%Y-%m-%d %H:%M:%S} UTC")
 
     async def run(self) -> None:

@@ -11,6 +11,10 @@ from trader.domain.money import MICROS_PER_DOLLAR, micros
 SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
 """US stocks and ETFs, with a class suffix: BRK.B."""
 
+PRICE_CAP_MICROS = 10**9 * MICROS_PER_DOLLAR
+"""A thousand times the dearest share; up to it a float tells all micros apart."""
+VOLUME_CAP = 10**15
+
 _NIGHT = timedelta(hours=4)
 """So long without a bar, and a session has ended."""
 _LONGEST_WEEKEND = timedelta(days=5)
@@ -81,18 +85,26 @@ class BarTime(NamedTuple):
 
 
 def bar_fault(bar: Bar) -> str | None:
-    """Say why a bar cannot be, or None. NaN never gets here: micros() refuses it."""
-    if min(bar.open_micros, bar.high_micros, bar.low_micros, bar.close_micros) <= 0:
+    """Say why a bar cannot be, or None: asked of every bar, so a good one costs one comparison.
+
+    NaN never gets here: micros() refuses it.
+    """
+    _, _, opens, high, low, close, volume = bar
+    if 0 < low <= opens <= high <= PRICE_CAP_MICROS and low <= close <= high and 0 <= volume <= VOLUME_CAP:
+        return None
+    if max(opens, high, low, close) > PRICE_CAP_MICROS:
+        return "price too large"
+    if volume > VOLUME_CAP:
+        return "volume too large"
+    if min(opens, high, low, close) <= 0:
         return "price not positive"
-    if bar.high_micros < bar.low_micros:
+    if high < low:
         return "high below low"
-    if not bar.low_micros <= bar.open_micros <= bar.high_micros:
+    if not low <= opens <= high:
         return "open outside low..high"
-    if not bar.low_micros <= bar.close_micros <= bar.high_micros:
+    if not low <= close <= high:
         return "close outside low..high"
-    if bar.volume < 0:
-        return "negative volume"
-    return None
+    return "negative volume"
 
 
 class Holding(Protocol):
@@ -195,6 +207,12 @@ class Prices:
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that has a price."""
         return tuple(self._last)
+
+    def symbols_at(self, ends_at: datetime) -> set[str]:
+        """Every symbol that has a bar of the newest instant; none of any other one."""
+        if ends_at != self.newest_at:
+            return set()
+        return {symbol for symbol, bar in self._last.items() if bar.timestamp + self.interval == ends_at}
 
 
 def by_symbol(bars: Iterable[Bar]) -> dict[str, Bar]:

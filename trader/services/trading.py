@@ -29,6 +29,7 @@ from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
 from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
+from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
 from trader.services.ports import History, SignalRow
 from trader.services.reconciliation import Reconciliation
@@ -37,7 +38,6 @@ from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
 
 _NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABILITY, Rule.BAD_SYMBOL, Rule.TOO_MANY})
-_SAID_AT = frozenset(10**power for power in range(10))
 
 
 class Trading:
@@ -45,6 +45,7 @@ class Trading:
 
     def __init__(self, chain: Chain, calendar: Calendar, strategies: StrategyHost, history: History) -> None:
         self.prices = Prices()
+        self.market_data = MarketData(self.prices)
         self.families = chain.families
         self.day = MarketDay(calendar)
         self.signals = 0
@@ -60,11 +61,9 @@ class Trading:
         self.reconciliation = Reconciliation(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
-    def warm_up(self, bar_times: Sequence[BarTime]) -> None:
+    def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
         """Show past bars to the strategy and to the prices; nothing is decided on them."""
-        for bar_time in bar_times:
-            self.prices.observe(bar_time)
-        self._strategies.warm_up(bar_times)
+        self._strategies.warm_up([self.market_data.take_in(bar_time, now) for bar_time in bar_times])
 
     def repair(self, step: Step) -> None:
         """Look for families that are held both ways, and close one side; part of recovery."""
@@ -76,13 +75,13 @@ class Trading:
         signals: list[SignalReceived | BadLine] = []
         for event in events:
             if isinstance(event, BarTime):
-                bar_times.append(event)
-                self.prices.observe(event)
+                bar_times.append(self.market_data.take_in(event, step.draft.now))
                 step.results[id(event)] = "seen"
             elif isinstance(event, SignalReceived | BadLine):
                 signals.append(event)
             else:
                 self._happened(step, event)
+        self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
         if self.prices.suspected_splits:
@@ -180,7 +179,7 @@ class Trading:
         if refusal.rule not in _NONSENSE:
             return
         self._nonsense += 1
-        if self._nonsense in _SAID_AT:
+        if self._nonsense in SAID_AT:
             step.say(
                 Level.WARNING,
                 f"STRATEGY {signal.source} {refusal.rule} {refusal.symbol}: {refusal.detail} "
@@ -240,6 +239,7 @@ class Trading:
     def happened(self) -> None:
         """The step is over, whether or not anything of it had to be written."""
         self._deciding.happened()
+        self.market_data.happened()
         self._inquiry.happened()
         self.reconciliation.happened()
 
@@ -255,6 +255,7 @@ class Trading:
 
     def _not_happened(self) -> None:
         self._deciding.not_happened()
+        self.market_data.not_happened()
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
         self.exits.not_happened()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from trader.adapters.feeds.session_hours import DAY_US, EPOCH, MICROSECOND, day_us
 from trader.adapters.feeds.tape import PRICES, BadBar
 from trader.domain.errors import DataError
+from trader.domain.market import PRICE_CAP_MICROS, VOLUME_CAP
 from trader.domain.money import MICROS_PER_DOLLAR
 
 if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
@@ -19,8 +20,7 @@ if TYPE_CHECKING:  # polars is slow to import, and most commands read no bars
 
 BAD_BARS_KEPT = 1_000
 
-_PRICE_CAP_USD = 1e9  # a thousand times the dearest share; up to it a float tells all micros apart
-_VOLUME_CAP = 1e15
+_PRICE_CAP_USD = PRICE_CAP_MICROS / MICROS_PER_DOLLAR
 _GAPS_THAT_TELL = 20
 
 
@@ -128,7 +128,7 @@ def _row_fault(first_us: int, end_us: int) -> "pl.Expr":
         .then(pl.lit("volume not a number"))
         .when(volume != volume.floor())
         .then(pl.lit("volume not a whole number"))
-        .when(volume > _VOLUME_CAP)
+        .when(volume > VOLUME_CAP)
         .then(pl.lit("volume too large"))
         .alias("fault")
     )
@@ -147,7 +147,7 @@ def _whole_numbers() -> Iterator["pl.Expr"]:
     for name in PRICES:
         micros = pl.col(name).clip(-1, _PRICE_CAP_USD) * MICROS_PER_DOLLAR
         yield micros.round(mode="half_to_even").cast(pl.Int64, strict=False)
-    yield pl.col("volume").clip(-1, _VOLUME_CAP).cast(pl.Int64, strict=False)
+    yield pl.col("volume").clip(-1, VOLUME_CAP).cast(pl.Int64, strict=False)
 
 
 def _price_fault() -> "pl.Expr":
