@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from builders import MINUTE, NOON, a_bar, bar_time
+from builders import MINUTE, NOON, a_bar, a_position, bar_time
 
 from trader.domain.market import Bar, Prices, bar_fault, by_symbol
 
@@ -40,6 +40,16 @@ def test_a_bar_that_cannot_be_says_why(changes: dict[str, Any], fault: str) -> N
 def test_prices_and_volumes_at_their_caps_are_good() -> None:
     assert bar_fault(a_bar()._replace(high_micros=10**15, volume=10**15)) is None
     assert bar_fault(a_bar()._replace(low_micros=1, volume=0)) is None
+
+
+def test_others_are_not_sized_by_a_price_that_has_risen_until_a_second_print() -> None:
+    prices, held = Prices(), a_position("AAPL", 10, 90.0)
+    assert prices.sure_micros(held, 50_000) == 900_000_000, "at cost"
+    values = []
+    for place, close in enumerate([100.0, 105.0, 1000.0, 1000.0, 10.0]):
+        prices.observe(bar_time(a_bar("AAPL", close, start=NOON + place * MINUTE)))
+        values.append(prices.sure_micros(held, 50_000) // 10_000_000)
+    assert values == [100, 105, 105, 1000, 10]
 
 
 def test_a_price_is_known_only_when_its_bar_has_ended() -> None:

@@ -306,3 +306,73 @@ async def test_past_bars_are_screened_too_and_told_with_the_first_step(tmp_path:
         assert [bar.symbol for bar in listener.bars] == ["MSFT"]
         await market.wait(1)
         assert len(market.log.said("BAR LEFT OUT of AAPL")) == 1
+
+
+# -- a wild price that can be --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1])
+async def test_one_spike_buys_nothing_on_itself_nor_on_its_way_back(tmp_path: Path, factor: float) -> None:
+    async with a_machine(tmp_path) as market:
+        await hear(market, minute(market, "AAPL", 200.0 * factor), says={"AAPL": 0.9})
+        await hear(market, minute(market, "AAPL", 200.0), says={"AAPL": 0.9})
+        assert market.working() == []
+        await hear(market, minute(market, "AAPL", 200.0), says={"AAPL": 0.9})
+        assert market.working() == [("BUY", "AAPL")]
+        assert market.rules() == ["price_collar", "price_collar"]
+
+
+async def test_a_spike_of_the_member_alone_buys_none_of_it(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.95}, {"TQQQ": 800.0})
+        assert market.working() == []
+        await market.bar({"QQQ": 0.95})
+        assert market.working() == [("BUY", "TQQQ")], "the second print"
+
+
+@pytest.mark.parametrize(("probability", "member"), [(0.95, "TQQQ"), (0.05, "SQQQ")])
+async def test_a_spike_of_the_underlying_buys_no_member(tmp_path: Path, probability: float, member: str) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": probability}, {"QQQ": 5000.0})
+        assert market.working() == []
+        await market.bar({"QQQ": probability})
+        assert market.working() == [("BUY", member)], "the second print"
+        assert market.rules() == ["price_collar"]
+
+
+async def test_a_spike_of_what_is_held_does_not_size_the_next_entry(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        await market.bar({"MSFT": 0.9}, {"AAPL": 2000.0})
+        [(quantity, limit)] = market.sql("SELECT quantity, limit_micros FROM book_orders WHERE symbol = 'MSFT'")
+        assert quantity * limit < 15_500 * 10**6, "15 % of 100,000 and not of 235,000"
+
+
+async def test_one_spike_sells_nothing(tmp_path: Path) -> None:
+    """Not by its target, nor because so little of it would be enough."""
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        for price in (2000.0, 200.0, 200.0):
+            await hear(market, minute(market, "AAPL", price), says={"AAPL": 0.9})
+            assert market.working() == []
+        await market.bar()
+        assert [side for side, _, _ in market.trades()] == ["BUY"]
+
+
+async def test_a_holding_that_has_really_grown_is_reduced_at_the_second_print(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, exits={"take_profit_pct": 500.0}) as market:
+        await hold(market, "AAPL")
+        await market.bar({"AAPL": 0.9}, {"AAPL": 300.0})
+        assert market.working() == []
+        await market.bar({"AAPL": 0.9})
+        assert market.working() == [("SELL", "AAPL")]
+
+
+async def test_a_spike_inside_a_bar_is_believed_by_the_exits(tmp_path: Path) -> None:
+    """It ends flat, at the market's price."""
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        await hear(market, minute(market, "AAPL", 200.0, low=20.0))
+        assert market.working() == [("SELL", "AAPL")]
+        await market.bar()
+        assert market.one("SELECT price FROM trades WHERE side = 'SELL'") == pytest.approx(200.0, rel=0.001)

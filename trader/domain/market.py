@@ -197,6 +197,20 @@ class Prices:
             worth += held.cost_micros if bar is None else bar.close_micros * held.quantity
         return worth
 
+    def sure_micros(self, held: Holding, collar_ppm: int) -> int:
+        """Market value of a holding by which others may be sized; its cost where no price is known yet.
+
+        Of a price that has risen by more than `collar_ppm` the one before counts, until a second print: it would
+        make us richer than we are.
+        """
+        last, before = self._last.get(held.symbol), self._before.get(held.symbol)
+        if last is None:
+            return held.cost_micros
+        price = last.close_micros
+        if before is not None and self.jump_ppm(held.symbol) > collar_ppm:
+            price = min(price, before.close_micros)
+        return price * held.quantity
+
     def jump_ppm(self, symbol: str) -> int:
         """How far the newest close is from the close before it; 0 for a first bar."""
         last, before = self._last.get(symbol), self._before.get(symbol)

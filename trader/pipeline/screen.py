@@ -16,6 +16,12 @@ instant may still come, for symbols that lack it. One bar alone is left out, and
 What is left out has not been: no price, exit or strategy sees it. A symbol of which nothing else comes has an old
 price: no entry on it, and the exit scanner says `EXITS NOT WATCHED`. A feed that repeats an old bar under new times
 cannot be told from a quiet market.
+
+A wild price that can be stays in, for it may be true. Nothing is bought by it before a second print: that of the
+instrument, of what drives it, and of what is held all count (see `size` and `Prices.sure_micros`). Nor does it sell at
+once: `resize`, and stop and take-profit where the close has jumped, wait for the second print, too. Two things do sell.
+A jump inside one bar whose close is back is believed by the exits; and a close that a strategy asks for never waits.
+Either ends flat, at the market's price and not at the wild one.
 """
 
 from collections.abc import Container

@@ -36,9 +36,10 @@ class _Room(NamedTuple):
 
 
 def resize(intent: Intent, portfolio: Portfolio, prices: Prices, limits: Limits) -> ExitTicket | Unchanged | None:
-    """Leave a held position alone inside the re-size threshold, reduce it above; None lets it be bought.
+    """Leave a held position alone inside the re-size threshold, reduce it above; None sends it on to `size`.
 
-    Comes before every gate: a reduction must not wait for one.
+    Comes before every gate: a reduction must not wait for one. By a price that has jumped nothing is reduced, it may
+    be a bad print: `size` asks for a second one.
     """
     held, bar = portfolio.positions.get(intent.symbol), prices.last(intent.symbol)
     if held is None or bar is None:
@@ -47,7 +48,7 @@ def resize(intent: Intent, portfolio: Portfolio, prices: Prices, limits: Limits)
     excess_micros = held.quantity * bar.close_micros - target_micros
     if abs(excess_micros) <= part(target_micros, limits.resize_ppm):
         return Unchanged(intent.symbol)
-    if excess_micros < 0:
+    if excess_micros < 0 or prices.jump_ppm(intent.symbol) > limits.collar_ppm:
         return None
     excess = min(max(excess_micros // bar.close_micros, 1), held.quantity)
     return ExitTicket(intent.symbol, excess, Purpose.EXIT, ExitReason.RESIZE, intent.signal.id)
@@ -63,7 +64,9 @@ def size(
         return Refusal(Stage.SIZING, Rule.NO_PRICE, intent.symbol)
     held = portfolio.positions.get(intent.symbol)
     return (
-        _price_refusal(intent.symbol, bar, prices, limits, now)
+        _age_refusal(intent.symbol, bar, prices, limits, now)
+        or _jump_refusal(intent.symbol, prices, limits)
+        or _jump_refusal(intent.signal.symbol, prices, limits)
         or _count_refusal(intent.symbol, portfolio, limits, opens=held is None)
         or _ticket(intent, held, bar, portfolio, limits, costs)
     )
@@ -73,12 +76,17 @@ def _target_micros(portfolio: Portfolio, limits: Limits) -> int:
     return part(portfolio.equity_micros, limits.position_ppm)
 
 
-def _price_refusal(symbol: str, bar: Bar, prices: Prices, limits: Limits, now: datetime) -> Refusal | None:
+def _age_refusal(symbol: str, bar: Bar, prices: Prices, limits: Limits, now: datetime) -> Refusal | None:
     age_s = (now - bar.timestamp - prices.interval).total_seconds()
     if age_s > limits.stale_price_s:
         others_trade = now - prices.newest_at <= timedelta(seconds=limits.stale_price_s)
         rule = Rule.SYMBOL_HALTED if others_trade else Rule.STALE_PRICE
         return Refusal(Stage.SIZING, rule, symbol, age_s, limits.stale_price_s, "seconds without a bar")
+    return None
+
+
+def _jump_refusal(symbol: str, prices: Prices, limits: Limits) -> Refusal | None:
+    """Of what is bought, and of what drives it: a signal may say no more than that its last price is wrong."""
     jump_ppm = prices.jump_ppm(symbol)
     if jump_ppm > limits.collar_ppm:
         return Refusal(

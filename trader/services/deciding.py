@@ -215,7 +215,7 @@ class Deciding:
         gross = 0
         by_family: defaultdict[str, int] = defaultdict(int)
         for position in draft.positions.values():
-            value = prices.value_micros(position.symbol, position.quantity, position.cost_micros)
+            value = prices.sure_micros(position, self._chain.rules.limits.collar_ppm)
             gross += value
             by_family[position.family] += value
         equity = draft.cash_micros + gross
