@@ -65,7 +65,8 @@ CHECKS = {
         GROUP BY o.account, o.symbol HAVING sum(o.quantity - o.filled) > coalesce(p.quantity, 0)""",
     "an order is filled by its fills and not beyond": """
         SELECT o.order_ref, o.quantity, o.filled, f.filled FROM book_orders o
-        LEFT JOIN (SELECT order_ref, sum(quantity) AS filled FROM book_fills GROUP BY order_ref) f
+        LEFT JOIN (SELECT order_ref, sum(CASE purpose WHEN 'reversal' THEN -quantity ELSE quantity END) AS filled
+                   FROM book_fills GROUP BY order_ref) f
             ON f.order_ref = o.order_ref
         WHERE o.filled <> coalesce(f.filled, 0) OR o.filled > o.quantity""",
     "what is held has exits": """

@@ -61,6 +61,7 @@ READS = frozenset(
         "recorder.record",  # into memory; `flush` writes it
         "spill.close",
         "spill.read",
+        "store.booked",
         "store.check_newest_events",
         "store.close",
         "store.has_execution",
@@ -96,6 +97,8 @@ RECOVERY_STEPS = tuple(
 OUT_OF_REACH = {
     "broker.place.adjust": "an operator's correction is booked and never sent",
     "spill.append.adjust": "an operator's correction is booked and never sent",
+    "broker.place.reversal": "what undoes an execution is booked and never sent",
+    "spill.append.reversal": "what undoes an execution is booked and never sent",
     "spill.append.entry": "only exits go on without the book",
 }
 """Steps that cannot happen, with the reason."""

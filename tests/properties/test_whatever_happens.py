@@ -24,7 +24,7 @@ from trader.adapters.sqlite.projections import compare
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
 from trader.domain.events import BrokerEvent, CommandName
-from trader.domain.order import Order
+from trader.domain.order import Order, corrected_by
 
 Result = TypeVar("Result")
 
@@ -280,8 +280,10 @@ class Machine(RuleBasedStateMachine):
 
 
 class MachineWithALyingBroker(Machine):
-    """Executions that nobody ordered, of more than was ordered, of orders that have ended. They happened: they are
-    booked, whatever follows for the rules about orders, and the accounts stay exact."""
+    """Executions that nobody ordered, of more than was ordered, of orders that have ended, corrected ones and busts.
+    They happened: they are booked, whatever follows for the rules about orders, and the accounts stay exact."""
+
+    corrections = 0
 
     leaves_out = frozenset(
         {
@@ -306,6 +308,36 @@ class MachineWithALyingBroker(Machine):
             ref, symbol, side = orders[order][0], orders[order][1], Side(orders[order][2])
         price = self.market.prices[symbol]
         self.run(self.market.report(a_fill(symbol, quantity, price, side=side, order_ref=ref, at=self.market.now)))
+
+    @rule(
+        which=st.integers(0, 1000),
+        shares=st.sampled_from([0, 0, 1, 7, 300, 10**9]),
+        cents=st.integers(-50, 50),
+        is_heard_before=st.booleans(),
+    )
+    def an_execution_is_corrected_or_busted(self, which: int, shares: int, cents: int, is_heard_before: bool) -> None:
+        """One that stands, one that was corrected before, or (`is_heard_before`) one that is heard afterwards."""
+        booked = self.market.sql(
+            "SELECT execution_id, order_ref, symbol, side, quantity, price_micros, reason FROM book_fills "
+            "WHERE purpose <> 'reversal' ORDER BY id"
+        )
+        if not booked:
+            return
+        execution, ref, symbol, side, quantity, price_micros, reason = booked[which % len(booked)]
+        self.corrections += 1
+        if is_heard_before:
+            execution, reason = f"late-{self.corrections}", ""
+        price = max(price_micros / 1_000_000 + cents / 100, 1.0)
+        said = a_fill(
+            symbol, quantity, price, side=Side(side), order_ref=ref, execution_id=execution, at=self.market.now
+        )
+        correction = said._replace(
+            execution_id=f"correction-{self.corrections}",
+            quantity=min(shares, quantity),
+            corrects=(*corrected_by(reason), execution),
+        )
+        self.run(self.market.report(correction, 2))
+        self.run(self.market.report(said))
 
 
 TestWhateverHappens = Machine.TestCase

@@ -126,6 +126,8 @@ class Purpose(StrEnum):
     EOD = "eod"
     MANUAL = "manual"
     ADJUST = "adjust"
+    REVERSAL = "reversal"
+    """Of an execution that undoes another one, never of an order."""
 
 
 class Ticket(NamedTuple):

@@ -133,6 +133,30 @@ class Position(NamedTuple):
         plan = self.exit_plan.tightened(stop_micros)
         return self if plan is self.exit_plan else self._replace(exit_plan=plan, updated_at=now)
 
+    def flat(self) -> "Position":
+        """The same position, of which no share is left."""
+        return self._replace(
+            exit_plan=None,
+            state=POSITION_TRANSITIONS[self.state][PositionEvent.SOLD_OUT],
+            closing_purpose=None,
+            closing_reason="",
+            cost_micros=0,
+        )
+
+    def round_trip(self, closed_at: datetime, purpose: str) -> "RoundTrip":
+        """What it was from flat to flat; `purpose` is the reason where it was not on its way out."""
+        return RoundTrip(
+            account=self.account,
+            symbol=self.symbol,
+            opened_at=self.opened_at,
+            closed_at=closed_at,
+            quantity=self.bought,
+            bought_micros=self.bought_micros,
+            sold_micros=self.sold_micros,
+            pnl_micros=self.realized_micros,
+            exit_reason=self.closing_reason or purpose,
+        )
+
 
 def shares_held(positions: Mapping[str, Position], symbol: str) -> int:
     """Shares of a symbol; 0 for one that is not held."""
@@ -244,7 +268,7 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, pur
     held = position.quantity if position is not None else 0
     if position is None or fill.quantity > held:
         raise Oversold(f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held")
-    left, changed, cost = _use_lots(lots, fill.quantity)
+    left, changed, cost = use_lots(lots, fill.quantity)
     value = fill.quantity * fill.price_micros
     realized = value - cost - fill.commission_micros
     after = position._replace(
@@ -256,28 +280,10 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, pur
     )
     if after.quantity:
         return Booked(after, left, changed, realized, None, created=False)
-    round_trip = RoundTrip(
-        account=after.account,
-        symbol=after.symbol,
-        opened_at=after.opened_at,
-        closed_at=fill.executed_at,
-        quantity=after.bought,
-        bought_micros=after.bought_micros,
-        sold_micros=after.sold_micros,
-        pnl_micros=after.realized_micros,
-        exit_reason=after.closing_reason or purpose,
-    )
-    flat = after._replace(
-        exit_plan=None,
-        state=POSITION_TRANSITIONS[after.state][PositionEvent.SOLD_OUT],
-        closing_purpose=None,
-        closing_reason="",
-        cost_micros=0,
-    )
-    return Booked(flat, left, changed, realized, round_trip, created=False)
+    return Booked(after.flat(), left, changed, realized, after.round_trip(fill.executed_at, purpose), created=False)
 
 
-def _use_lots(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:
+def use_lots(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:
     """Take shares from the oldest lots: what is left, which lots changed, and the cost of what was taken."""
     changed: list[Lot] = []
     cost = 0

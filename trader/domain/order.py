@@ -10,6 +10,7 @@ from trader.domain.errors import IllegalTransition
 from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 
+_CORRECTS = "corrects "
 _ID = re.compile(r"[!-~]{1,64}")
 _MOST_SHARES = 1_000_000_000
 _LARGEST_MICROS = 10_000_000_000 * MICROS_PER_DOLLAR
@@ -153,9 +154,26 @@ class Order(NamedTuple):
             raise IllegalTransition(f"order {self.ref} is {self.state} and cannot be {event}")
         return self._replace(state=state, filled=self.filled + filled, updated_at=now)
 
+    def without(self, shares: int, now: datetime) -> "Order":
+        """The order after an execution of so many shares was undone: only the broker's word begins or ends an order."""
+        return self._replace(filled=self.filled - shares, updated_at=now)
+
+
+def reversal_of(execution_id: str) -> str:
+    """The execution id of what undoes an execution; there is one, whether the broker or an operator undid it."""
+    return f"reversal-of-{execution_id}"
+
+
+def corrected_by(reason: str) -> tuple[str, ...]:
+    """The executions that one with this reason replaces: the other direction of `Fill.correction`."""
+    return tuple(reason.removeprefix(_CORRECTS).split()) if reason.startswith(_CORRECTS) else ()
+
 
 class Fill(NamedTuple):
-    """One execution, identified by the broker's execution id, unique within an account."""
+    """One execution, identified by the broker's execution id, unique within an account.
+
+    One that replaces others counts in their place. With a quantity of 0 it is a bust: they never happened.
+    """
 
     execution_id: str
     order_ref: str
@@ -166,13 +184,25 @@ class Fill(NamedTuple):
     price_micros: int
     commission_micros: int
     executed_at: datetime
+    corrects: tuple[str, ...] = ()
+    """Ids of all the executions that it replaces, also of those that were never heard. None is read out of an id."""
+
+    @property
+    def is_bust(self) -> bool:
+        """Whether it says of others that they never happened, and nothing else."""
+        return bool(self.corrects) and self.quantity == 0
+
+    @property
+    def correction(self) -> str:
+        """The reason of one that replaces others, as the book keeps it; the ids have no spaces."""
+        return _CORRECTS + " ".join(self.corrects)
 
     @property
     def fault(self) -> str:
         """Why this cannot be an execution, or nothing: a broker's word is checked as a file's is."""
-        if not 0 < self.quantity <= _MOST_SHARES:
+        if not (0 < self.quantity <= _MOST_SHARES or self.is_bust):
             return f"{self.quantity} shares"
-        if not _CHEAPEST_MICROS <= self.price_micros <= _DEAREST_MICROS:
+        if not (_CHEAPEST_MICROS <= self.price_micros <= _DEAREST_MICROS or self.is_bust):
             return f"a price of {self.price_micros} micros"
         if abs(self.commission_micros) > _DEAREST_MICROS:
             return f"a commission of {self.commission_micros} micros"
@@ -180,9 +210,15 @@ class Fill(NamedTuple):
             return f"a value of {self.quantity * self.price_micros} micros"
         if not (_ID.fullmatch(self.execution_id) and _ID.fullmatch(self.order_ref)):
             return "an id that is no short printable text"
+        if self.corrects and not self._corrects_others:
+            return "the correction of itself, or of an id that is no short printable text"
         if not SYMBOL.fullmatch(self.symbol):
             return f"the symbol {ascii(self.symbol)[:40]}"
         return ""
+
+    @property
+    def _corrects_others(self) -> bool:
+        return self.execution_id not in self.corrects and all(_ID.fullmatch(id_) for id_ in self.corrects)
 
     @property
     def cash_effect_micros(self) -> int:
@@ -211,3 +247,9 @@ class PendingLock(NamedTuple):
         limit_micros = order.limit_micros or 0
         spent = fill.quantity * limit_micros + fill.commission_micros
         return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros - spent))
+
+    def without(self, fill: Fill, order: Order) -> "PendingLock":
+        """What is reserved again after a fill of its order was undone: the rest may cost it once more."""
+        limit_micros = order.limit_micros or 0
+        given_back = fill.quantity * limit_micros + fill.commission_micros
+        return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros + given_back))

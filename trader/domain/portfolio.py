@@ -54,8 +54,11 @@ class Drift(NamedTuple):
         return f"an execution that is found ends it, or `trader adjust --missing {self.symbol} --price USD`"
 
     def after(self, fill: Fill, held: int) -> "Drift":
-        """What is left to sell at the broker after one of our executions. A buy may be just what was not known."""
-        sold = fill.quantity if fill.side is Side.SELL else 0
+        """What is left to sell at the broker after one of our executions. A buy may be just what was not known.
+
+        Of a correction it is not known whether the broker's number was told before or after it: that number stays.
+        """
+        sold = fill.quantity if fill.side is Side.SELL and not fill.corrects else 0
         return self._replace(book=held, broker=self.broker - sold)
 
 

@@ -100,6 +100,17 @@ class Draft:
 
     def book_fill(self, booked: Booked, fill: Fill, purpose: str, reason: str) -> None:
         """Take over everything that follows from one execution."""
+        self._take_over(booked, fill, purpose, reason)
+        if fill.side is Side.SELL:
+            self._count_sale(fill, 1)
+
+    def book_reversal(self, booked: Booked, fill: Fill, reason: str) -> None:
+        """Take over everything that follows from an execution that undoes another: a sale undone is no proceeds."""
+        self._take_over(booked, fill, Purpose.REVERSAL, reason)
+        if fill.side is Side.BUY:
+            self._count_sale(fill, -1)
+
+    def _take_over(self, booked: Booked, fill: Fill, purpose: str, reason: str) -> None:
         self.set_position(booked.position)
         lots: dict[str, tuple[Lot, ...]] = self._own("lots")
         if booked.lots:
@@ -114,8 +125,12 @@ class Draft:
         self.commit.lots.extend(booked.changed_lots)
         if booked.round_trip is not None:
             self._count_round_trip(booked.round_trip)
-        if fill.side is Side.SELL and self.day is not None:
-            self.day = self.day._replace(sold_micros=self.day.sold_micros + fill.quantity * fill.price_micros)
+
+    def _count_sale(self, fill: Fill, sign: int) -> None:
+        """The proceeds of the day are those of its own sales, not of one of an earlier day that was heard late."""
+        if self.day is not None and fill.executed_at >= self.day.started_at:
+            proceeds_micros = sign * fill.quantity * fill.price_micros
+            self.day = self.day._replace(sold_micros=self.day.sold_micros + proceeds_micros)
 
     def _count_round_trip(self, trip: RoundTrip) -> None:
         self.commit.round_trips.append(trip)
@@ -147,7 +162,7 @@ class Draft:
         self._copied.add("day_trades")
 
     def set_lock(self, lock: PendingLock) -> None:
-        """A lock that reserves less than before."""
+        """A lock that reserves less than before, or more after a correction."""
         locks: dict[str, PendingLock] = self._own("locks")
         locks[lock.symbol] = lock
         self.commit.locks[lock.order_ref] = lock

@@ -41,6 +41,7 @@ from trader.domain.portfolio import Book, Halt
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
 from trader.services.answers import Answer, Answers
+from trader.services.corrections import to_look_up
 from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
@@ -242,8 +243,9 @@ class Engine:
         due = self._is_due(step.draft, events)
         gathered = self._spilling.audible([*self._riding, *events])
         step.draft.commit.signals.extend(self._signals_riding)
+        await self._look_up_corrected(step, gathered)
         self.trading.decide(step, gathered)
-        if not (step.draft.commit or due):
+        if not (step.draft.commit or due or step.unread):
             self._ride(step, gathered)
             self._answers.give(step)
             return
@@ -251,6 +253,8 @@ class Engine:
         self._marks.put(step.draft)
         asked = {exit_.order.ref: exit_.order for exit_ in step.draft.commit.exits}
         try:
+            if step.unread is not None:
+                raise step.unread
             refused = await self._locks.commit(step.draft)
         except BookUnwritable as error:
             self._not_written(gathered, error)
@@ -268,6 +272,15 @@ class Engine:
         self._signals_riding += self.trading.refused(step, refused, asked)
         self._speak(step)
         self._answers.give(step)
+
+    async def _look_up_corrected(self, step: Step, gathered: Sequence[Event]) -> None:
+        """What the book has of executions that are corrected: to undo one, everything of it has to be known."""
+        ids = to_look_up(gathered)
+        if ids:
+            try:
+                step.replaced = await self._ports.store.booked(self.book.account, ids)
+            except BookUnwritable as error:
+                step.unread = error
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""

@@ -67,10 +67,10 @@ class Booking(NamedTuple):
     realized_micros: int
     purpose: str
     reason: str
-    held: int
-    """Shares held after it."""
-    created: bool
-    """It made the position non-zero."""
+    held: int = 0
+    """Shares held after it; not kept in the book."""
+    created: bool = False
+    """It made the position non-zero; not kept in the book."""
 
 
 class Entry(NamedTuple):
@@ -119,12 +119,14 @@ class Commit:
     """Exits that were sent while the book could not be written; their fills may be in this commit."""
     bookings: list[Booking] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
+    passed: list[Position] = field(default_factory=list)
+    """What positions were between a correction and what followed it: the database's rules are about each change."""
     positions: dict[str, Position] = field(default_factory=dict)
     round_trips: list[RoundTrip] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
     """Orders that changed. New exits are in `exits`, new entries in `entries`."""
     locks: dict[str, PendingLock] = field(default_factory=dict)
-    """Locks that give back a part of their reservation, by order reference."""
+    """Locks whose reservation has changed, by order reference."""
     releases: list[Release] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -154,6 +156,7 @@ class History(NamedTuple):
     """Of an account, since some days ago."""
 
     execution_ids: frozenset[str]
+    """Booked, or replaced by one that is."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
 
@@ -171,6 +174,10 @@ class Store(Protocol):
 
     async def has_execution(self, account: str, execution_id: str) -> bool:
         """Whether an execution is booked, however long ago."""
+        ...
+
+    async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, however long ago, by id. Raises BookUnwritable."""
         ...
 
     async def history(self, account: str, since: datetime) -> "History":

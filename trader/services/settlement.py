@@ -4,22 +4,25 @@ Rule 1: an execution counts once, however often it is reported.
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
 Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
-made), what is reported for another account, and what cannot be an execution at all.
+made), what is reported for another account, what cannot be an execution at all, and a correction of what cannot be
+undone (see `corrections`).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
-from trader.domain.decision import Side
-from trader.domain.events import JournalType
+from trader.domain.decision import Purpose, Side
+from trader.domain.events import JournalType, JsonValue
 from trader.domain.family import Families
 from trader.domain.ledger import Booked, book_fill, shares_held
 from trader.domain.market import plain_symbol
 from trader.domain.money import usd
 from trader.domain.order import Fill, Order, OrderEvent
 from trader.domain.portfolio import Halt
+from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
 from trader.domain.session import microseconds
+from trader.services.corrections import Replaced, Undoing, go_on_closing
 from trader.services.draft import Draft
 from trader.services.ports import Booking
 from trader.services.recent import Recent
@@ -39,6 +42,7 @@ class Settlement:
     ) -> None:
         self._families = families
         self._rules = rules
+        self._undoing = Undoing(families, rules)
         self._seen: Recent[None] = Recent(dict.fromkeys(executions))
         self._ended = Recent(ended_orders)
 
@@ -51,6 +55,40 @@ class Settlement:
         if fault:
             _cannot_book(step, fill, f"execution {ascii(fill.execution_id)[:60]} is reported with {fault}")
             return
+        if fill.corrects:
+            self._correct(step, fill)
+        else:
+            self._take_in(step, fill)
+
+    def _correct(self, step: Step, fill: Fill) -> None:
+        """Book an execution in the place of those that it replaces; a bust leaves their place empty."""
+        if step.unread is not None:
+            return
+        draft, replaced = step.draft, Replaced.by(step, fill)
+        orders = [self._order_of(draft, booking) for booking in replaced.standing]
+        why_not = replaced.why_it_stays(draft, fill, orders)
+        if why_not:
+            _cannot_book(step, fill, f"{fill.execution_id} {fill.correction} and cannot: {why_not}")
+            return
+        step.executions.update(fill.corrects)
+        before = draft.positions.get(fill.symbol)
+        for booking in replaced.standing:
+            self._undo(step, booking, fill)
+        if fill.quantity:
+            self._take_in(step, fill)
+            go_on_closing(draft, before, fill.symbol)
+        _say_corrected(step, fill, replaced)
+
+    def _undo(self, step: Step, booking: Booking, by: Fill) -> None:
+        """Take back what was booked, because of the execution that replaces it."""
+        reversal = Reversal(booking.fill, booking.realized_micros)
+        why = f"{'busted' if by.is_bust else 'corrected'} by {by.execution_id}"
+        booked = self._undoing.undo(step.draft, reversal, self._order_of(step.draft, booking), why)
+        step.executions.add(reversal.fill.execution_id)
+        _journal(step, reversal.fill, booked, Purpose.REVERSAL, why, released=False)
+
+    def _take_in(self, step: Step, fill: Fill) -> None:
+        """Book an execution that counts."""
         resolved = by_hand(fill.order_ref)
         if fill.execution_id != resolved and self.knows(step, resolved):
             _cannot_book(
@@ -87,6 +125,8 @@ class Settlement:
 
     def _settle(self, step: Step, fill: Fill, order: Order | None) -> None:
         purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
+        if fill.corrects:
+            reason = fill.correction
         works_on = order is not None and order.works_on_after(fill.quantity)
         booked = self._book(step, fill, purpose, reason, entry_works_on=works_on)
         released = False
@@ -128,6 +168,10 @@ class Settlement:
         """An order of ours: live, ended by an earlier event of this step, or ended before."""
         return draft.orders.get(ref) or draft.commit.orders.get(ref) or self._ended.get(ref)
 
+    def _order_of(self, draft: Draft, booking: Booking) -> Order | None:
+        """The order that an execution has filled; an operator's correction has filled none."""
+        return self._order(draft, booking.fill.order_ref) if booking.purpose != Purpose.ADJUST else None
+
     def _book(self, step: Step, fill: Fill, purpose: str, reason: str, *, entry_works_on: bool) -> Booked:
         draft = step.draft
         instrument = self._families.instrument(fill.symbol)
@@ -141,7 +185,7 @@ class Settlement:
         """Move the order on, and give back what its lock no longer needs. True when that was all of it."""
         draft = step.draft
         left = order.remaining - fill.quantity
-        if left < 0 or not order.live:
+        if left < 0 or not (order.live or fill.corrects):
             _alarm(step, fill, f"order {order.ref} is {order.state} with {order.filled} of {order.quantity} filled")
         after = order.after(OrderEvent.PARTLY_FILLED if left > 0 else OrderEvent.FILLED, draft.now, fill.quantity)
         draft.set_order(after)
@@ -179,6 +223,7 @@ def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, 
     """One event for everything the execution did: the position, its exits, the end of its lock."""
     position = booked.position
     plan = position.exit_plan
+    corrects: dict[str, JsonValue] = {"corrects": " ".join(fill.corrects)} if fill.corrects else {}
     step.draft.note(
         JournalType.FILL,
         fill.symbol,
@@ -199,6 +244,29 @@ def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, 
         take_profit_micros=plan.take_profit_micros if plan else None,
         position_created=booked.created,
         lock_released=released,
+        **corrects,
+    )
+
+
+def _say_corrected(step: Step, fill: Fill, replaced: Replaced) -> None:
+    """Loudly what was undone, and of an execution that was not heard what there is to know."""
+    what = "BUSTED" if fill.is_bust else "CORRECTED"
+    fills = [booking.fill for booking in replaced.standing]
+    undone = ", ".join(f"{was.side} {was.quantity}@{usd(was.price_micros)} is undone" for was in fills)
+    if not replaced.is_known:
+        undone = "that was never booked, and will not be"
+        if fill.is_bust:
+            step.draft.note(
+                JournalType.UNEXPECTED_FILL,
+                fill.symbol,
+                execution_id=fill.execution_id,
+                order_ref=fill.order_ref,
+                reported=f"a bust of {' '.join(fill.corrects)}, which was never booked",
+            )
+    step.say(
+        Level.ERROR if replaced.standing else Level.WARNING,
+        f"EXECUTION {what} {fill.symbol}: {fill.execution_id} replaces {', '.join(fill.corrects)}: "
+        f"{undone or 'that was undone before'} account={fill.account}",
     )
 
 
@@ -207,8 +275,9 @@ def _say(step: Step, booking: Booking) -> None:
     if booking.created:
         step.say(Level.INFO, f"Created position {fill.symbol} account={fill.account}")
     realized = f" realised={usd(booking.realized_micros)}" if fill.side is Side.SELL else ""
+    what = "REVERSAL" if booking.purpose == Purpose.REVERSAL else "FILL"
     step.say(
         Level.INFO,
-        f"FILL {fill.side} {fill.symbol} {fill.quantity}@{usd(fill.price_micros)} reason={booking.reason}{realized} "
+        f"{what} {fill.side} {fill.symbol} {fill.quantity}@{usd(fill.price_micros)} reason={booking.reason}{realized} "
         f"held={booking.held} ref={fill.order_ref} account={fill.account}",
     )

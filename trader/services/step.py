@@ -1,11 +1,13 @@
 """One step of the engine: what was gathered and decided together, to be committed together and then said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
+from trader.domain.errors import BookUnwritable
 from trader.services.draft import Draft
-from trader.services.ports import SignalRow
+from trader.services.ports import Booking, SignalRow
 
 
 class Level(StrEnum):
@@ -31,6 +33,10 @@ class Step:
     """id() of an event somebody waits for -> the answer."""
     executions: set[str] = field(default_factory=set)
     """Executions taken up in this step."""
+    replaced: Mapping[str, Booking] = field(default_factory=dict)
+    """What the book has of executions that are corrected in this step, and of their reversals."""
+    unread: BookUnwritable | None = None
+    """Why that could not be read: this step cannot be written, and its corrections are taken up again."""
     duplicates: dict[str, int] = field(default_factory=dict)
     """Symbols whose entry was refused because of a working one, with the number of signals."""
     _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)

@@ -24,6 +24,7 @@ from trader.domain.family import Instrument
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, book_fill
 from trader.domain.order import Fill, Order, OrderEvent, OrderState, PendingLock
 from trader.domain.portfolio import Drift, Halt
+from trader.domain.reversal import Reversal
 from trader.services.ports import Booking
 
 _UNUSED_PLAN = ExitPlan(0, 0, 0, 0)
@@ -171,19 +172,8 @@ def _fill(folded: Folded, event: Event) -> None:
     fill = _execution(folded.account, event)
     if fill.execution_id in folded.fills:
         raise ValueError(f"execution {fill.execution_id} was booked before")
-    instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
-    lots = folded.open_lots.get(fill.symbol, ())
     purpose, reason = facts.text("purpose"), facts.text("reason")
-    order = folded.orders.get(fill.order_ref)
-    booked = book_fill(
-        folded.positions.get(fill.symbol),
-        lots,
-        fill,
-        instrument,
-        _plan(fill.price_micros, facts),
-        purpose,
-        entry_works_on=purpose != Purpose.ADJUST and order is not None and order.works_on_after(fill.quantity),
-    )
+    booked = _booked(folded, event, fill, purpose)
     booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
     folded.fills[fill.execution_id] = FillRow(booking, event.at)
     folded.positions[fill.symbol] = booked.position
@@ -194,9 +184,28 @@ def _fill(folded: Folded, event: Event) -> None:
         folded.drift[fill.symbol] = folded.drift[fill.symbol].after(fill, booked.position.quantity)
     if booked.round_trip is not None:
         folded.round_trips.append(booked.round_trip)
-    if purpose != Purpose.ADJUST:  # a correction leaves the order of what it corrects alone
+    if purpose == Purpose.REVERSAL:
+        _set_back(folded, event, folded.fills[fill.corrects[0]].booking)
+    elif purpose != Purpose.ADJUST:  # an operator's correction leaves the order of what it corrects alone
         _advance(folded, event, fill)
     _check_results(folded, event, booked)
+
+
+def _booked(folded: Folded, event: Event, fill: Fill, purpose: str) -> Booked:
+    """What the domain makes of it."""
+    facts = event.facts
+    position, lots = folded.positions.get(fill.symbol), folded.open_lots.get(fill.symbol, ())
+    instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
+    if purpose == Purpose.REVERSAL:
+        original = folded.fills.get(facts.text("corrects"))
+        if original is None:
+            raise ValueError(f"execution {facts.text('corrects')}, which it undoes, was never booked")
+        reversal = Reversal(original.booking.fill, original.booking.realized_micros)
+        return reversal.book(position, lots, instrument, _plan(reversal.price_micros, facts))
+    order = folded.orders.get(fill.order_ref)
+    works_on = purpose != Purpose.ADJUST and order is not None and order.works_on_after(fill.quantity)
+    plan = _plan(fill.price_micros, facts)
+    return book_fill(position, lots, fill, instrument, plan, purpose, entry_works_on=works_on)
 
 
 def _execution(account: str, event: Event) -> Fill:
@@ -211,6 +220,7 @@ def _execution(account: str, event: Event) -> Fill:
         facts.number("price_micros"),
         facts.number("commission_micros"),
         from_us(facts.number("executed_us")),
+        tuple(facts.text("corrects").split()) if "corrects" in facts else (),
     )
 
 
@@ -230,6 +240,18 @@ def _advance(folded: Folded, event: Event, fill: Fill) -> None:
         _release(folded, order.ref, event, "filled")
     elif row is not None and row.released_at is None:
         folded.locks[order.ref] = LockRow(row.lock.after(fill, after))
+
+
+def _set_back(folded: Folded, event: Event, undone: Booking) -> None:
+    """The order has the shares of what was undone to do again; its lock reserves what they may cost."""
+    if undone.purpose == Purpose.ADJUST:
+        return
+    order = folded.order(undone.fill.order_ref)
+    after = order.without(undone.fill.quantity, event.at)
+    folded.orders[order.ref] = after
+    row = folded.locks.get(order.ref)
+    if row is not None and row.released_at is None:
+        folded.locks[order.ref] = LockRow(row.lock.without(undone.fill, after))
 
 
 def _check_results(folded: Folded, event: Event, booked: Booked) -> None:

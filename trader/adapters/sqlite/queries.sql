@@ -112,10 +112,12 @@ SELECT account, symbol, family, direction, quantity, cost_micros, entry_micros, 
        take_profit_micros, state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros
 FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
 
+-- Shares of a sale that was undone come first, the newest of them before all: `Reversal` puts them there.
+
 -- name: open_lots
 SELECT l.execution_id, l.symbol, l.opened_us, l.remaining, l.cost_micros
 FROM book_lots l INDEXED BY open_lots JOIN book_fills f ON f.account = l.account AND f.execution_id = l.execution_id
-WHERE l.account = ? AND l.remaining > 0 ORDER BY f.id
+WHERE l.account = ? AND l.remaining > 0 ORDER BY CASE f.purpose WHEN 'reversal' THEN -f.id ELSE f.id END
 
 -- name: live_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
@@ -154,11 +156,18 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
 -- name: newest_fills
-SELECT execution_id, side, quantity * price_micros, executed_us, booked_us FROM book_fills
+SELECT execution_id, reason,
+       CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros,
+       executed_us, booked_us FROM book_fills
 WHERE +account = ? ORDER BY id DESC
 
 -- name: execution
 SELECT 1 FROM book_fills WHERE account = ? AND execution_id = ?
+
+-- name: booked
+SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
+       purpose, reason, executed_us
+FROM book_fills WHERE account = ? AND execution_id = ?
 
 -- name: newest_round_trips
 SELECT opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC

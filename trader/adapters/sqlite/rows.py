@@ -11,7 +11,7 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
-from trader.domain.order import LIVE, Order, OrderState, PendingLock
+from trader.domain.order import LIVE, Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Drift, Halt
 from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
@@ -51,6 +51,23 @@ def fill_row(booking: Booking, booked_us: int) -> Row:
         to_us(fill.executed_at),
         booked_us,
     )
+
+
+def read_booking(row: Row) -> Booking:
+    """From `booked`."""
+    account, execution_id, order_ref, symbol, side, quantity, price, commission, realized, purpose, reason, at = row
+    fill = Fill(
+        str(execution_id),
+        str(order_ref),
+        str(account),
+        str(symbol),
+        Side(str(side)),
+        _int(quantity),
+        _int(price),
+        _int(commission),
+        from_us(_int(at)),
+    )
+    return Booking(fill, _int(realized), str(purpose), str(reason))
 
 
 def lot_row(account: str, lot: Lot) -> Row:

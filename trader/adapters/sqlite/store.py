@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
+    read_booking,
     read_day,
     read_drift,
     read_halt,
@@ -27,8 +28,9 @@ from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on
+from trader.domain.order import corrected_by
 from trader.domain.portfolio import Book, Day
-from trader.services.ports import Commit, History, Receipt
+from trader.services.ports import Booking, Commit, History, Receipt
 
 _DAY_TRADES_MATTER = timedelta(days=14)
 """Longer than five sessions, whatever the holidays."""
@@ -100,6 +102,15 @@ class SqliteStore:
         return await self._writer.transact(
             lambda connection: connection.execute(QUERIES["execution"], key).fetchone() is not None
         )
+
+    async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, by id."""
+
+        def job(connection: sqlite3.Connection) -> dict[str, Booking]:
+            rows = [connection.execute(QUERIES["booked"], (account, id_)).fetchone() for id_ in execution_ids]
+            return {row[1]: read_booking(row) for row in rows if row is not None}
+
+        return await self._writer.transact(job)
 
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
@@ -179,7 +190,7 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
         return None
     openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
     fills = _since(connection.execute(QUERIES["newest_fills"], (account,)), row[1])
-    sold_micros = sum(value for _, side, value, executed_us, _ in fills if side == Side.SELL and executed_us >= row[1])
+    sold_micros = sum(proceeds for _, _, proceeds, executed_us, _ in fills if executed_us >= row[1])
     return read_day(row, openings, sold_micros)
 
 
@@ -217,8 +228,12 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
+    executions: set[str] = set()
+    for id_, reason, *_ in _since(connection.execute(QUERIES["newest_fills"], (account,)), since_us):
+        executions.add(id_)
+        executions.update(corrected_by(reason))
     return History(
-        frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_fills"], (account,)), since_us)),
+        frozenset(executions),
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
     )

@@ -89,6 +89,7 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         )
     _many(connection, "insert_fill", [fill_row(booking, at_us) for booking in commit.bookings])
     _many(connection, "put_lot", [lot_row(account, lot) for lot in commit.lots])
+    _many(connection, "put_position", [position_row(position) for position in commit.passed])
     _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
     _many(connection, "insert_round_trip", [round_trip_row(trip) for trip in commit.round_trips])
     _many(

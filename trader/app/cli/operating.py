@@ -161,6 +161,8 @@ def _dollars(option: str, text: str) -> int:
 
 def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     """The execution that undoes another one: other side, same price, commission given back."""
+    from trader.domain.order import reversal_of
+
     account = asking.settings.account.name
     with book_of(asking.settings) as book:
         row = book.execute(
@@ -170,7 +172,7 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
         complain(f"trader: the book of account {account} has no execution {execution}; see `trader trades`")
         raise typer.Exit(Exit.REFUSED)
     return {
-        "execution_id": f"reversal-of-{execution}",
+        "execution_id": reversal_of(execution),
         "order_ref": row["order_ref"],
         "account": row["account"],
         "symbol": row["symbol"],
