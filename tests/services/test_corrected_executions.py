@@ -16,6 +16,7 @@ from trader.app.story import tell
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
 from trader.domain.events import CommandName, Ended, Evidence, EvidenceGiven, FillReported, JournalType
+from trader.domain.ledger import Lot
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, reversal_of
 from trader.services.recent import REMEMBERED
@@ -26,6 +27,11 @@ ENTRY, EXIT = "paper-1-0001", "paper-1-0002"
 def silent(_: Order) -> Treatment:
     """A broker that only says what the test reports."""
     return Treatment(parts=(0,), ignore_cancel=True)
+
+
+def only_cancels(_: Order) -> Treatment:
+    """The same, but it cancels what it is asked to cancel."""
+    return Treatment(parts=(0,))
 
 
 def corrected(fill: Fill, *more: str, revision: int = 2, **new: Any) -> Fill:
@@ -54,7 +60,6 @@ async def bought(market: Market, quantity: int = 0, price: float = 30.0) -> Fill
 
 async def sold(market: Market, quantity: int = 0, price: float = 29.0, at: int = 1) -> Fill:
     """The stop is touched, and its exit executed, whole or in part."""
-    await market.bar(closes={"JD": 29.0})
     await market.bar(closes={"JD": 29.0})
     [(ref, ordered)] = market.sql("SELECT order_ref, quantity FROM orders WHERE side = 'SELL'")
     assert ref == EXIT
@@ -121,6 +126,7 @@ async def test_three_rows_tell_what_happened(tmp_path: Path) -> None:
             ("SELL", 497, 30.0, -1.0, "reversal", "corrected by X1.2", "reversal-of-X1"),
             ("BUY", 497, 30.5, 1.0, "entry", "corrects X1", "X1.2"),
         ]
+        assert not market.engine.book.halts
         assert market.log.said("EXECUTION CORRECTED JD: X1.2 replaces X1: BUY 497@30.00 is undone")
         with closing(sqlite3.connect(market.path)) as book:
             book.row_factory = sqlite3.Row
@@ -142,16 +148,48 @@ async def test_an_entry_that_works_on_goes_on_opening(tmp_path: Path) -> None:
         await assert_sound(market)
 
 
-async def test_a_corrected_part_of_several_uses_its_own_lot(tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", [0, 1])
+async def test_a_corrected_part_of_several_uses_its_own_lot(tmp_path: Path, which: int) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         first = await bought(market, 100)
-        await market.report(a_fill("JD", 50, 30.1, order_ref=ENTRY, execution_id="X2", at=market.now))
-        await market.report(corrected(first, quantity=80, price_micros=micros(30.2)))
-        assert market.sql("SELECT execution_id, remaining, cost_micros FROM book_lots WHERE remaining > 0") == [
-            ("X1.2", 80, 80 * micros(30.2)),
-            ("X2", 50, 50 * micros(30.1)),
-        ]
-        assert market.sql("SELECT filled, state FROM orders") == [(130, "working")]
+        second = a_fill("JD", 50, 30.1, order_ref=ENTRY, execution_id="X2", at=market.now)
+        await market.report(second)
+        parts = [first, second]
+        await market.report(corrected(parts[which], quantity=30, price_micros=micros(30.2)))
+        other = parts[1 - which]
+        assert market.engine.book.lots["JD"] == (
+            Lot(other.execution_id, "JD", market.now, other.quantity, other.quantity * other.price_micros),
+            Lot(f"{parts[which].execution_id}.2", "JD", market.now, 30, 30 * micros(30.2)),
+        )
+        assert market.sql("SELECT filled, state FROM orders") == [(other.quantity + 30, "working")]
+        assert market.sql("SELECT bought, sold_micros FROM book_positions") == [(other.quantity + 30, 0)]
+        await assert_sound(market)
+
+
+async def test_shares_that_are_held_stand_in_for_those_of_a_busted_part_that_are_sold(tmp_path: Path) -> None:
+    """As if they had been sold at what it was booked at: the sums are exact, and so is the round trip's P&L."""
+    async with a_machine(tmp_path, script=only_cancels) as market:
+        first = await bought(market, 100)
+        await market.report(a_fill("JD", 397, 30.1, order_ref=ENTRY, execution_id="X2", at=market.now))
+        await sold(market, 150)
+        await market.report(busted(first))
+        assert market.engine.book.lots["JD"][0][3:] == (247, 247 * micros(30.1))
+        assert market.sql("SELECT quantity, bought FROM book_positions") == [(247, 497)]
+        await market.wait(6)
+        [exit_] = market.engine.book.orders.values()
+        assert exit_.remaining == 247
+        await assert_sound(market)
+        await market.report(a_fill("JD", 247, 29.0, side=Side.SELL, order_ref=exit_.ref, at=market.now))
+        assert market.one("SELECT pnl_micros FROM book_round_trips") == 397 * micros(-1.1) - micros(3)
+        await assert_sound(market)
+
+
+async def test_an_execution_that_nobody_ordered_can_be_corrected(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = a_fill("JD", 10, 30.0, order_ref="by-hand", execution_id="H1", at=market.now)
+        await market.report(fill)
+        await market.report(busted(fill))
+        assert market.held() == {}
         await assert_sound(market)
 
 
@@ -159,10 +197,11 @@ async def test_a_position_on_its_way_out_stays_so_when_its_entry_is_corrected(tm
     async with a_machine(tmp_path, script=silent) as market:
         fill = await bought(market)
         await market.bar(closes={"JD": 29.0})
-        await market.bar(closes={"JD": 29.0})
         assert market.one("SELECT state FROM positions") == "closing"
         await market.report(corrected(fill, price_micros=micros(30.2)))
-        assert market.sql("SELECT state, closing_reason, quantity FROM book_positions") == [("closing", "stop", 497)]
+        assert market.sql("SELECT state, closing_reason, quantity, cost_micros FROM book_positions") == [
+            ("closing", "stop", 497, 497 * micros(30.2))
+        ]
         assert market.working() == [("SELL", "JD")]
         await assert_sound(market)
 
@@ -283,22 +322,24 @@ async def test_a_correction_that_could_not_be_written_is_taken_up_again(
 
 
 async def test_a_correction_whose_original_could_not_be_read_is_taken_up_again(tmp_path: Path) -> None:
-    """The exits of that step go all the same: see `spilling`."""
+    """The exits of that step go all the same, and are of what the book holds."""
     async with a_machine(tmp_path, script=silent) as market:
-        fill = await bought(market, 400)
-        store = market.book.store
-        read = store.booked
+        fill = await bought(market)
+        store, read = market.book.store, market.book.store.booked
 
         async def fail(*_: object) -> Any:
             raise BookUnwritable("the disk is gone")
 
         store.booked = fail  # type: ignore[method-assign,assignment]
-        await market.report(corrected(fill, quantity=300))
-        assert market.held() == {"JD": 400}
+        await market.engine.inbox.put(FillReported(corrected(fill, quantity=490)))
+        await market.bar(closes={"JD": 29.0})
+        assert market.held() == {"JD": 497}
+        assert [
+            working.order.quantity for working in market.broker._working.values() if working.order.side == "SELL"
+        ] == [497]
         store.booked = read  # type: ignore[method-assign]
         await market.wait(1)
-        assert market.held() == {"JD": 300}
-        await assert_sound(market)
+        assert market.held() == {"JD": 490}
 
 
 # corrected sales, and busts
@@ -360,6 +401,7 @@ async def test_a_busted_exit_of_an_earlier_position_joins_the_one_that_is_held(t
         await market.report(a_fill("JD", 100, 30.0, order_ref="by-hand", at=market.now))
         await market.report(busted(fill))
         assert market.held() == {"JD": 597}
+        assert market.sql("SELECT bought, sold_micros FROM book_positions") == [(597, 0)]
         await assert_sound(market)
 
 
@@ -379,9 +421,8 @@ async def test_of_a_busted_entry_nothing_is_held_and_cash_is_back_to_the_micro(t
 
 
 async def test_an_exit_of_a_busted_entry_is_cancelled(tmp_path: Path) -> None:
-    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+    async with a_machine(tmp_path, script=only_cancels) as market:
         fill = await bought(market)
-        await market.bar(closes={"JD": 29.0})
         await market.bar(closes={"JD": 29.0})
         assert market.working() == [("SELL", "JD")]
         await market.report(busted(fill))
@@ -457,6 +498,18 @@ async def test_an_old_original_that_the_book_never_had_is_for_a_person(tmp_path:
     async with a_machine(tmp_path, script=silent) as market:
         old = a_fill("JD", 10, 30.0, execution_id="X0", at=market.now - REMEMBERED - SECOND)
         await assert_alarmed_and_unchanged(market, corrected(old), "the book has never had X0")
+
+
+async def test_a_busted_correction_of_an_operator_leaves_its_order_alone(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await bought(market)
+        by_hand = a_fill("JD", 5, 30.0, order_ref=ENTRY, execution_id="H1", at=market.now)
+        await market.command(CommandName.ADJUST, fill=by_hand)
+        assert market.held() == {"JD": 502}
+        await market.report(busted(by_hand))
+        assert market.held() == {"JD": 497}
+        assert market.one("SELECT filled FROM orders") == 497
+        await assert_sound(market)
 
 
 async def test_what_an_operator_has_undone_is_not_undone_again(tmp_path: Path) -> None:
