@@ -15,7 +15,7 @@ from trader.app.links import AccountRows, find_links
 from trader.app.story import tell
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
-from trader.domain.events import CommandName, Ended, Evidence, EvidenceGiven, FillReported, JournalType
+from trader.domain.events import CommandName, Ended, Evidence, EvidenceGiven, Fate, FillReported, JournalType, OrderLost
 from trader.domain.ledger import Lot
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, reversal_of
@@ -181,6 +181,19 @@ async def test_shares_that_are_held_stand_in_for_those_of_a_busted_part_that_are
         await assert_sound(market)
         await market.report(a_fill("JD", 247, 29.0, side=Side.SELL, order_ref=exit_.ref, at=market.now))
         assert market.one("SELECT pnl_micros FROM book_round_trips") == 397 * micros(-1.1) - micros(3)
+        await assert_sound(market)
+
+
+async def test_a_part_is_corrected_also_when_the_rest_was_resolved_by_hand(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market, 400)
+        await market.handle(OrderLost(ENTRY, "no answer"))
+        resolving: dict[str, Any] = {"order_ref": ENTRY, "fate": Fate.FILLED, "price_micros": micros(30)}
+        await market.command(CommandName.RESOLVE, **resolving)
+        assert market.held() == {"JD": 497}
+        await market.report(corrected(fill, quantity=399))
+        assert market.held() == {"JD": 496}
+        assert not market.engine.book.halts
         await assert_sound(market)
 
 

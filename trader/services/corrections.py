@@ -13,13 +13,14 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.events import Event, EvidenceGiven, FillReported, JournalType
 from trader.domain.family import Families
 from trader.domain.ledger import Booked, Position, PositionState, shares_held
+from trader.domain.money import usd
 from trader.domain.order import Fill, Order, reversal_of
 from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
 from trader.services.draft import Draft
 from trader.services.ports import Booking
 from trader.services.recent import REMEMBERED
-from trader.services.step import Step
+from trader.services.step import Level, Step
 
 
 def to_look_up(events: Sequence[Event]) -> set[str]:
@@ -62,6 +63,26 @@ class Replaced(NamedTuple):
                 return f"the order of {original.execution_id}, {original.order_ref}, ended long ago"
             bought += original.quantity if original.side is Side.BUY else 0
         return f"it has bought {bought} shares, and only {held} are still held" if bought > held else ""
+
+    def tell(self, step: Step, fill: Fill) -> None:
+        """Say loudly what was undone, and journal a bust of what was never booked: nothing else is left of it."""
+        fills = [booking.fill for booking in self.standing]
+        undone = ", ".join(f"{was.side} {was.quantity}@{usd(was.price_micros)} is undone" for was in fills)
+        if not self.is_known:
+            undone = "that was never booked, and will not be"
+        if fill.is_bust and not self.is_known:
+            step.draft.note(
+                JournalType.UNEXPECTED_FILL,
+                fill.symbol,
+                execution_id=fill.execution_id,
+                order_ref=fill.order_ref,
+                reported=f"a bust of {' '.join(fill.corrects)}, which was never booked",
+            )
+        step.say(
+            Level.ERROR if fills else Level.WARNING,
+            f"EXECUTION {'BUSTED' if fill.is_bust else 'CORRECTED'} {fill.symbol}: {fill.execution_id} replaces "
+            f"{', '.join(fill.corrects)}: {undone or 'that was undone before'} account={fill.account}",
+        )
 
 
 class Undoing:

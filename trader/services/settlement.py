@@ -75,9 +75,10 @@ class Settlement:
         for booking in replaced.standing:
             self._undo(step, booking, fill)
         if fill.quantity:
-            self._take_in(step, fill)
+            book = self._book_what_is_held if replaced.standing else self._take_in
+            book(step, fill)
             go_on_closing(draft, before, fill.symbol)
-        _say_corrected(step, fill, replaced)
+        replaced.tell(step, fill)
 
     def _undo(self, step: Step, booking: Booking, by: Fill) -> None:
         """Take back what was booked, because of the execution that replaces it."""
@@ -88,13 +89,17 @@ class Settlement:
         _journal(step, reversal.fill, booked, Purpose.REVERSAL, why, released=False)
 
     def _take_in(self, step: Step, fill: Fill) -> None:
-        """Book an execution that counts."""
+        """Book an execution that nothing was known of, unless an operator knew of it."""
         resolved = by_hand(fill.order_ref)
         if fill.execution_id != resolved and self.knows(step, resolved):
             _cannot_book(
                 step, fill, f"order {fill.order_ref} was resolved by hand as filled; correct it with `trader adjust`"
             )
             return
+        self._book_what_is_held(step, fill)
+
+    def _book_what_is_held(self, step: Step, fill: Fill) -> None:
+        """Book an execution; of a sale no more than is held."""
         order = self._order(step.draft, fill.order_ref)
         held = shares_held(step.draft.positions, fill.symbol)
         if fill.side is Side.SELL and fill.quantity > held:
@@ -245,28 +250,6 @@ def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, 
         position_created=booked.created,
         lock_released=released,
         **corrects,
-    )
-
-
-def _say_corrected(step: Step, fill: Fill, replaced: Replaced) -> None:
-    """Loudly what was undone, and of an execution that was not heard what there is to know."""
-    what = "BUSTED" if fill.is_bust else "CORRECTED"
-    fills = [booking.fill for booking in replaced.standing]
-    undone = ", ".join(f"{was.side} {was.quantity}@{usd(was.price_micros)} is undone" for was in fills)
-    if not replaced.is_known:
-        undone = "that was never booked, and will not be"
-        if fill.is_bust:
-            step.draft.note(
-                JournalType.UNEXPECTED_FILL,
-                fill.symbol,
-                execution_id=fill.execution_id,
-                order_ref=fill.order_ref,
-                reported=f"a bust of {' '.join(fill.corrects)}, which was never booked",
-            )
-    step.say(
-        Level.ERROR if replaced.standing else Level.WARNING,
-        f"EXECUTION {what} {fill.symbol}: {fill.execution_id} replaces {', '.join(fill.corrects)}: "
-        f"{undone or 'that was undone before'} account={fill.account}",
     )
 
 
