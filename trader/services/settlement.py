@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import JournalType, JsonValue
+from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.family import Families
 from trader.domain.ledger import Booked, book_fill, shares_held
 from trader.domain.market import plain_symbol
@@ -228,29 +228,28 @@ def _journal(step: Step, fill: Fill, booked: Booked, purpose: str, reason: str, 
     """One event for everything the execution did: the position, its exits, the end of its lock."""
     position = booked.position
     plan = position.exit_plan
-    corrects: dict[str, JsonValue] = {"corrects": " ".join(fill.corrects)} if fill.corrects else {}
-    step.draft.note(
-        JournalType.FILL,
-        fill.symbol,
-        execution_id=fill.execution_id,
-        order_ref=fill.order_ref,
-        side=fill.side,
-        quantity=fill.quantity,
-        price_micros=fill.price_micros,
-        commission_micros=fill.commission_micros,
-        purpose=purpose,
-        reason=reason,
-        realized_micros=booked.realized_micros,
-        executed_us=microseconds(fill.executed_at),
-        family=position.family,
-        direction=position.direction,
-        held=position.quantity,
-        stop_micros=plan.stop_micros if plan else None,
-        take_profit_micros=plan.take_profit_micros if plan else None,
-        position_created=booked.created,
-        lock_released=released,
-        **corrects,
-    )
+    data: dict[str, JsonValue] = {
+        "execution_id": fill.execution_id,
+        "order_ref": fill.order_ref,
+        "side": fill.side,
+        "quantity": fill.quantity,
+        "price_micros": fill.price_micros,
+        "commission_micros": fill.commission_micros,
+        "purpose": purpose,
+        "reason": reason,
+        "realized_micros": booked.realized_micros,
+        "executed_us": microseconds(fill.executed_at),
+        "family": position.family,
+        "direction": position.direction,
+        "held": position.quantity,
+        "stop_micros": plan.stop_micros if plan else None,
+        "take_profit_micros": plan.take_profit_micros if plan else None,
+        "position_created": booked.created,
+        "lock_released": released,
+    }
+    if fill.corrects:
+        data["corrects"] = " ".join(fill.corrects)
+    step.draft.commit.journal.append(JournalEntry(JournalType.FILL, step.draft.now, fill.symbol, data))
 
 
 def _say(step: Step, booking: Booking) -> None:
