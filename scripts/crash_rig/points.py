@@ -64,7 +64,6 @@ READS = frozenset(
         "store.booked",
         "store.check_newest_events",
         "store.close",
-        "store.has_execution",
         "store.history",
         "store.inbox_offset",
         "store.journal_digest",

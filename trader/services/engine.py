@@ -342,7 +342,7 @@ class Engine:
     async def _is_booked(self, event: Event) -> bool:
         """Whether it is an execution from so long ago that only the book remembers it."""
         fill = event.fill if isinstance(event, FillReported | Command) else None
-        if fill is None or not await self._ports.store.has_execution(self.book.account, fill.execution_id):
+        if fill is None or not await self._ports.store.booked(self.book.account, [fill.execution_id]):
             return False
         self.trading.already_booked(fill.execution_id, self._ports.clock.now())
         return True

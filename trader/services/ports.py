@@ -172,10 +172,6 @@ class Store(Protocol):
         """Write one transaction. Raises BookUnwritable or BookRefused, with nothing written."""
         ...
 
-    async def has_execution(self, account: str, execution_id: str) -> bool:
-        """Whether an execution is booked, however long ago."""
-        ...
-
     async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
         """Those of the executions that are booked, however long ago, by id. Raises BookUnwritable."""
         ...

@@ -23,7 +23,7 @@ READ_AT_START = (
     "ended_orders",
     "journal_head",
 )
-READ_BACKWARDS = ("newest_fills", "newest_signals", "newest_round_trips")
+READ_BACKWARDS = ("newest_executions", "newest_proceeds", "newest_signals", "newest_round_trips")
 
 
 def plan(name: str) -> list[str]:

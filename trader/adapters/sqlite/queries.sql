@@ -155,14 +155,13 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
--- name: newest_fills
-SELECT execution_id, reason,
-       CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros,
-       executed_us, booked_us FROM book_fills
-WHERE +account = ? ORDER BY id DESC
+-- name: newest_executions
+SELECT execution_id, reason, booked_us FROM book_fills WHERE +account = ? ORDER BY id DESC
 
--- name: execution
-SELECT 1 FROM book_fills WHERE account = ? AND execution_id = ?
+-- name: newest_proceeds
+SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros,
+       executed_us, booked_us
+FROM book_fills WHERE +account = ? ORDER BY id DESC
 
 -- name: booked
 SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,

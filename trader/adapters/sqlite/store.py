@@ -96,13 +96,6 @@ class SqliteStore:
         )
         return from_us(head[2]) if head is not None else None
 
-    async def has_execution(self, account: str, execution_id: str) -> bool:
-        """Whether an execution is booked, however long ago."""
-        key = (account, execution_id)
-        return await self._writer.transact(
-            lambda connection: connection.execute(QUERIES["execution"], key).fetchone() is not None
-        )
-
     async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
         """Those of the executions that are booked, by id."""
 
@@ -189,8 +182,8 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     if row is None:
         return None
     openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
-    fills = _since(connection.execute(QUERIES["newest_fills"], (account,)), row[1])
-    sold_micros = sum(proceeds for _, _, proceeds, executed_us, _ in fills if executed_us >= row[1])
+    fills = _since(connection.execute(QUERIES["newest_proceeds"], (account,)), row[1])
+    sold_micros = sum(proceeds for proceeds, executed_us, _ in fills if executed_us >= row[1])
     return read_day(row, openings, sold_micros)
 
 
@@ -229,7 +222,7 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     executions: set[str] = set()
-    for id_, reason, *_ in _since(connection.execute(QUERIES["newest_fills"], (account,)), since_us):
+    for id_, reason, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
         executions.add(id_)
         executions.update(corrected_by(reason))
     return History(
