@@ -18,6 +18,7 @@ from trader.domain.rules import Costs
 TOLD = timedelta(days=4)
 """Executions of so many days are told with an answer; a real broker forgets older ones too."""
 
+_REVISED_WITHIN = timedelta(minutes=30)
 _BY_HAND = ("QQQ", "PSQ", "AAPL")
 _FOREIGN = ("JPM", "META", "TQQQ")
 
@@ -64,6 +65,7 @@ class Venue:
         self._newest = bar_time
         self._paper.match(bar_time)
         self._be_meddled_with(bar_time)
+        self._revise(bar_time.ends_at)
 
     def close(self) -> None:
         """The session is over: day orders end."""
@@ -150,6 +152,48 @@ class Venue:
         if strikes(Fault.FOREIGN_SHARES, 0.001):
             chance = self._faults.chance(Fault.FOREIGN_SHARES)
             self.foreign[chance.choice(_FOREIGN)] += chance.randint(1, 20)
+
+    def _revise(self, now: datetime) -> None:
+        """The exchange takes an execution of the last half hour back, or says that it was another one."""
+        strikes, chance = self._faults.strikes, self._faults.chance
+        recent = [first for first, fill in self.executions.items() if self._can_be_revised(fill, now)]
+        for fault in (Fault.EXECUTION_BUSTED, Fault.EXECUTION_CORRECTED):
+            if recent and strikes(fault, 0.01):
+                first = chance(fault).choice(recent)
+                before = self.executions[first]
+                if fault is Fault.EXECUTION_BUSTED:
+                    recent.remove(first)
+                    self._replace(first, quantity=0, price_micros=before.price_micros, commission_micros=0)
+                else:
+                    kept = chance(fault).randint(1, before.quantity)
+                    price = before.price_micros + 10_000 * chance(fault).randint(-3, 3)
+                    self._replace(first, quantity=kept, price_micros=price, commission_micros=before.commission_micros)
+
+    def _can_be_revised(self, fill: Fill, now: datetime) -> bool:
+        """It is of the last half hour, has shares, and without them the account would not be short."""
+        is_recent = now - fill.executed_at < _REVISED_WITHIN and fill.quantity > 0
+        return is_recent and (fill.side is Side.SELL or self.positions.get(fill.symbol, 0) >= fill.quantity)
+
+    def _replace(self, first: str, *, quantity: int, price_micros: int, commission_micros: int) -> None:
+        """Put a new revision in the place of an execution."""
+        before = self.executions[first]
+        more = quantity - before.quantity
+        shares = more if before.side is Side.BUY else -more
+        earlier = (*before.corrects, before.execution_id)
+        new = before._replace(
+            execution_id=f"{first}.r{len(earlier) + 1}",
+            quantity=quantity,
+            price_micros=price_micros,
+            commission_micros=commission_micros,
+            corrects=earlier,
+        )
+        self.executions[first] = self.revisions[new.execution_id] = new
+        self.shares[new.symbol] += shares
+        self._filled[new.order_ref] += more
+        ended = self.ended.get(new.order_ref)
+        if ended is not None:
+            self.ended[new.order_ref] = ended._replace(filled=self._filled[new.order_ref])
+        self.say(FillReported(new))
 
     def _trade_by_hand(self, bar_time: BarTime) -> None:
         bar = _bar_of(bar_time, self._faults.chance(Fault.MANUAL_TRADE).choice(_BY_HAND))
