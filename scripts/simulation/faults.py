@@ -5,7 +5,7 @@ wrong at once hides what two of them do together. Every kind has a chance of its
 does not move the others.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from enum import StrEnum
 from random import Random
 
@@ -90,6 +90,7 @@ ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})
 """In every run: what happens on most days anyway."""
 _CHOSEN = 0.45
 """The share of the other faults that a seed takes."""
+_LATEST = 12
 
 
 class Faults:
@@ -98,6 +99,8 @@ class Faults:
     def __init__(self, seed: str, limit: int | None = None) -> None:
         self.struck: Counter[Fault] = Counter()
         self.strikes_made = 0
+        self.latest: deque[Fault] = deque(maxlen=_LATEST)
+        """Of what has struck, the last ones, in order."""
         self.is_healed = False
         """Nothing strikes any more."""
         self._limit = limit
@@ -115,6 +118,7 @@ class Faults:
             return False
         self.strikes_made += 1
         self.struck[fault] += 1
+        self.latest.append(fault)
         return True
 
     def seen(self, fault: Fault) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import traceback
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -65,9 +66,13 @@ class Outcome:
     """Steps of the daemon after which everything was checked."""
     callbacks: int = 0
     struck: Counter[Fault] = field(default_factory=Counter)
+    latest: list[Fault] = field(default_factory=list)
+    """The last that struck, in order."""
     trace: str = ""
     violation: Violation | None = None
     last_lines: list[str] = field(default_factory=list)
+    traceback: str = ""
+    """Of what the daemon died of, where it died of itself."""
     ends: Counter[End] = field(default_factory=Counter)
     orders: int = 0
     fills: int = 0
@@ -76,7 +81,8 @@ class Outcome:
 class World:
     """What survives every life."""
 
-    def __init__(self, seed: str, days: int, folder: Path, limit: int | None = None) -> None:
+    def __init__(self, seed: str, days: int, folder: Path, limit: int | None = None, *, healed_days: int = 1) -> None:
+        """Some days on which anything may go wrong, then days on which nothing does; these may be none."""
         self._random = Random(f"{seed}:world")
         self._folder = folder
         self._faults = Faults(seed, limit)
@@ -89,10 +95,11 @@ class World:
         self._born_at = datetime.combine(first - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
             hours=12
         )
-        self._sessions = _sessions(self._calendar, first, days + 1)
-        healed = self._calendar.next_session(self._sessions[-2])
+        self._sessions = _sessions(self._calendar, first, days + healed_days)
+        self._has_healed_days = healed_days > 0
+        healed = self._calendar.next_session(self._sessions[days - 1])
         self._heals_at = healed.opens_at - timedelta(minutes=1)
-        self._ends_at = self._calendar.next_session(healed.day).opens_at
+        self._ends_at = self._calendar.next_session(self._sessions[-1]).opens_at
         self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + timedelta(minutes=1)
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
@@ -114,6 +121,7 @@ class World:
             FAULTS.reset(token)
         outcome = self.outcome
         outcome.struck, outcome.trace, outcome.last_lines = self._faults.struck, self._history.trace, list(self._lines)
+        outcome.latest = list(self._faults.latest)
         outcome.orders, outcome.fills = len(self._history.orders), len(self._venue.executions)
         return outcome
 
@@ -150,6 +158,7 @@ class World:
         assert self._life is not None  # noqa: S101
         if end in (End.FAILED, End.STUCK) and self.outcome.violation is None:
             self._violated(0, f"the daemon {end}: {self._life.error!r}")
+            self.outcome.traceback = "".join(traceback.format_exception(self._life.error))
         self._scene.engine = None
         self._scene.turn_the_page()
         self._move_to_new_files()
@@ -255,7 +264,8 @@ class World:
             self._faults.is_healed = True
         if self._is_over and not self._is_settled:
             self._is_settled = True
-            self._check(When.SETTLED)
+            if self._has_healed_days:
+                self._check(When.SETTLED)
             life.stop(signal.SIGTERM)
 
     def _check(self, when: When) -> None:
