@@ -112,7 +112,7 @@ class Life:
             self.host.wire.cut()
         loop = self.loop
         loop.after_each = lambda: None
-        with suppress(Stuck):
+        with driven_by(self.host.clock), suppress(Stuck):
             loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
         loop.close()
 
