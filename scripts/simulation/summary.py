@@ -1,0 +1,65 @@
+"""What the ledger of seeds adds up to, as Markdown."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from simulation.faults import Fault
+from simulation.seeds import Line
+
+
+def summary(lines: Sequence[Line]) -> str:
+    """Two tables: what was run of each commit and in all, and which faults struck how often."""
+    return "\n".join([*_by_commit(lines), "", *_by_fault(lines), *_violations(lines)])
+
+
+def _by_commit(lines: Sequence[Line]) -> Iterator[str]:
+    yield "| commit | days | lives | crashes | events | orders | fills | faults | days a minute | violations |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    commits = list(dict.fromkeys(line.commit for line in lines))
+    for commit in commits:
+        name, _, dirty = commit.partition("-")
+        yield _row(name[:10] + (f"-{dirty}" if dirty else ""), [line for line in lines if line.commit == commit])
+    if len(commits) != 1:
+        yield _row("all", lines)
+
+
+def _row(name: str, lines: Sequence[Line]) -> str:
+    days, seconds = sum(line.days for line in lines), sum(line.seconds for line in lines)
+    counts = (
+        days,
+        sum(line.lives for line in lines),
+        sum(line.crashes for line in lines),
+        sum(line.events for line in lines),
+        sum(line.orders for line in lines),
+        sum(line.fills for line in lines),
+        sum(sum(line.faults.values()) for line in lines),
+        round(days / seconds * 60) if seconds else 0,
+        sum(len(line.violations) for line in lines),
+    )
+    return f"| {name} | {' | '.join(f'{count:,}' for count in counts)} |"
+
+
+def _by_fault(lines: Sequence[Line]) -> Iterator[str]:
+    struck: Counter[str] = Counter()
+    for line in lines:
+        struck.update(line.faults)
+    yield f"{len(struck)} of {len(Fault)} kinds of faults:"
+    yield ""
+    yield "| fault | struck |"
+    yield "|---|---|"
+    for fault, count in struck.most_common():
+        yield f"| {fault} | {count:,} |"
+    never = [fault for fault in Fault if fault not in struck]
+    if never:
+        yield ""
+        yield f"Never: {', '.join(never)}."
+
+
+def _violations(lines: Sequence[Line]) -> Iterator[str]:
+    found = [(line, violation) for line in lines for violation in line.violations]
+    if found:
+        yield ""
+        yield "Violations:"
+        yield ""
+    for line, violation in found:
+        yield f"- {line.commit[:10]}, `--seed {line.seed} --days-per-run {line.days_per_run}`, {violation}"
