@@ -16,6 +16,13 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 """The same examples every time; HYPOTHESIS_PROFILE=deep looks for new ones."""
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what tests have measured, also those of other processes."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 def pytest_configure() -> None:
     """A developer's own configuration must not reach a test: only the place of real market data stays."""
     for name in [name for name in os.environ if name.startswith("TRADER_") and name not in _KEPT]:

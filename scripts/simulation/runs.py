@@ -56,21 +56,24 @@ class Ran:
         return self.outcome.days if self.violation is None else 0
 
 
-def carry_out(run: Run, keep: Path) -> Ran:
-    """Do it here. Files of a violated run are put into a folder under `keep`.
+def a_folder() -> Path:
+    """For the files of runs under way: in memory, where that can be had."""
+    return Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+
+
+def carry_out(run: Run, scratch: Path, keep: Path) -> Ran:
+    """Do it here, in a folder of its own under `scratch`. Files of a violated run are put into one under `keep`.
 
     The process should do nothing else before or after: it works in the run's own folder and without the environment's
     settings, so that a developer's own ones change nothing.
     """
     for name in [name for name in os.environ if name.startswith("TRADER_")]:
         del os.environ[name]
-    folder = Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
+    folder = Path(tempfile.mkdtemp(dir=scratch))
     os.chdir(folder)
     try:
         outcome = _live(run, folder)
-        if outcome.violation is None:
-            return Ran(run, outcome)
-        return Ran(run, outcome, _kept(run, folder, keep))
+        return Ran(run, outcome, _kept(run, folder, keep) if outcome.violation is not None else None)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

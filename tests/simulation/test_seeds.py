@@ -1,0 +1,84 @@
+"""The ledger of seeds: days add up, and none is counted twice."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from simulation.faults import Fault
+from simulation.runs import Ran, Run, failed
+from simulation.seeds import BATCH, Batches, Ledger, Line
+from simulation.summary import summary
+from simulation.world import Outcome
+
+
+def ran(number: int) -> Ran:
+    struck = Counter({Fault.KILLED: 2})
+    return Ran(Run("s", number, 5), Outcome(f"s:{number}", days=5, lives=3, struck=struck, trace=f"t{number}"))
+
+
+def lines_of(*runs: Ran, commit: str = "c") -> list[Line]:
+    batches = Batches(commit, runs[0].run.number, 0.0)
+    for each in sorted(runs, key=lambda each: -each.run.number):
+        batches.add(each)
+    return list(batches.whole(60.0, least=1))
+
+
+def test_runs_that_end_in_any_order_become_one_line_of_consecutive_ones() -> None:
+    (line,) = lines_of(*map(ran, range(7)))
+    assert (line.first, line.last, line.days, line.lives, line.faults) == (0, 6, 35, 21, {"killed": 14})
+
+
+def test_no_line_has_a_gap_in_it() -> None:
+    assert [line.last for line in lines_of(ran(0), ran(1), ran(3))] == [1]
+
+
+def test_a_line_is_whole_when_its_batch_is() -> None:
+    batches = Batches("c", 0, 0.0)
+    for number in range(BATCH - 1):
+        batches.add(ran(number))
+    assert list(batches.whole(1.0)) == []
+    batches.add(ran(BATCH - 1))
+    assert [line.last for line in batches.whole(1.0)] == [BATCH - 1]
+
+
+def test_the_trace_of_a_line_is_that_of_its_runs() -> None:
+    assert lines_of(ran(0), ran(1))[0].trace == lines_of(ran(0), ran(1), commit="d")[0].trace
+    assert lines_of(ran(0), ran(1))[0].trace != lines_of(ran(1), ran(2))[0].trace
+
+
+def test_a_seed_goes_on_after_its_last_run(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    assert ledger.next_run("c", "s", 5) == 0
+    for line in lines_of(ran(0), ran(1)):
+        ledger.append(line)
+    assert ledger.next_run("c", "s", 5) == 2
+    assert [ledger.next_run(*other) for other in (("d", "s", 5), ("c", "t", 5), ("c", "s", 1))] == [0, 0, 0]
+
+
+def test_what_was_run_again_counts_once_and_as_it_came_out_last(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    violated = Ran(Run("s", 1, 5), failed(Run("s", 1, 5), "something"))
+    for line in (*lines_of(ran(0), violated), *lines_of(ran(2)), *lines_of(ran(0), ran(1))):
+        ledger.append(line)
+    assert [(line.first, line.last, line.violations) for line in ledger.counting()] == [(2, 2, []), (0, 1, [])]
+
+
+def test_a_violated_run_adds_no_day(tmp_path: Path) -> None:
+    (line,) = lines_of(ran(0), Ran(Run("s", 1, 5), failed(Run("s", 1, 5), "something")))
+    assert (line.days, line.violations) == (5, ["run 1, invariant 0: something"])
+    assert "run 1, invariant 0: something" in summary([line])
+
+
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"commit": "c"}\n')
+    with pytest.raises(ValueError, match=r"ledger\.jsonl:1 is no line of this ledger"):
+        Ledger(path).lines()
+
+
+def test_the_summary_adds_up_by_commit_and_in_all() -> None:
+    told = summary([*lines_of(ran(0)), *lines_of(ran(0), ran(1), commit="d-dirty")])
+    assert "| c | 5 | 3 | 0 | 0 | 0 | 0 | 2 | 5 | 0 |" in told
+    assert "| d-dirty | 10 | 6 |" in told
+    assert "| all | 15 | 9 |" in told
+    assert f"1 of {len(Fault)} kinds of faults" in told

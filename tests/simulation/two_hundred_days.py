@@ -1,0 +1,65 @@
+"""Two hundred short runs, made twice at the same time by two processes with different hash seeds, for every test."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from simulation.seeds import Ledger, Line
+
+RUNS = 200
+"""A day each: any day of two years, without a healed one after it."""
+_SIMULATION = Path(__file__).resolve().parents[2] / "scripts" / "simulation"
+
+
+class Made(NamedTuple):
+    """What one of the two processes has left."""
+
+    folder: Path
+
+    @property
+    def lines(self) -> list[Line]:
+        """The ledger."""
+        return Ledger(self.folder / "ledger.jsonl").lines()
+
+    @property
+    def traces(self) -> list[str]:
+        """Seed and trace of each run."""
+        return (self.folder / "traces").read_text().splitlines()
+
+    @property
+    def told(self) -> str:
+        """Everything it has said; of violations at length."""
+        return (self.folder / "told").read_text()
+
+
+def made_twice(temporary: pytest.TempPathFactory, worker_id: str) -> tuple[Made, Made]:
+    """Test processes share them: who needs them first makes them, and the others wait."""
+    own = temporary.getbasetemp()
+    shared = (own if worker_id == "master" else own.parent) / "two_hundred_days"
+    shared.mkdir(exist_ok=True)
+    made = (Made(shared / "1"), Made(shared / "12345"))
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made[0].folder.exists():
+            for process in [_make(each.folder) for each in made]:
+                process.wait()
+    return made
+
+
+def _make(folder: Path) -> "subprocess.Popen[bytes]":
+    """By the command, as a person would; the folder is named by the hash seed."""
+    folder.mkdir()
+    jobs = max(1, len(os.sched_getaffinity(0)) // 2)
+    asked = ["--days", RUNS, "--days-per-run", 1, "--seed", "ci", "--jobs", jobs]
+    kept = ["--ledger", folder / "ledger.jsonl", "--traces", folder / "traces"]
+    with (folder / "told").open("wb") as told:
+        return subprocess.Popen(
+            [sys.executable, str(_SIMULATION), *map(str, [*asked, *kept])],
+            env={**os.environ, "PYTHONHASHSEED": folder.name},
+            stdout=told,
+            stderr=subprocess.STDOUT,
+        )
