@@ -56,7 +56,8 @@ class Simulation:
             traces[ran.run.number] = f"{ran.run.seed} {ran.outcome.trace}\n"
         if self._wanted.traces is not None:
             self._wanted.traces.write_text("".join(trace for _, trace in sorted(traces.items())))
-        print(f"{totals}; {totals.lives:,} lives, {totals.events:,} events", flush=True)
+        ended = "; ended before its time" if self._interrupt.is_asked else ""
+        print(f"{totals}; {totals.lives:,} lives, {totals.events:,} events{ended}", flush=True)
         self._tell(sorted(totals.failures, key=lambda failure: failure.run.number))
         return 1 if totals.failures else 0
 

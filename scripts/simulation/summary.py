@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from simulation.faults import Fault
 from simulation.seeds import Line
 
+_ABREAST = 3
+"""Faults to a row."""
+
 
 def summary(lines: Sequence[Line]) -> str:
     """Two tables: what was run of each commit and in all, and which faults struck how often."""
@@ -45,10 +48,12 @@ def _by_fault(lines: Sequence[Line]) -> Iterator[str]:
         struck.update(line.faults)
     yield f"{len(struck)} of {len(Fault)} kinds of faults:"
     yield ""
-    yield "| fault | struck |"
-    yield "|---|---|"
-    for fault, count in struck.most_common():
-        yield f"| {fault} | {count:,} |"
+    yield f"| {' | '.join(['fault', 'struck'] * _ABREAST)} |"
+    yield f"|{'---|---|' * _ABREAST}"
+    cells = [f"{fault} | {count:,}" for fault, count in struck.most_common()]
+    rows = -(-len(cells) // _ABREAST)
+    for row in range(rows):
+        yield f"| {' | '.join(cells[row::rows])} |"
     never = [fault for fault in Fault if fault not in struck]
     if never:
         yield ""
