@@ -8,7 +8,10 @@
     person       the operator, at bad moments
     life, world  one run of the daemon until it ends or is killed; what survives it
     invariants   what has to be true, by number; `history` is judged when a run is over
-    command      many seeds on all cores, the ledger of what was run, and how to see a failure again
+    command      what `scripts/simulate` does; `asked` is what can be typed
+    runs, crew   one run and what it leaves; many at a time, each in a process of its own
+    seeds        the ledger of what was run; `summary` adds it up
+    shrinking    the fewest faults that a failure takes; `failure` and `story` tell it
 
 Everything follows from a seed and a commit.
 """

@@ -55,7 +55,7 @@ class Report:
 
     def _say_shortest(self, failure: Ran, shrunk: Shortest) -> None:
         limit = shrunk.ran.run.limit
-        if failure.run.limit is not None or failure.violation is None or not failure.violation.at:
+        if failure.run.limit is not None or failure.violation is None or not failure.outcome.trace:
             return
         if limit == 0:
             self._say("shortest", "it fails with no fault at all")

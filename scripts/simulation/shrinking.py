@@ -28,14 +28,17 @@ class Shortest(NamedTuple):
 
 
 def shortest(failure: Ran, all_of: All, at_once: int) -> Shortest:
-    """Search; `at_once` runs are tried at a time. A violation of the same number is the same."""
+    """Search; `at_once` runs are tried at a time. A violation seen by the same check is the same."""
     assert failure.violation is not None  # noqa: S101
     until_s = time.monotonic() + _LONGEST_S
     best, discarded = failure, list[Ran]()
     holds, fails = -1, failure.violation.strikes
     while fails - holds > 1 and time.monotonic() < until_s:
         limits = [holds + (fails - holds) * part // (at_once + 1) for part in range(1, at_once + 1)]
-        tried = all_of(failure.run._replace(limit=limit) for limit in sorted({*limits} - {holds}))
+        limits = sorted({*limits} - {holds})
+        tried = list(all_of(failure.run._replace(limit=limit) for limit in limits))
+        if len(tried) < len(limits):
+            break
         still = sorted((ran for ran in tried if _is_the_same(ran, failure)), key=_limit)
         if still:
             discarded += [ran for ran in (*still[1:], best) if ran is not failure]
@@ -46,7 +49,9 @@ def shortest(failure: Ran, all_of: All, at_once: int) -> Shortest:
 
 def _is_the_same(ran: Ran, failure: Ran) -> bool:
     found, sought = ran.violation, failure.violation
-    return found is not None and sought is not None and found.number == sought.number
+    if found is None or sought is None:
+        return False
+    return (found.number, found.fault.partition(":")[0]) == (sought.number, sought.fault.partition(":")[0])
 
 
 def _limit(ran: Ran) -> int:

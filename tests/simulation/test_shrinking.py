@@ -45,3 +45,8 @@ def test_a_run_that_never_struck_is_tried_without_faults() -> None:
     run = Run("s", 3, 5)
     found = shortest(Ran(run, failed(run, "its process ended")), Fails(0).all_of, 2)
     assert not found.discarded
+
+
+def test_a_search_that_is_broken_off_proves_nothing() -> None:
+    found = shortest(failure(100), lambda runs: iter(()), 2)
+    assert (found.ran, found.is_proved) == (failure(100), False)
