@@ -1,0 +1,5 @@
+"""Bugs around orders, one for each number."""
+
+from planting import Planted
+
+BUGS: dict[str, Planted] = {}

@@ -1,0 +1,67 @@
+"""Plants one bug into the daemon and runs the simulation until it is seen: `python -m planting MODULE NAME`.
+
+A bug is one protection taken away. It is looked for by the invariant of its number alone, so that each has to see for
+itself what it is there for; a process of its own keeps it away from everything else.
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from simulation.invariants import ALL
+from simulation.world import World
+
+
+class Planted(NamedTuple):
+    """A bug, and where it is seen."""
+
+    number: int
+    """Of the invariant that sees it."""
+    plant: Callable[[], None]
+    """Takes the protection away, in the product's own classes."""
+    seeds: tuple[str, ...]
+    """One of these runs shows it."""
+    days: int = 1
+    """Of each run; a healed day follows."""
+
+
+def put(owner: object, name: str, value: object) -> None:
+    """Put something else into the place of a method."""
+    setattr(owner, name, value)
+
+
+def find(plant: Callable[[], None], number: int, seeds: Iterable[str], days: int) -> str:
+    """Plant it and run until it is seen. Gives nothing then, and otherwise what was seen instead."""
+    ALL[:] = [invariant for invariant in ALL if invariant.number == number]
+    plant()
+    instead = []
+    for seed in seeds:
+        at, fault = _seen(seed, days)
+        if at == number:
+            return ""
+        instead.append(f"{seed}: {at} {fault}")
+    return f"{number} was not seen; " + "; ".join(instead)
+
+
+def _seen(seed: str, days: int) -> tuple[int | None, str]:
+    """The violation of one run: its number and its words."""
+    folder = Path(tempfile.mkdtemp(prefix="planted-"))
+    try:
+        violation = World(seed, days, folder).run().violation
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return (violation.number, violation.fault) if violation is not None else (None, "nothing")
+
+
+def main() -> str:
+    """The bug is named by its module and its name in there."""
+    bug: Planted = import_module(sys.argv[1]).BUGS[sys.argv[2]]
+    return find(bug.plant, bug.number, bug.seeds, bug.days)
+
+
+if __name__ == "__main__":
+    sys.exit(main() or 0)

@@ -1,0 +1,34 @@
+"""Each invariant of the simulation sees the bug that it is there for."""
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from simulation.invariants import ALL
+
+_HERE = Path(__file__).resolve().parent
+_ROOT = _HERE.parents[1]
+_LONGEST_S = 100
+
+MODULES = {path.stem: import_module(path.stem).BUGS for path in sorted(_HERE.glob("planted_*.py"))}
+
+
+@pytest.mark.parametrize(("module", "bug"), [(module, bug) for module, bugs in MODULES.items() for bug in bugs])
+def test_a_planted_bug_is_seen_by_its_number(module: str, bug: str) -> None:
+    paths = [str(path) for path in (_HERE, _ROOT / "scripts", _ROOT / "tests", _ROOT)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "planting", module, bug],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=_LONGEST_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
+
+
+def test_every_number_has_a_bug_that_it_sees() -> None:
+    assert {bug.number for bugs in MODULES.values() for bug in bugs.values()} == {check.number for check in ALL}
