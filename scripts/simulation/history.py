@@ -4,6 +4,7 @@ The trace is a hash over all of it. Two runs with the same one have done the sam
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from enum import StrEnum
 from trader.domain.decision import Side
 from trader.domain.events import BrokerEvent
 from trader.domain.order import Order
+from trader.domain.reference import reference_number
 
 
 class What(StrEnum):
@@ -44,6 +46,13 @@ class History:
         self.entries: list[Entry] = []
         self.orders: dict[str, Order] = {}
         """Every order that was sent, by reference."""
+        self.sent: Counter[str] = Counter()
+        """How often each reference was."""
+        self.unwritten: set[str] = set()
+        """Exits that had to leave though neither the book nor the spill file took them."""
+        self.highest_before = 0
+        """The highest number of a reference that an earlier life has sent."""
+        self._highest = 0
         self._hash = hashlib.blake2b(digest_size=16)
         self._life = 0
         self._now_s: Callable[[], float] = lambda: 0.0
@@ -57,6 +66,7 @@ class History:
     def begin(self, life: int, now_s: Callable[[], float], folder: str) -> None:
         """A life begins, on files in a folder whose name is chance."""
         self._life, self._now_s, self._folder = life, now_s, folder
+        self.highest_before = self._highest
         self._add(What.BEGAN, str(life))
 
     def end(self, how: str) -> None:
@@ -66,7 +76,14 @@ class History:
     def placed(self, order: Order) -> None:
         """An order leaves the daemon."""
         self.orders[order.ref] = order
+        self.sent[order.ref] += 1
+        if order.ref not in self.unwritten:
+            self._highest = max(self._highest, reference_number(order.ref))
         self._add(What.PLACED, order.ref, (order.symbol, order.side is Side.BUY, order.quantity))
+
+    def not_written(self, order_ref: str) -> None:
+        """Nothing has taken an exit that leaves all the same."""
+        self.unwritten.add(order_ref)
 
     def cancelled(self, order_ref: str) -> None:
         """A cancel leaves the daemon."""

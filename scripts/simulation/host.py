@@ -116,10 +116,12 @@ class BadSpill(SpillFile):
     """The spill file on the same bad disk."""
 
     faults: Faults
+    history: History
 
     def append(self, order: Order) -> None:
         """Write an exit down. Raises OSError."""
         if self.faults.strikes(Fault.SPILL_FAILS, 0.1):
+            self.history.not_written(order.ref)
             raise OSError(28, "the simulated disk is full")
         super().append(order)
 
@@ -238,7 +240,7 @@ class SimulatedHost:
     def open_spill(self, path: Path) -> BadSpill:
         """On the same disk."""
         spill = BadSpill(path)
-        spill.faults = self._faults
+        spill.faults, spill.history = self._faults, self._history
         return spill
 
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:

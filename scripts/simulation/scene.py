@@ -1,17 +1,20 @@
 """What an invariant may look at: the daemon's memory, its file, what it has sent, and the truth at the broker."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulation.faults import Faults
 from simulation.history import History
 from simulation.host import SimulatedHost
 from simulation.market import Market
+from simulation.news import News
 from simulation.venue import Venue
 from trader.adapters.sqlite.database import read_only
 from trader.app.settings import Settings
+from trader.domain.family import Family
 from trader.domain.portfolio import Book
+from trader.domain.rules import Rules
 from trader.domain.session import SessionDay, new_york_date
 from trader.services.engine import Engine
 
@@ -36,7 +39,14 @@ class Scene:
     host: SimulatedHost | None = None
     is_recovered: bool = False
     """The start of this life is over: it runs."""
+    news: News = field(default_factory=News)
+    """What has changed since the step before."""
+    differs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Symbol -> how many shares more the broker has than the book, and the number of complete answers at that time."""
+    sealed: tuple[int, str] = (0, "")
+    """Number and hash of the newest event when the journal was looked at last."""
     _reader: sqlite3.Connection | None = None
+    _rules: Rules | None = None
 
     @property
     def account(self) -> str:
@@ -61,11 +71,32 @@ class Scene:
         """The session of the market's own day."""
         return self.market.calendar.session(new_york_date(self.market.at)) if self.market.at is not None else None
 
-    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        """Read the book's file as it is committed by now."""
+    @property
+    def rules(self) -> Rules:
+        """The operator's limits; those of one run."""
+        self._rules = self._rules or self.settings.rules()
+        return self._rules
+
+    def family(self, symbol: str) -> Family:
+        """The family that a symbol moves with."""
+        assert self.engine is not None  # noqa: S101
+        families = self.engine.trading.families
+        return families.family(families.instrument(symbol).family)
+
+    def look(self) -> None:
+        """Something has changed: take in what."""
+        self.news.look(self.life, self.book, self.history.entries, self.history.orders, self.rows)
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """A connection that cannot write, on the book's file."""
         if self._reader is None:
             self._reader = read_only(self.settings.book.db)
-        return self._reader.execute(query, values).fetchall()
+        return self._reader
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """Read the book's file as it is committed by now."""
+        return self.reader.execute(query, values).fetchall()
 
     def turn_the_page(self) -> None:
         """Another life, other files."""

@@ -40,8 +40,8 @@ class Wire:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.has_told_all = False
-        """A complete answer has come through."""
+        self.complete_answers = 0
+        """So many have come through."""
         self._venue = venue
         self._faults = faults
         self._history = history
@@ -55,6 +55,11 @@ class Wire:
         """What is told in order arrives no earlier."""
         self._heard: set[tuple[type[BrokerEvent], str]] = set()
         venue.say = self._carry
+
+    @property
+    def has_told_all(self) -> bool:
+        """A complete answer has come through."""
+        return self.complete_answers > 0
 
     def cut(self) -> None:
         """It is over."""
@@ -100,7 +105,7 @@ class Wire:
             await asyncio.sleep(self._transit_s())
         if self._faults.strikes(Fault.ANSWER_INCOMPLETE, 0.1):
             return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(_PARTS): None})
-        self.has_told_all = True
+        self.complete_answers += 1
         return told
 
     def _told(self, order_refs: Collection[str]) -> Evidence:

@@ -1,18 +1,159 @@
-"""Orders: what may work at the same time, and what may be sent at all."""
+"""Orders: their states, what may work at the same time, and the story of each."""
 
 from collections.abc import Iterator
+from functools import cache
 
-from simulation.invariants.registry import invariant
+from simulation.invariants.executions import alarmed, spilled, working
+from simulation.invariants.ledger import asked
+from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import Side
+from trader.domain.order import TRANSITIONS, Order, OrderState
+
+_GROUNDS = ("probability", "threshold", "seconds_to_cutoff", "price_micros", "equity_micros", "sized_by", "room_micros")
+"""What every stage of the chain has measured, in the journal's word of an entry."""
+
+_UNTOLD_ENTRIES = """
+    SELECT order_ref FROM book_orders o WHERE purpose = 'entry' AND NOT EXISTS (
+        SELECT 1 FROM book_signals s WHERE s.account = o.account AND s.id = o.signal_id
+            AND s.outcome = 'ordered' AND s.order_ref = o.order_ref)"""
+_GROUNDLESS = f"""
+    SELECT order_ref FROM book_orders WHERE order_ref NOT IN (
+        SELECT json_extract(data, '$.order_ref') FROM book_events WHERE type = 'order_created'
+            AND (json_extract(data, '$.purpose') <> 'entry'
+                 OR ({" AND ".join(f"json_type(data, '$.{name}') IS NOT NULL" for name in _GROUNDS)})))"""  # noqa: S608
+
+
+@invariant(14)
+def an_order_only_moves_on(scene: Scene) -> Iterator[str]:
+    """Along its table of states; it is never filled less than before, or beyond what was ordered."""
+    before, book = scene.news.before, scene.book
+    if before is None or before.orders is book.orders:
+        return
+    for ref, order in book.orders.items():
+        was = before.orders.get(ref)
+        if was is order:
+            continue
+        if not 0 <= order.filled <= order.quantity:
+            yield f"{ref} is filled {order.filled} of {order.quantity}"
+        if was is None:
+            if ref in scene.news.gone:
+                yield f"{ref} had ended and is {order.state} again"
+        elif order.filled < was.filled or order.state not in _reachable(was.state) or not _is_same(was, order):
+            yield f"{was} has become {order}"
+
+
+@invariant(14)
+def a_late_execution_is_an_alarm(scene: Scene) -> Iterator[str]:
+    """One of an order that had ended is booked all the same, and a person is told."""
+    for row in scene.news.fills:
+        if row["order_ref"] in scene.news.gone and not _has_just_gone(scene, row["order_ref"]):
+            if not alarmed(scene, row["order_ref"]):
+                yield f"{row['execution_id']} was booked after its order had ended, without an alarm"
+
+
+@invariant(14, When.CLOSE)
+@invariant(14, When.DEATH)
+def an_order_is_filled_by_its_executions(scene: Scene) -> Iterator[str]:
+    """In the file."""
+    yield from asked(scene, "an order is filled by its fills and not beyond")
 
 
 @invariant(15)
 def one_live_opening_order_a_symbol(scene: Scene) -> Iterator[str]:
-    """In memory; the database has an index for it."""
+    """In memory; of unknown fate is live. Each has its lock."""
+    book = scene.book
+    if scene.news.before is not None and scene.news.before.orders is book.orders:
+        return
     seen: set[str] = set()
-    for order in scene.book.orders.values():
+    for order in book.orders.values():
         if order.side is Side.BUY:
             if order.symbol in seen:
                 yield f"{order.symbol} has two live opening orders"
+            if order.symbol not in book.locks:
+                yield f"{order.symbol} has the live opening order {order.ref} and no lock"
             seen.add(order.symbol)
+
+
+@invariant(15, When.CLOSE)
+@invariant(15, When.DEATH)
+def one_opening_order_and_lock_a_symbol(scene: Scene) -> Iterator[str]:
+    """In the file."""
+    yield from asked(
+        scene,
+        "one working opening order a symbol",
+        "working opening orders and live locks belong to one another",
+    )
+
+
+@invariant(17)
+def exits_ask_for_no_more_than_is_held(scene: Scene) -> Iterator[str]:
+    """In memory: all live exits of a symbol together."""
+    before, book = scene.news.before, scene.book
+    if before is not None and before.orders is book.orders and before.positions is book.positions:
+        return
+    asked_for: dict[str, int] = {}
+    for order in book.orders.values():
+        if order.side is Side.SELL:
+            asked_for[order.symbol] = asked_for.get(order.symbol, 0) + order.remaining
+    for symbol, shares in asked_for.items():
+        held = book.positions[symbol].quantity if symbol in book.positions else 0
+        if shares > held:
+            yield f"live exits ask for {shares} of {held} {symbol}"
+
+
+@invariant(17)
+def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[str]:
+    """By the broker's truth, whenever one leaves: foreign shares are not ours to sell."""
+    venue = scene.venue
+    for sent in scene.news.sent:
+        if sent.side is not Side.SELL:
+            continue
+        exits = {order.ref: order for order in (*working(scene, sent.symbol, Side.SELL), sent)}
+        could_fill = sum(order.quantity - venue.filled(ref) for ref, order in exits.items() if ref not in venue.ended)
+        there = venue.shares[sent.symbol] + venue.taken_in[sent.symbol]
+        if could_fill > there:
+            yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
+
+
+@invariant(17, When.CLOSE)
+@invariant(17, When.DEATH)
+def live_exits_are_covered(scene: Scene) -> Iterator[str]:
+    """In the file."""
+    yield from asked(scene, "live exits do not exceed what is held")
+
+
+@invariant(20, When.CLOSE)
+@invariant(20, When.DEATH)
+def every_order_has_its_story(scene: Scene) -> Iterator[str]:
+    """What the broker has received is in the book or the spill file, and the book says by which way it came there."""
+    written = {row[0] for row in scene.rows("SELECT order_ref FROM book_orders")}
+    missing = [ref for ref in scene.venue.received if ref not in written and ref not in scene.history.unwritten]
+    waiting = spilled(scene) if missing else set()
+    yield from (f"{ref} is at the broker and written nowhere" for ref in missing if ref not in waiting)
+    yield from (f"entry {row[0]} has no signal that was ordered" for row in scene.rows(_UNTOLD_ENTRIES))
+    yield from (f"order {row[0]} has no grounds in the journal" for row in scene.rows(_GROUNDLESS))
+    yield from asked(scene, "no signal names an order that is not there")
+
+
+def _has_just_gone(scene: Scene, order_ref: str) -> bool:
+    """It was live at the look before: its last execution has ended it."""
+    before = scene.news.before
+    return before is not None and order_ref in before.orders
+
+
+def _is_same(was: Order, order: Order) -> bool:
+    """But for what may change."""
+    return was == order._replace(state=was.state, filled=was.filled, updated_at=was.updated_at)
+
+
+@cache
+def _reachable(state: OrderState) -> frozenset[OrderState]:
+    """Every state that one step of the daemon may bring an order to: several things may have happened in it."""
+    reached, ahead = {state}, [state]
+    while ahead:
+        for after in TRANSITIONS[ahead.pop()].values():
+            if after not in reached:
+                reached.add(after)
+                ahead.append(after)
+    return frozenset(reached)

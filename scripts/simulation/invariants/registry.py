@@ -43,6 +43,8 @@ def invariant(number: int, when: When = When.STEP) -> Callable[[Check], Check]:
 
 def broken(scene: Scene, when: When) -> Iterator[tuple[int, str]]:
     """Every fault of the invariants that are looked at now, with its number."""
+    if when is When.STEP:
+        scene.look()
     for number, at, check in ALL:
         if at is when:
             for fault in check(scene):

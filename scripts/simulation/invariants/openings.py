@@ -1,0 +1,178 @@
+"""What may be opened: within the limits, on one side of a family, and only while nothing keeps the gate closed."""
+
+from collections.abc import Iterator
+
+from simulation.invariants.executions import working
+from simulation.invariants.ledger import asked
+from simulation.invariants.registry import When, invariant
+from simulation.scene import Scene
+from trader.domain.decision import Purpose, Side
+from trader.domain.ledger import PositionState
+from trader.domain.money import part
+from trader.domain.order import Order
+from trader.domain.portfolio import Book
+from trader.domain.session import new_york_date
+
+
+def entries(scene: Scene) -> Iterator[Order]:
+    """Opening orders that have left since the look before."""
+    for order in scene.news.sent:
+        if order.side is Side.BUY:
+            yield order
+
+
+@invariant(16)
+def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
+    """At the worst: everything held at its price, everything that works filled at its limit, commission included."""
+    book, limits = scene.book, scene.rules.limits
+    for order in entries(scene):
+        assert scene.engine is not None  # noqa: S101
+        prices = scene.engine.trading.prices
+        equity = book.equity_micros(prices)
+        at_worst = {symbol: prices.worth_micros([held]) for symbol, held in book.positions.items()}
+        for lock in book.locks.values():
+            at_worst[lock.symbol] = at_worst.get(lock.symbol, 0) + lock.reserved_micros
+        members = scene.family(order.symbol).members
+        measured = {
+            "position": (at_worst.get(order.symbol, 0), part(equity, limits.position_ppm)),
+            "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
+            "gross": (sum(at_worst.values()), part(equity, limits.gross_ppm)),
+            "order": (order.quantity * (order.limit_micros or 0), limits.order_notional_micros),
+            "positions": (len(at_worst), limits.open_positions),
+            "cash": (book.reserved_micros + part(equity, limits.cash_reserve_ppm), book.cash_micros),
+        }
+        for what, (at_most, limit) in measured.items():
+            if at_most > limit:
+                yield f"{order.ref} BUY {order.quantity} {order.symbol}: {what} may come to {at_most}, {limit} allowed"
+
+
+@invariant(16)
+def what_works_is_reserved(scene: Scene) -> Iterator[str]:
+    """An entry that works at the broker holds its worst case back, until the book knows its end."""
+    for order in entries(scene):
+        for other in working(scene, order.symbol, Side.BUY):
+            lock = scene.book.locks.get(order.symbol)
+            rest_micros = (other.quantity - scene.venue.filled(other.ref)) * (other.limit_micros or 0)
+            if lock is None or lock.reserved_micros < rest_micros:
+                yield f"{other.ref} may still cost {rest_micros} micros; reserved is {lock}"
+
+
+@invariant(16)
+def reserved_is_covered(scene: Scene) -> Iterator[str]:
+    """By cash, at every instant."""
+    book = scene.book
+    if book.cash_micros < book.reserved_micros:
+        yield f"{book.reserved_micros} micros are reserved of {book.cash_micros}"
+
+
+@invariant(16, When.CLOSE)
+@invariant(16, When.DEATH)
+def reservations_add_up(scene: Scene) -> Iterator[str]:
+    """In the file."""
+    yield from asked(
+        scene,
+        "cash is not below zero",
+        "what is reserved is covered by cash",
+        "reserved is the sum of the live locks",
+    )
+
+
+@invariant(18)
+def one_side_of_a_family(scene: Scene) -> Iterator[str]:
+    """In memory: over what is held and what works.
+
+    Somebody who trades by hand can buy the other side; then one of the sides is on its way out at once.
+    """
+    before, book = scene.news.before, scene.book
+    if before is not None and before.positions is book.positions and before.locks is book.locks:
+        return
+    for family, sides in _sides(book).items():
+        if len(sides) > 1 and not (_is_meddled_with(scene, family) and _is_being_repaired(book, family)):
+            yield f"{family} is held or opened both ways: {sides}"
+
+
+@invariant(18)
+def no_entry_against_what_the_broker_has(scene: Scene) -> Iterator[str]:
+    """By the broker's truth: nothing of the other side is there, or works."""
+    for order in entries(scene):
+        members = scene.family(order.symbol).members
+        own = members[order.symbol]
+        for symbol, leverage in members.items():
+            if leverage * own > 0:
+                continue
+            there = scene.venue.shares[symbol] + scene.venue.taken_in[symbol]
+            works = [other.ref for other in working(scene, symbol, Side.BUY)]
+            if (there > 0 or works) and not _is_meddled_with(scene, scene.family(symbol).name):
+                yield f"{order.ref} opens {order.symbol} while {there} {symbol} are at the broker, and {works} work"
+
+
+@invariant(19)
+def nothing_opens_behind_a_closed_gate(scene: Scene) -> Iterator[str]:
+    """Before the broker has told everything once in this life; halted; drifting; or for whatever keeps it closed."""
+    book = scene.book
+    for order in entries(scene):
+        assert scene.host is not None  # noqa: S101
+        assert scene.host.wire is not None  # noqa: S101
+        assert scene.engine is not None  # noqa: S101
+        if not scene.host.wire.has_told_all:
+            yield f"{order.ref} has left before the broker has told everything"
+        family = scene.family(order.symbol)
+        halts = [key for key in ("all", f"family:{family.name}", f"symbol:{order.symbol}") if key in book.halts]
+        drift = [symbol for symbol in family.members if symbol in book.drift]
+        closed = scene.engine.trading.gate.why
+        if halts or drift or closed:
+            yield f"{order.ref} opens {order.symbol}: halted {halts}, drift of {drift}, gate closed by {closed!r}"
+
+
+@invariant(19)
+def nothing_opens_out_of_its_time(scene: Scene) -> Iterator[str]:
+    """By the daemon's clock: within the session, before its cut-off, on a price that is not stale."""
+    for order in scene.news.sent:
+        session = scene.market.calendar.session(new_york_date(order.created_at))
+        if session is None or not session.trades_at(order.created_at):
+            yield f"{order.ref} was made at {order.created_at:%H:%M:%S}, out of the session"
+        elif order.side is Side.BUY:
+            if order.created_at >= session.entries_stop_at:
+                yield f"{order.ref} was made at {order.created_at:%H:%M:%S}, after the cut-off"
+            yield from _stale(scene, order)
+
+
+@invariant(19)
+def only_an_entry_buys(scene: Scene) -> Iterator[str]:
+    """Everything else reduces, and none of it is an entry."""
+    for order in scene.news.sent:
+        if (order.side is Side.BUY) != (order.purpose is Purpose.ENTRY):
+            yield f"{order.ref} is a {order.side} for {order.purpose}"
+
+
+def _stale(scene: Scene, order: Order) -> Iterator[str]:
+    assert scene.engine is not None  # noqa: S101
+    known_at = scene.engine.trading.prices.known_at(order.symbol)
+    age_s = (order.created_at - known_at).total_seconds() if known_at is not None else None
+    if age_s is None or age_s > scene.rules.limits.stale_price_s:
+        yield f"{order.ref} opens {order.symbol} on a price of {age_s} s ago"
+
+
+def _sides(book: Book) -> dict[str, dict[int, list[str]]]:
+    """Family -> direction -> symbols that are held, or whose entry works."""
+    sides: dict[str, dict[int, list[str]]] = {}
+    for taken in (*book.positions.values(), *book.locks.values()):
+        sides.setdefault(taken.family, {}).setdefault(taken.direction, []).append(taken.symbol)
+    return sides
+
+
+def _is_meddled_with(scene: Scene, family: str) -> bool:
+    """Somebody has traded it by hand, or the broker has changed an execution of it afterwards."""
+    members, venue = scene.family(family).members, scene.venue
+    by_hand = any(fill.symbol in members for fill in venue.executions.values() if fill.order_ref in venue.by_hand)
+    return by_hand or len(venue.revisions) > len(venue.executions)
+
+
+def _is_being_repaired(book: Book, family: str) -> bool:
+    """All that is held of one direction is on its way out."""
+    staying = {
+        held.direction
+        for held in book.positions.values()
+        if held.family == family and held.state is not PositionState.CLOSING
+    }
+    return len(staying) < 2
