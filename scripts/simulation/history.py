@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from trader.domain.decision import Side
-from trader.domain.events import BrokerEvent
+from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.order import Order
 from trader.domain.reference import reference_number
 
@@ -48,6 +48,8 @@ class History:
         """Every order that was sent, by reference."""
         self.sent: Counter[str] = Counter()
         """How often each reference was."""
+        self.told: set[str] = set()
+        """Ids of the executions whose report has arrived."""
         self.unwritten: set[str] = set()
         """Exits that had to leave though neither the book nor the spill file took them."""
         self.highest_before = 0
@@ -91,6 +93,8 @@ class History:
 
     def heard(self, event: BrokerEvent) -> None:
         """A report arrives."""
+        if isinstance(event, FillReported):
+            self.told.add(event.fill.execution_id)
         self._add(What.HEARD, type(event).__name__, event)
 
     def booked(self, symbol: str, quantity: int) -> None:

@@ -47,9 +47,10 @@ def an_order_only_moves_on(scene: Scene) -> Iterator[str]:
 def a_late_execution_is_an_alarm(scene: Scene) -> Iterator[str]:
     """One of an order that had ended is booked all the same, and a person is told."""
     for row in scene.news.fills:
-        if row["order_ref"] in scene.news.gone and not _has_just_gone(scene, row["order_ref"]):
-            if not alarmed(scene, row["order_ref"]):
-                yield f"{row['execution_id']} was booked after its order had ended, without an alarm"
+        ref = row["order_ref"]
+        is_late = ref in scene.news.gone and not _has_just_gone(scene, ref)
+        if is_late and not alarmed(scene, ref):
+            yield f"{row['execution_id']} was booked after its order had ended, without an alarm"
 
 
 @invariant(14, When.CLOSE)
