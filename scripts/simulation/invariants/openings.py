@@ -103,9 +103,10 @@ def no_entry_against_what_the_broker_has(scene: Scene) -> Iterator[str]:
         for symbol, leverage in members.items():
             if leverage * own > 0:
                 continue
-            there = 0 if _is_untold(scene, symbol) else scene.venue.shares[symbol] + scene.venue.taken_in[symbol]
+            there = scene.venue.shares[symbol] + scene.venue.taken_in[symbol]
             works = [other.ref for other in working(scene, symbol, Side.BUY)]
-            if (there > 0 or works) and not _is_meddled_with(scene, scene.family(symbol).name):
+            could_be_known = works or (there > 0 and not _is_untold(scene, symbol))
+            if could_be_known and not _is_meddled_with(scene, scene.family(symbol).name):
                 yield f"{order.ref} opens {order.symbol} while {there} {symbol} are at the broker, and {works} work"
 
 
@@ -166,9 +167,10 @@ def _sides(book: Book) -> dict[str, dict[int, list[str]]]:
 
 
 def _is_untold(scene: Scene, symbol: str) -> bool:
-    """An execution of it has been lost on the way, or is late."""
-    fills = scene.venue.executions.values()
-    return any(fill.symbol == symbol and fill.execution_id not in scene.history.told for fill in fills)
+    """An execution of it has been lost on the way, or is late, and is not booked."""
+    booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
+    known = booked | scene.history.told
+    return any(fill.symbol == symbol and id_ not in known for id_, fill in scene.venue.executions.items())
 
 
 def _is_meddled_with(scene: Scene, family: str) -> bool:
