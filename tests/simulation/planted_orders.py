@@ -1,5 +1,253 @@
-"""Bugs around orders, one for each number."""
+"""Bugs around orders, the ledger and the gate, for the invariants 1 to 20: in each some protection is taken away."""
 
-from planting import Planted
+from collections.abc import Mapping
 
-BUGS: dict[str, Planted] = {}
+from crashes.planted import entries_before_recovery, executions_of_evidence_ignored, sent_before_it_is_durable
+from planting import Planted, put
+
+from trader.adapters.sqlite import transaction
+from trader.domain import ledger
+from trader.domain.decision import Outcome, Refusal, Signal
+from trader.domain.events import JournalEntry, JournalType, JsonValue
+from trader.domain.family import Instrument
+from trader.domain.ledger import Booked, Lot
+from trader.domain.order import TRANSITIONS, Fill, Order, OrderEvent, OrderState
+from trader.domain.portfolio import Portfolio
+from trader.domain.reference import order_ref
+from trader.domain.session import Phase
+from trader.pipeline import coordinate, session_window, size
+from trader.services import settlement
+from trader.services.cancelling import Cancelling
+from trader.services.deciding import Deciding
+from trader.services.draft import Draft
+from trader.services.engine import Engine
+from trader.services.reconciliation import Reconciliation
+from trader.services.settlement import Settlement
+from trader.services.step import Step
+
+
+def told_twice_is_booked_twice() -> None:
+    """A repeated report gets an id of its own."""
+    settle = Settlement.settle
+
+    def forgetful(self: Settlement, step: Step, fill: Fill) -> None:
+        is_known = self.knows(step, fill.execution_id)
+        settle(self, step, fill._replace(execution_id=f"{fill.execution_id}.again") if is_known else fill)
+
+    put(Settlement, "settle", forgetful)
+
+
+def another_quantity_leaves() -> None:
+    """What is sent is not what was committed."""
+    speak = Engine._speak
+
+    def generous(self: Engine, step: Step) -> None:
+        entries = step.draft.commit.entries
+        entries[:] = [
+            entry._replace(order=entry.order._replace(quantity=entry.order.quantity + 1)) for entry in entries
+        ]
+        speak(self, step)
+
+    put(Engine, "_speak", generous)
+
+
+def sent_again_when_in_doubt() -> None:
+    """An order that nobody has answered is sent a second time."""
+    speak = Engine._speak
+
+    def insistent(self: Engine, step: Step) -> None:
+        speak(self, step)
+        for order in step.draft.commit.orders.values():
+            if order.state is OrderState.UNKNOWN:
+                self._ports.broker.place(order)
+
+    put(Engine, "_speak", insistent)
+
+
+def silence_is_an_end() -> None:
+    """An order that nobody has answered counts as one that is not there."""
+    for state in (OrderState.CREATED, OrderState.WORKING, OrderState.CANCELLING):
+        TRANSITIONS[state][OrderEvent.LOST] = OrderState.CANCELLED
+
+
+def numbers_go_down() -> None:
+    """References are made by another count."""
+
+    def counts_down(self: Draft) -> str:
+        self.orders_made += 1
+        return order_ref(self.account, self._before.epoch, 1_000_000 - self.orders_made)
+
+    put(Draft, "next_ref", counts_down)
+
+
+def no_alarm() -> None:
+    """What nobody expected is booked, and nobody is told."""
+    put(settlement, "_alarm", lambda *_: None)
+
+
+def a_share_gets_lost() -> None:
+    """Of every addition to what is held."""
+    book_fill = ledger.book_fill
+
+    def loses(*arguments: object, **named: object) -> Booked:
+        booked = book_fill(*arguments, **named)  # type: ignore[arg-type]
+        if booked.created or booked.position.quantity < 2:
+            return booked
+        return booked._replace(position=booked.position._replace(quantity=booked.position.quantity - 1))
+
+    put(settlement, "book_fill", loses)
+
+
+def differences_are_not_said() -> None:
+    """The broker's positions are heard and passed over."""
+    put(Reconciliation, "_differ", lambda *_: None)
+
+
+def commission_is_not_cash() -> None:
+    """What an execution does to cash is its price."""
+
+    def effect_micros(fill: Fill) -> int:
+        value = fill.quantity * fill.price_micros
+        return -value if fill.side == "BUY" else value
+
+    put(Fill, "cash_effect_micros", property(effect_micros))
+
+
+def lots_keep_their_cost() -> None:
+    """A lot that is sold in part still costs what it cost."""
+    use_lots = ledger._use_lots
+
+    def keeps(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:
+        left, changed, cost = use_lots(lots, quantity)
+        whole = {lot.execution_id: lot.cost_micros for lot in lots}
+        return tuple(lot._replace(cost_micros=whole[lot.execution_id]) for lot in left), changed, cost
+
+    put(ledger, "_use_lots", keeps)
+
+
+def each_part_pays_the_minimum() -> None:
+    """Commission is guessed, for each execution of an order anew."""
+    settle = Settlement.settle
+
+    def guesses(self: Settlement, step: Step, fill: Fill) -> None:
+        settle(self, step, fill._replace(commission_micros=max(fill.commission_micros, 1_000_000)))
+
+    put(Settlement, "settle", guesses)
+
+
+def a_chain_of_single_links() -> None:
+    """An event's hash does not cover the one before it."""
+    link = transaction.link
+
+    def single(head: transaction.Head, account: str, entry: JournalEntry, text: str) -> transaction.Head:
+        return link(transaction.Head(head.seq, transaction.GENESIS), account, entry, text)
+
+    put(transaction, "link", single)
+
+
+def closing_is_not_journaled() -> None:
+    """The journal does not say why a position goes."""
+    note = Draft.note
+
+    def silent(self: Draft, type_: JournalType, symbol: str = "", **data: JsonValue) -> None:
+        if type_ is not JournalType.POSITION_CLOSING:
+            note(self, type_, symbol, **data)
+
+    put(Draft, "note", silent)
+
+
+def only_the_last_part_counts() -> None:
+    """An order knows how much its last execution has filled."""
+    after = Order.after
+
+    def forgets(self: Order, event: OrderEvent, *given: object) -> Order:
+        moved = after(self, event, *given)  # type: ignore[arg-type]
+        return moved._replace(filled=moved.filled - self.filled) if moved.filled > self.filled else moved
+
+    put(Order, "after", forgets)
+
+
+def a_cancel_frees_the_lock() -> None:
+    """When it is asked for, not when the broker confirms it."""
+    ask = Cancelling.ask
+
+    def hasty(self: Cancelling, step: Step, order_ref: str, why: str) -> None:
+        ask(self, step, order_ref, why)
+        for lock in list(step.draft.locks.values()):
+            if lock.order_ref in step.cancel:
+                step.draft.release(lock, why)
+
+    put(Cancelling, "ask", hasty)
+
+
+def one_share_too_many() -> None:
+    """The size is rounded up."""
+    put(size, "_whole_shares", lambda room_micros, limit_price, _: -(-max(room_micros, 0) // limit_price))
+
+
+def inverse_is_long() -> None:
+    """Nobody knows that an inverse instrument is one, and a turn closes nothing."""
+    put(Instrument, "direction", property(lambda _: 1))
+    put(coordinate, "_in_the_way", lambda *_: ((), ()))
+
+
+def a_halt_bars_nothing() -> None:
+    """It is kept, and not looked at."""
+    put(Portfolio, "halt_for", lambda *_: None)
+
+
+def entries_up_to_the_flatten() -> None:
+    """The cut-off is passed over."""
+    put(session_window, "MAY_ENTER", frozenset({Phase.OPEN, Phase.ENTRIES_STOPPED}))
+
+
+def no_grounds() -> None:
+    """The journal has an entry without what led to it."""
+
+    def none(*_: object) -> Mapping[str, JsonValue]:
+        return {}
+
+    put(Deciding, "_grounds", none)
+
+
+def a_signal_forgets_its_order() -> None:
+    """It was ordered, and nothing says which order that was."""
+    keep = Step.keep
+
+    def forgets(
+        self: Step, signal: Signal, outcome: Outcome, refusal: Refusal | None, order_ref: str, *, fold: bool
+    ) -> None:
+        del order_ref
+        keep(self, signal, outcome, refusal, "", fold=fold)
+
+    put(Step, "keep", forgets)
+
+
+BUGS: dict[str, Planted] = {
+    "told_twice_is_booked_twice": Planted(1, told_twice_is_booked_twice, ("b",)),
+    "executions_of_evidence_ignored": Planted(1, executions_of_evidence_ignored, ("b",)),
+    "another_quantity_leaves": Planted(2, another_quantity_leaves, ("b",)),
+    "sent_before_it_is_durable": Planted(3, sent_before_it_is_durable, ("b",)),
+    "sent_again_when_in_doubt": Planted(4, sent_again_when_in_doubt, ("b",)),
+    "silence_is_an_end": Planted(4, silence_is_an_end, ("b",)),
+    "numbers_go_down": Planted(5, numbers_go_down, ("b",)),
+    "no_alarm_for_what_is_nobodys": Planted(6, no_alarm, ("b",)),
+    "a_share_gets_lost": Planted(7, a_share_gets_lost, ("b",)),
+    "differences_are_not_said": Planted(8, differences_are_not_said, ("b",)),
+    "commission_is_not_cash": Planted(9, commission_is_not_cash, ("b",)),
+    "lots_keep_their_cost": Planted(10, lots_keep_their_cost, ("b",)),
+    "each_part_pays_the_minimum": Planted(11, each_part_pays_the_minimum, ("b",)),
+    "a_chain_of_single_links": Planted(12, a_chain_of_single_links, ("b",)),
+    "closing_is_not_journaled": Planted(13, closing_is_not_journaled, ("b",)),
+    "only_the_last_part_counts": Planted(14, only_the_last_part_counts, ("b",)),
+    "no_alarm_for_what_comes_late": Planted(14, no_alarm, ("b",)),
+    "a_cancel_frees_the_lock": Planted(15, a_cancel_frees_the_lock, ("b",)),
+    "one_share_too_many": Planted(16, one_share_too_many, ("b",)),
+    "exits_of_unknown_fate_are_sent_anew": Planted(17, silence_is_an_end, ("b",)),
+    "inverse_is_long": Planted(18, inverse_is_long, ("b",)),
+    "a_halt_bars_nothing": Planted(19, a_halt_bars_nothing, ("b",)),
+    "entries_up_to_the_flatten": Planted(19, entries_up_to_the_flatten, ("b",)),
+    "entries_before_recovery": Planted(19, entries_before_recovery, ("b",)),
+    "no_grounds": Planted(20, no_grounds, ("b",)),
+    "a_signal_forgets_its_order": Planted(20, a_signal_forgets_its_order, ("b",)),
+}

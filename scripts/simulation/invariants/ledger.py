@@ -9,6 +9,7 @@ from simulation.scene import Scene
 from trader.adapters.sqlite.projections import compare
 from trader.adapters.sqlite.soundness import GUARDS, lost_parts
 from trader.domain.decision import Side
+from trader.domain.order import Fill
 
 _ANSWERS = 4
 """So many complete answers are enough to find a difference: one may be stale, and two in a row have to show it."""
@@ -96,7 +97,7 @@ def cash_moves_by_executions_and_commands(scene: Scene) -> Iterator[str]:
     if before is None:
         return
     fills = [scene.venue.revisions.get(row["execution_id"]) for row in scene.news.fills]
-    by_fills = sum(fill.cash_effect_micros for fill in fills if fill is not None)
+    by_fills = sum(_cash_of(fill) for fill in fills if fill is not None)
     if after.cash_micros == before.cash_micros + by_fills:
         return
     [(in_file, expected)] = scene.rows(_CASH_NOW)
@@ -164,3 +165,9 @@ def adding_up_the_journal_makes_the_book(scene: Scene) -> Iterator[str]:
     """Shares, cash and exits, by a reading that shares no line with the daemon's own."""
     if scene.rows("SELECT 1 FROM book_events LIMIT 1"):
         yield from (str(row) for row in unlike_the_journal(scene.reader))
+
+
+def _cash_of(fill: Fill) -> int:
+    """What an execution does to cash, micros; reckoned here, not by the product's own word."""
+    value_micros = fill.quantity * fill.price_micros
+    return (value_micros if fill.side is Side.SELL else -value_micros) - fill.commission_micros

@@ -7,10 +7,9 @@ from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import Purpose, Side
-from trader.domain.ledger import Position, PositionState
+from trader.domain.ledger import PositionState
 from trader.domain.money import part
-from trader.domain.order import Order, PendingLock
-from trader.domain.portfolio import Book
+from trader.domain.order import Order
 from trader.domain.session import new_york_date
 
 
@@ -86,8 +85,8 @@ def one_side_of_a_family(scene: Scene) -> Iterator[str]:
     before, book = scene.news.before, scene.book
     if before is not None and before.positions is book.positions and before.locks is book.locks:
         return
-    for family, sides in _sides(book).items():
-        if len(sides) > 1 and not (_is_meddled_with(scene, family) and _is_being_repaired(book, family)):
+    for family, sides in _sides(scene).items():
+        if len(sides) > 1 and not (_is_meddled_with(scene, family) and _is_being_repaired(scene, family)):
             yield f"{family} is held or opened both ways: {sides}"
 
 
@@ -157,12 +156,12 @@ def _stale(scene: Scene, order: Order) -> Iterator[str]:
         yield f"{order.ref} opens {order.symbol} on a price of {age_s} s ago"
 
 
-def _sides(book: Book) -> dict[str, dict[int, list[str]]]:
-    """Family -> direction -> symbols that are held, or whose entry works."""
-    sides: dict[str, dict[int, list[str]]] = {}
-    everything: list[Position | PendingLock] = [*book.positions.values(), *book.locks.values()]
-    for taken in everything:
-        sides.setdefault(taken.family, {}).setdefault(taken.direction, []).append(taken.symbol)
+def _sides(scene: Scene) -> dict[str, dict[bool, list[str]]]:
+    """Family -> whether inverse, by its configured leverage -> symbols that are held, or whose entry works."""
+    sides: dict[str, dict[bool, list[str]]] = {}
+    for symbol in dict.fromkeys([*scene.book.positions, *scene.book.locks]):
+        family = scene.family(symbol)
+        sides.setdefault(family.name, {}).setdefault(family.members[symbol] < 0, []).append(symbol)
     return sides
 
 
@@ -180,11 +179,8 @@ def _is_meddled_with(scene: Scene, family: str) -> bool:
     return by_hand or len(venue.revisions) > len(venue.executions)
 
 
-def _is_being_repaired(book: Book, family: str) -> bool:
+def _is_being_repaired(scene: Scene, family: str) -> bool:
     """All that is held of one direction is on its way out."""
-    staying = {
-        held.direction
-        for held in book.positions.values()
-        if held.family == family and held.state is not PositionState.CLOSING
-    }
-    return len(staying) < 2
+    members = scene.family(family).members
+    held = [position for position in scene.book.positions.values() if position.symbol in members]
+    return len({members[position.symbol] < 0 for position in held if position.state is not PositionState.CLOSING}) <= 1
