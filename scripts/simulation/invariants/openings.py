@@ -10,7 +10,7 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.ledger import PositionState
 from trader.domain.money import part
 from trader.domain.order import Order
-from trader.domain.session import new_york_date
+from trader.domain.session import microseconds, new_york_date
 
 
 def entries(scene: Scene) -> Iterator[Order]:
@@ -80,13 +80,17 @@ def reservations_add_up(scene: Scene) -> Iterator[str]:
 def one_side_of_a_family(scene: Scene) -> Iterator[str]:
     """In memory: over what is held and what works.
 
-    Somebody who trades by hand can buy the other side; then one of the sides is on its way out at once.
+    Somebody who trades by hand can buy the other side, and so can an entry whose execution is heard of after its end;
+    then one of the sides is on its way out at once.
     """
     before, book = scene.news.before, scene.book
     if before is not None and before.positions is book.positions and before.locks is book.locks:
         return
     for family, sides in _sides(scene).items():
-        if len(sides) > 1 and not (_is_meddled_with(scene, family) and _is_being_repaired(scene, family)):
+        if len(sides) < 2:
+            continue
+        nobody_could_help = _is_meddled_with(scene, family) or _was_bought_late(scene, family)
+        if not (nobody_could_help and _is_being_repaired(scene, family)):
             yield f"{family} is held or opened both ways: {sides}"
 
 
@@ -177,6 +181,18 @@ def _is_meddled_with(scene: Scene, family: str) -> bool:
     members, venue = scene.family(family).members, scene.venue
     by_hand = any(fill.symbol in members for fill in venue.executions.values() if fill.order_ref in venue.by_hand)
     return by_hand or len(venue.revisions) > len(venue.executions)
+
+
+def _was_bought_late(scene: Scene, family: str) -> bool:
+    """Since the oldest of what is held or works of it, an execution has come after the end of its order."""
+    book, members = scene.book, scene.family(family).members
+    began = [held.opened_at for held in book.positions.values() if held.symbol in members]
+    began += [lock.acquired_at for lock in book.locks.values() if lock.symbol in members]
+    alarms = scene.rows(
+        "SELECT symbol FROM book_events WHERE type = 'alarm' AND at_us >= ? AND instr(data, ' filled')",
+        microseconds(min(began)),
+    )
+    return any(row["symbol"] in members for row in alarms)
 
 
 def _is_being_repaired(scene: Scene, family: str) -> bool:
