@@ -142,6 +142,19 @@ async def test_a_position_without_a_price_is_an_alarm_and_not_armed(tmp_path: Pa
         assert set(market.engine.trading.exits.last.armed) == {"AAPL", "MSFT"}
 
 
+async def test_what_is_watched_again_is_said_in_one_order(tmp_path: Path) -> None:
+    symbols = ["QQQ", "AAPL", "MSFT"]
+    async with a_machine(tmp_path) as market:
+        await hold(market, *symbols)
+        prices = {symbol: market.prices.pop(symbol) for symbol in symbols}
+        await market.bars(5)
+        market.prices.update(prices)
+        await market.bar()
+        said = market.log.said("EXITS WATCHED AGAIN")
+        assert len(said) == len(symbols)
+        assert said == sorted(said), "the order of a set is another one in every process"
+
+
 async def test_outside_the_session_an_old_price_is_no_alarm(tmp_path: Path) -> None:
     async with a_machine(tmp_path, clock="15:40") as market:
         await hold(market, "AAPL")

@@ -167,7 +167,7 @@ class ExitScanner:
 
     def _judge(self, step: Step, scan: Scan, positions: int) -> None:
         """Whether it was a whole scan; the gate follows from when there was one."""
-        for symbol in self._alarmed & scan.armed.keys():
+        for symbol in sorted(self._alarmed & scan.armed.keys()):
             step.say(Level.INFO, f"EXITS WATCHED AGAIN {symbol} account={step.draft.account}")
         self._alarmed -= scan.armed.keys()
         if len(scan.armed) + len(scan.unarmed) == positions:
