@@ -18,6 +18,10 @@ from trader.domain.rules import Rules
 from trader.domain.session import SessionDay, new_york_date
 from trader.services.engine import Engine
 
+_ADOPTED = """
+    SELECT coalesce(sum(quantity), 0) FROM book_fills
+    WHERE account = ? AND execution_id >= 'adopted-' AND execution_id < 'adopted.' AND symbol = ?"""
+
 
 @dataclass(slots=True)
 class Scene:
@@ -82,6 +86,15 @@ class Scene:
         assert self.engine is not None  # noqa: S101
         families = self.engine.trading.families
         return families.family(families.instrument(symbol).family)
+
+    def ours(self, symbol: str) -> int:
+        """Shares at the broker that the book may count as its own: of executions, and what an operator has taken in.
+
+        By the book's own word of that: whoever has asked for it may not have lived to hear the answer.
+        """
+        venue = self.venue
+        adopted = int(self.rows(_ADOPTED, self.account, symbol)[0][0])
+        return venue.shares[symbol] + min(adopted, venue.foreign[symbol] + venue.taken_in[symbol])
 
     def look(self) -> None:
         """Something has changed: take in what."""

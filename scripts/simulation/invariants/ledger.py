@@ -85,7 +85,7 @@ def the_book_holds_what_the_broker_holds(scene: Scene) -> Iterator[str]:
     venue, in_orders = scene.venue, {order.symbol for order in scene.book.orders.values()}
     held = {symbol: position.quantity for symbol, position in scene.book.positions.items()}
     for symbol in sorted({*held, *venue.positions} - in_orders):
-        there = venue.positions.get(symbol, 0) - venue.foreign[symbol]
+        there = scene.ours(symbol)
         if held.get(symbol, 0) != there:
             yield f"{symbol}: the book holds {held.get(symbol, 0)}, the broker {there}"
 

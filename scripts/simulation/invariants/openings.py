@@ -106,7 +106,7 @@ def no_entry_against_what_the_broker_has(scene: Scene) -> Iterator[str]:
         for symbol, leverage in members.items():
             if leverage * own > 0:
                 continue
-            there = scene.venue.shares[symbol] + scene.venue.taken_in[symbol]
+            there = scene.ours(symbol)
             works = [other.ref for other in working(scene, symbol, Side.BUY)]
             could_be_known = works or (there > 0 and not _is_untold(scene, symbol))
             if could_be_known and not _is_meddled_with(scene, scene.family(symbol).name):

@@ -112,7 +112,7 @@ def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[st
             continue
         exits = {order.ref: order for order in (*working(scene, sent.symbol, Side.SELL), sent)}
         could_fill = sum(order.quantity - venue.filled(ref) for ref, order in exits.items() if ref not in venue.ended)
-        there = venue.shares[sent.symbol] + venue.taken_in[sent.symbol]
+        there = scene.ours(sent.symbol)
         if could_fill > there:
             yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
 
