@@ -53,10 +53,13 @@ class Market:
     def open(self, bar_time: BarTime) -> None:
         """The bars of a minute begin: orders are filled at their opens."""
         self._halt_some(bar_time)
-        self.end_session_before(bar_time.ends_at - MINUTE)
-        self._venue.match(self.as_traded(bar_time))
+        starts_at = bar_time.ends_at - MINUTE
+        self.end_session_before(starts_at)
         session = self.calendar.session(new_york_date(bar_time.ends_at))
+        if session is not None and starts_at == session.opens_at:
+            self._venue.close()  # what came after the session before had closed was for that day, too
         self._closes_at = session.closes_at if session is not None else None
+        self._venue.match(self.as_traded(bar_time))
 
     def end_session_before(self, instant: datetime) -> None:
         """Let the session that was open end, if it is over by then."""
@@ -96,7 +99,12 @@ class TroubledFeed(SimulatedFeed):
 
     def now(self) -> datetime:
         """The daemon's market clock, which may be wrong."""
-        return super().now() + self._offset
+        return super().now() + (timedelta() if self._faults.is_healed else self._offset)
+
+    @property
+    def truth(self) -> datetime:
+        """The time that it is at the exchange."""
+        return super().now()
 
     async def run(self, publish: Publish, stop: asyncio.Event, opening: Opening = lambda _: None) -> None:
         """Play the market; the broker sees what is, the daemon what it is told."""
