@@ -5,13 +5,14 @@ The trace is a hash over all of it. Two runs with the same one have done the sam
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from trader.domain.decision import Side
 from trader.domain.events import BrokerEvent, FillReported
-from trader.domain.order import Order
+from trader.domain.order import Fill, Order
 from trader.domain.reference import reference_number
 
 
@@ -22,7 +23,10 @@ class What(StrEnum):
     PLACED = "placed"
     CANCELLED = "cancel sent"
     HEARD = "heard"
+    EXECUTED = "executed at the broker"
     BOOKED = "booked"
+    WRITTEN = "written"
+    CHORE = "chore done"
     ENDED = "ended"
 
 
@@ -100,6 +104,18 @@ class History:
     def booked(self, symbol: str, quantity: int) -> None:
         """The ledger holds so many shares from now on."""
         self._add(What.BOOKED, symbol, quantity)
+
+    def executed(self, fill: Fill) -> None:
+        """The broker executes, whoever hears of it."""
+        self._add(What.EXECUTED, fill.execution_id, fill)
+
+    def written(self, fills: Iterable[Sequence[object]]) -> None:
+        """A life has left a file with these executions: id, symbol, side, quantity."""
+        self._add(What.WRITTEN, "", tuple(tuple(fill) for fill in fills))
+
+    def chore(self, name: str, at: datetime) -> None:
+        """A daily chore has its turn, at a time of the wall."""
+        self._add(What.CHORE, name, at)
 
     def said(self, line: str) -> None:
         """The log says something; it counts for the trace only."""

@@ -18,6 +18,7 @@ from trader.adapters.feeds.simulated import SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.run_lock import Holder
 from trader.adapters.spill_file import SpillFile
+from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
@@ -245,6 +246,8 @@ class SimulatedHost:
 
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
         """Do it here, some time later."""
+        if job is backup:
+            self._history.chore("backup", self._clock.now())
         await asyncio.sleep(_COMMIT_S)
         result = job(*given, **named)
         await asyncio.sleep(_COMMIT_S)
@@ -252,6 +255,7 @@ class SimulatedHost:
 
     async def verify(self, settings: Settings) -> str:
         """Look through the whole book here."""
+        self._history.chore("verify", self._clock.now())
         await asyncio.sleep(_COMMIT_S)
         checks = check_book(settings.book.db, settings.mode, full=True)
         return "; ".join(check.said for check in checks if check.verdict is Verdict.FAIL)

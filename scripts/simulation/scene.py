@@ -3,12 +3,14 @@
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar, cast
 
 from simulation.faults import Faults
 from simulation.history import History
 from simulation.host import SimulatedHost
 from simulation.market import Market
 from simulation.news import News
+from simulation.person import Person
 from simulation.venue import Venue
 from trader.adapters.sqlite.database import read_only
 from trader.app.settings import Settings
@@ -21,6 +23,7 @@ from trader.services.engine import Engine
 _ADOPTED = """
     SELECT coalesce(sum(quantity), 0) FROM book_fills
     WHERE account = ? AND execution_id >= 'adopted-' AND execution_id < 'adopted.' AND symbol = ?"""
+_Kept = TypeVar("_Kept")
 
 
 @dataclass(slots=True)
@@ -41,14 +44,22 @@ class Scene:
     engine: Engine | None = None
     """None while no daemon stands on the book."""
     host: SimulatedHost | None = None
-    is_recovered: bool = False
-    """The start of this life is over: it runs."""
+    person: Person | None = None
+    """Who stands in front of it, once it runs."""
+    recovered_at: datetime | None = None
+    """Market time at which the start of this life was over; None before that."""
     news: News = field(default_factory=News)
     """What has changed since the step before."""
     differs: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Symbol -> how many shares more the broker has than the book, and the number of complete answers at that time."""
     sealed: tuple[int, str] = (0, "")
     """Number and hash of the newest event when the journal was looked at last."""
+    closed: SessionDay | None = None
+    """The session that has closed last."""
+    healed_at: datetime | None = None
+    """Market time from which on nothing strikes."""
+    _of_run: dict[type, object] = field(default_factory=dict)
+    _of_life: dict[type, tuple[int, object]] = field(default_factory=dict)
     _reader: sqlite3.Connection | None = None
     _rules: Rules | None = None
 
@@ -56,6 +67,23 @@ class Scene:
     def account(self) -> str:
         """The one account."""
         return self.settings.account.name
+
+    def in_run(self, kind: type[_Kept]) -> _Kept:
+        """What a check keeps from look to look, through all lives; made empty when it is first asked for."""
+        if kind not in self._of_run:
+            self._of_run[kind] = kind()
+        return cast("_Kept", self._of_run[kind])
+
+    def in_life(self, kind: type[_Kept]) -> _Kept:
+        """The same, empty again in every life."""
+        if kind not in self._of_life or self._of_life[kind][0] != self.life:
+            self._of_life[kind] = (self.life, kind())
+        return cast("_Kept", self._of_life[kind][1])
+
+    @property
+    def has_run_healed(self) -> bool:
+        """This life has run through all of the time in which nothing strikes, and has had a while of it."""
+        return self.healed_at is not None and self.recovered_at is not None and self.recovered_at <= self.healed_at
 
     @property
     def book(self) -> Book:
@@ -110,6 +138,12 @@ class Scene:
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """Read the book's file as it is committed by now."""
         return self.reader.execute(query, values).fetchall()
+
+    @property
+    def has_begun(self) -> bool:
+        """There is a book, with its tables: a first life may have died before that."""
+        path = self.settings.book.db
+        return path.exists() and bool(path.stat().st_size) and bool(self.rows("SELECT 1 FROM book_accounts"))
 
     def turn_the_page(self) -> None:
         """Another life, other files."""

@@ -43,6 +43,8 @@ class Venue:
         """References of orders that are not ours."""
         self.say: Callable[[BrokerEvent], None] = lambda _: None
         """Where reports go: to the wire of the daemon that lives."""
+        self.executed: Callable[[Fill], None] = lambda _: None
+        """Where each execution is noted when it happens."""
         self._account = account
         self._faults = faults
         self._filled: Counter[str] = Counter()
@@ -135,6 +137,7 @@ class Venue:
         self.say(event)
 
     def _remember(self, fill: Fill) -> None:
+        self.executed(fill)
         self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
         self.shares[fill.symbol] += _signed(fill)

@@ -42,6 +42,8 @@ class Wire:
     ) -> None:
         self.complete_answers = 0
         """So many have come through."""
+        self.told: Evidence | None = None
+        """The newest of them."""
         self._venue = venue
         self._faults = faults
         self._history = history
@@ -106,6 +108,7 @@ class Wire:
         if self._faults.strikes(Fault.ANSWER_INCOMPLETE, 0.1):
             return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(_PARTS): None})
         self.complete_answers += 1
+        self.told = told
         return told
 
     def _told(self, order_refs: Collection[str]) -> Evidence:

@@ -27,12 +27,15 @@ from trader.adapters.calendar import load_calendar
 from trader.app.daemon import Daemon
 from trader.app.paths import with_absolute_paths
 from trader.app.settings import Settings, load_settings
+from trader.domain.portfolio import Book
 from trader.domain.session import Calendar, new_york_date
 
 _CONFIG = Path(__file__).with_name("simulation.toml")
 _LAST_LINES = 60
+_FILLS = "SELECT execution_id, symbol, side, quantity FROM book_fills ORDER BY id"
 _FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
 """Early: the embedded market grows its levels from the year 2000 on. Both years have half days and clock changes."""
+_A_MINUTE = timedelta(minutes=1)
 _LONGEST_LIFE = 3_000_000
 _STALLS_AT = 500
 """Every so many callbacks the loop may stand still."""
@@ -91,6 +94,7 @@ class World:
         first = _a_first_day(self._random, self._calendar)
         self._settings = _settings(folder / "0", self._random)
         self._venue = Venue(self._settings.costs.costs(), self._settings.account.name, self._faults)
+        self._venue.executed = self._history.executed
         self._market = Market(self._random.randrange(1_000), self._calendar, self._venue, self._faults)
         self._born_at = datetime.combine(first - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
             hours=12
@@ -100,12 +104,14 @@ class World:
         healed = self._calendar.next_session(self._sessions[days - 1])
         self._heals_at = healed.opens_at - timedelta(minutes=1)
         self._ends_at = self._calendar.next_session(self._sessions[-1]).opens_at
-        self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + timedelta(minutes=1)
+        self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + _A_MINUTE
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
         self._life: Life | None = None
         self._dies_at = 0
         self._book_seen: object = None
+        self._positions_seen: object = None
+        self._held: dict[str, int] = {}
         self._entries_seen = 0
         self._is_settled = False
         self._seed = seed
@@ -119,6 +125,8 @@ class World:
                 self._next_life()
         finally:
             FAULTS.reset(token)
+        if self.outcome.violation is None:
+            self._check(When.OVER)
         outcome = self.outcome
         outcome.struck, outcome.trace, outcome.last_lines = self._faults.struck, self._history.trace, list(self._lines)
         outcome.latest = list(self._faults.latest)
@@ -146,7 +154,8 @@ class World:
         )
         self._life = Life(self._settings, loop, host, self._power(loop), self._hire)
         self._scene.host, self._scene.engine, self._scene.life = host, None, number
-        self._scene.is_recovered = self._is_settled = False
+        self._scene.person = self._scene.recovered_at = None
+        self._is_settled = False
         self._plan_death()
         end = self._life.live()
         self._history.end(end)
@@ -163,7 +172,8 @@ class World:
         self._scene.turn_the_page()
         self._move_to_new_files()
         self._life.bury()
-        if self._settings.book.db.exists():
+        if self._scene.has_begun:
+            self._history.written(self._scene.rows(_FILLS))
             self._check(When.DEATH)
         if not self._is_over:
             self._be_down()
@@ -248,25 +258,49 @@ class World:
     def _look(self, life: Life, daemon: Daemon) -> None:
         """After a callback: has anything changed?"""
         scene, engine = self._scene, daemon.engine
-        scene.engine, scene.is_recovered = engine, life.is_running
+        scene.engine = engine
+        is_news = life.is_running and scene.recovered_at is None
+        if is_news:
+            scene.recovered_at = self._market.at
+        if engine.book is not self._book_seen:
+            self._note_what_is_held(engine.book)
         entries = len(self._history.entries)
-        if engine.book is not self._book_seen or entries != self._entries_seen:
+        if is_news or engine.book is not self._book_seen or entries != self._entries_seen:
             self._book_seen, self._entries_seen = engine.book, entries
             self.outcome.events += 1
             self._check(When.STEP)
-        at = self._market.at
-        if at is None:
+        feed = life.host.feed_
+        if self._market.at is None or feed is None:
             return
+        at = max(self._market.at, feed.truth)
         if at >= self._closes_at:
-            self._closes_at = self._calendar.next_session(new_york_date(at)).closes_at + timedelta(minutes=1)
+            self._close_until(at)
             self._check(When.CLOSE)
-        if at >= self._heals_at:
-            self._faults.is_healed = True
+        if at >= self._heals_at and not self._faults.is_healed:
+            self._faults.is_healed, scene.healed_at = True, at
         if self._is_over and not self._is_settled:
             self._is_settled = True
             if self._has_healed_days:
                 self._check(When.SETTLED)
             life.stop(signal.SIGTERM)
+
+    def _close_until(self, at: datetime) -> None:
+        """Of the sessions that are over the newest is looked at: nobody has seen those before it close."""
+        while at >= self._closes_at:
+            closed_on = new_york_date(self._closes_at)
+            self._scene.closed = self._calendar.session(closed_on)
+            self._closes_at = self._calendar.next_session(closed_on).closes_at + _A_MINUTE
+
+    def _note_what_is_held(self, book: Book) -> None:
+        """The ledger shows other shares than at the look before, if need be one of an earlier life."""
+        if book.positions is self._positions_seen:
+            return
+        self._positions_seen = book.positions
+        held = {symbol: position.quantity for symbol, position in book.positions.items()}
+        for symbol in sorted({*self._held, *held}):
+            if self._held.get(symbol, 0) != held.get(symbol, 0):
+                self._history.booked(symbol, held.get(symbol, 0))
+        self._held = held
 
     def _check(self, when: When) -> None:
         for number, fault in broken(self._scene, when):
@@ -277,7 +311,9 @@ class World:
         assert host.inner_door is not None  # noqa: S101
         inbox = self._settings.inbox_path()
         assert inbox is not None  # noqa: S101
-        return Person(self._faults, self._venue, daemon.engine, host.inner_door, inbox, self._settings.book.halt_file)
+        halt_file = self._settings.book.halt_file
+        self._scene.person = Person(self._faults, self._venue, daemon.engine, host.inner_door, inbox, halt_file)
+        return self._scene.person
 
     def _violated(self, number: int, fault: str) -> None:
         if self.outcome.violation is None:

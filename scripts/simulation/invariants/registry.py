@@ -14,6 +14,7 @@ class When(StrEnum):
     CLOSE = "when a session has closed, a minute later"
     DEATH = "when a life is over, on its files"
     SETTLED = "when everything is healed and has had its time"
+    OVER = "when the run is over, on its history"
 
 
 Check = Callable[[Scene], Iterator[str]]
