@@ -20,13 +20,14 @@ from typing import NamedTuple, cast
 from simulation.history import Entry, History, What
 from trader.domain.decision import Side
 from trader.domain.events import FillReported, OrderCancelled, OrderRejected
-from trader.domain.order import Fill
+from trader.domain.order import Fill, reversal_of
 
 _MOST_AT_ONCE = 6
 """Executions of one symbol that are counted between two looks."""
 _MOST_SETS = 200
 _OF_A_PERSON = ("adopted-", "missing-", "resolved-")
 """Executions that an operator has made in the book alone begin so."""
+_REVERSAL = reversal_of("")
 
 
 class Result(StrEnum):
@@ -113,7 +114,8 @@ def operations(entries: Sequence[Entry]) -> dict[str, Operation]:
         elif entry.what is What.EXECUTED:
             fill = cast("Fill", entry.value)
             if fill.order_ref in found:
-                found[fill.order_ref].executed += fill.quantity
+                is_reversal = fill.execution_id.startswith(_REVERSAL)
+                found[fill.order_ref].executed += -fill.quantity if is_reversal else fill.quantity
     return found
 
 

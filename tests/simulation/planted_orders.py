@@ -115,14 +115,14 @@ def commission_is_not_cash() -> None:
 
 def lots_keep_their_cost() -> None:
     """A lot that is sold in part still costs what it cost."""
-    use_lots = ledger._use_lots
+    use_lots = ledger.use_lots
 
     def keeps(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:
         left, changed, cost = use_lots(lots, quantity)
         whole = {lot.execution_id: lot.cost_micros for lot in lots}
         return tuple(lot._replace(cost_micros=whole[lot.execution_id]) for lot in left), changed, cost
 
-    put(ledger, "_use_lots", keeps)
+    put(ledger, "use_lots", keeps)
 
 
 def each_part_pays_the_minimum() -> None:

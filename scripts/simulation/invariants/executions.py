@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.adapters.spill_file import SpillFile, spill_path
-from trader.domain.decision import Side
-from trader.domain.order import Fill, Order
+from trader.domain.decision import Purpose, Side
+from trader.domain.order import Fill, Order, reversal_of
 from trader.domain.reference import reference_number
 from trader.services.settlement import by_hand
 
 _CORRECTIONS = ("adopted-", "missing-")
 """Executions that an operator has booked begin so."""
+_REVERSAL = reversal_of("")
 
 _SENT_FIELDS = "symbol, side, quantity, limit_micros, purpose, signal_id"
 _EXTERNAL = "external"
@@ -36,14 +37,35 @@ def each_booked_execution_is_one_of_the_broker(scene: Scene) -> Iterator[str]:
             yield f"{tuple(row)[1:7]} is booked of {fill}"
 
 
+@invariant(1)
+def a_reversal_undoes_what_the_broker_has_replaced(scene: Scene) -> Iterator[str]:
+    """To the share and the micro, and only where there is a revision that takes its place."""
+    for row in scene.news.fills:
+        execution_id = row["execution_id"]
+        if not execution_id.startswith(_REVERSAL):
+            continue
+        original = scene.venue.revisions.get(execution_id.removeprefix(_REVERSAL))
+        if original is None or not _is_replaced(scene, original):
+            yield f"{execution_id} is booked, and the broker has replaced no such execution"
+            continue
+        undone = (original.symbol, original.quantity, original.price_micros, -original.commission_micros)
+        booked = (row["symbol"], row["quantity"], row["price_micros"], row["commission_micros"])
+        if booked != undone or row["side"] == original.side:
+            yield f"{execution_id} is booked as {row['side']} {booked}, and undoes {original}"
+
+
 @invariant(1, When.SETTLED)
-def every_execution_of_the_broker_is_booked(scene: Scene) -> Iterator[str]:
+def the_newest_revision_of_every_execution_is_booked(scene: Scene) -> Iterator[str]:
     """Whatever was lost on the way, and whoever was down; but for those of orders that still have reports to come."""
     booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills")}
-    waiting = scene.book.orders
-    for execution_id, fill in scene.venue.executions.items():
-        if execution_id not in booked and fill.order_ref not in waiting and not _is_resolved(fill, booked):
-            yield f"{execution_id} has never been booked: {fill}"
+    for fill in scene.venue.executions.values():
+        if fill.order_ref in scene.book.orders or _is_resolved(fill, booked) or alarmed(scene, fill.execution_id):
+            continue
+        if fill.quantity and fill.execution_id not in booked:
+            yield f"{fill.execution_id} has never been booked: {fill}"
+        for replaced in fill.corrects:
+            if replaced in booked and reversal_of(replaced) not in booked:
+                yield f"{replaced} was replaced by {fill.execution_id} and stands"
 
 
 @invariant(2)
@@ -107,7 +129,8 @@ def an_execution_of_ours_is_known_as_ours(scene: Scene) -> Iterator[str]:
     """By its reference: it is booked for what its order was made for."""
     for row in scene.news.fills:
         order = scene.history.orders.get(row["order_ref"])
-        if order is not None and order.ref not in scene.history.unwritten and row["purpose"] != order.purpose:
+        is_ours = order is not None and order.ref not in scene.history.unwritten
+        if order is not None and is_ours and row["purpose"] not in (order.purpose, Purpose.REVERSAL):
             yield f"{row['execution_id']} is booked as {row['purpose']} {row['reason']}, and its order is {order}"
 
 
@@ -115,7 +138,8 @@ def an_execution_of_ours_is_known_as_ours(scene: Scene) -> Iterator[str]:
 def an_execution_of_nobody_is_external_and_stops_entries(scene: Scene) -> Iterator[str]:
     """It moves the position, and it is an alarm."""
     for row in scene.news.fills:
-        if row["order_ref"] in scene.history.orders or _is_correction(row["execution_id"]):
+        fill = scene.venue.revisions.get(row["execution_id"])
+        if row["order_ref"] in scene.history.orders or fill is None or fill.corrects:
             continue
         if row["reason"] != _EXTERNAL:
             yield f"{row['execution_id']} of nobody is booked as {row['reason']}"
@@ -154,7 +178,26 @@ def _booked(scene: Scene) -> Iterator[tuple[sqlite3.Row, Fill | None]]:
 
 
 def _is_correction(execution_id: str) -> bool:
-    return execution_id.startswith((*_CORRECTIONS, by_hand("")))
+    return execution_id.startswith((*_CORRECTIONS, by_hand(""), _REVERSAL))
+
+
+def revises(scene: Scene, row: sqlite3.Row) -> bool:
+    """Whether a booked execution undoes another one, or takes its place."""
+    fill = scene.venue.revisions.get(row["execution_id"])
+    return row["execution_id"].startswith(_REVERSAL) or (fill is not None and bool(fill.corrects))
+
+
+def is_revised_unheard(scene: Scene, symbol: str) -> bool:
+    """The broker has replaced an execution of a symbol, and the book still has the one before."""
+    revised = [fill for fill in scene.venue.executions.values() if fill.symbol == symbol and fill.corrects]
+    if not revised:
+        return False
+    booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
+    return any(id_ in booked and reversal_of(id_) not in booked for fill in revised for id_ in fill.corrects)
+
+
+def _is_replaced(scene: Scene, fill: Fill) -> bool:
+    return any(fill.execution_id in newer.corrects for newer in scene.venue.revisions.values())
 
 
 def _is_resolved(fill: Fill, booked: set[str]) -> bool:

@@ -1,7 +1,6 @@
-"""Invariants of the list that nothing here can break yet, and why."""
+"""What of the list nothing here can break yet, and why; the rest of these numbers is looked at, where there is one."""
 
 NOT_YET: dict[int, str] = {
-    1: "a higher revision replaces the lower: judged as soon as the daemon books revisions; until then each id counts",
     2: "one live permanent id an intent: only Interactive Brokers gives one; the reference is the identity",
     5: "order ids of a client id: only Interactive Brokers wants them; the numbers of references are judged",
     6: "attribution by permanent id: the same",

@@ -173,7 +173,7 @@ def _is_untold(scene: Scene, symbol: str) -> bool:
     """An execution of it has been lost on the way, or is late, and is not booked."""
     booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
     known = booked | scene.history.told
-    return any(fill.symbol == symbol and id_ not in known for id_, fill in scene.venue.executions.items())
+    return any(fill.symbol == symbol and id_ not in known for id_, fill in scene.venue.revisions.items())
 
 
 def _is_meddled_with(scene: Scene, family: str) -> bool:

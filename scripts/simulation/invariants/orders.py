@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 
-from simulation.invariants.executions import alarmed, spilled, working
+from simulation.invariants.executions import alarmed, is_revised_unheard, revises, spilled, working
 from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
@@ -39,8 +39,15 @@ def an_order_only_moves_on(scene: Scene) -> Iterator[str]:
         if was is None:
             if ref in scene.news.gone:
                 yield f"{ref} had ended and is {order.state} again"
-        elif order.filled < was.filled or order.state not in _reachable(was.state) or not _is_same(was, order):
+        elif order.filled + _undone(scene, ref) < was.filled or order.state not in _reachable(was.state):
             yield f"{was} has become {order}"
+        elif not _is_same(was, order):
+            yield f"{was} is another one: {order}"
+
+
+def _undone(scene: Scene, ref: str) -> int:
+    """Shares of an order that were undone since the look before."""
+    return sum(row["quantity"] for row in scene.news.fills if row["order_ref"] == ref and row["purpose"] == "reversal")
 
 
 @invariant(14)
@@ -48,7 +55,7 @@ def a_late_execution_is_an_alarm(scene: Scene) -> Iterator[str]:
     """One of an order that had ended is booked all the same, and a person is told."""
     for row in scene.news.fills:
         ref = row["order_ref"]
-        is_late = ref in scene.news.gone and not _has_just_gone(scene, ref)
+        is_late = ref in scene.news.gone and not _has_just_gone(scene, ref) and not revises(scene, row)
         if is_late and not alarmed(scene, ref):
             yield f"{row['execution_id']} was booked after its order had ended, without an alarm"
 
@@ -113,7 +120,7 @@ def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[st
         exits = {order.ref: order for order in (*working(scene, sent.symbol, Side.SELL), sent)}
         could_fill = sum(order.quantity - venue.filled(ref) for ref, order in exits.items() if ref not in venue.ended)
         there = scene.ours(sent.symbol)
-        if could_fill > there:
+        if could_fill > there and not is_revised_unheard(scene, sent.symbol):
             yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
 
 
