@@ -48,6 +48,8 @@ class Venue:
         self._account = account
         self._faults = faults
         self._filled: Counter[str] = Counter()
+        self._executed: Counter[str] = Counter()
+        """As they were executed first: what is corrected later does not make an order work again."""
         self._paper = PaperBroker(self._hear, costs, script=self._treatment)
         self._newest: BarTime | None = None
 
@@ -140,10 +142,11 @@ class Venue:
         self.executed(fill)
         self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
+        self._executed[fill.order_ref] += fill.quantity
         self.shares[fill.symbol] += _signed(fill)
         order = self.received.get(fill.order_ref)
-        if order is not None and self._filled[order.ref] >= order.quantity:
-            self.ended[order.ref] = Ended(order.quantity, "filled")
+        if order is not None and self._executed[order.ref] >= order.quantity:
+            self.ended[order.ref] = Ended(self._filled[order.ref], "filled")
 
     def _be_meddled_with(self, bar_time: BarTime) -> None:
         """Other people have this account too, and other accounts have their reports."""

@@ -241,3 +241,38 @@ async def test_a_price_by_hand_never_makes_cash_negative(tmp_path: Path) -> None
         await with_a_lost_entry(market)
         assert (await resolve(market, Fate.FILLED, price_micros=20_000_000_000)).startswith("refused: cash would be")
         assert market.held() == {}
+
+
+def lose_the_word_of_its_end(market: Market) -> None:
+    """The broker has ended the order, and its report has never come."""
+    emit, market.broker._emit = market.broker._emit, lambda _: None
+    market.broker.expire()
+    market.broker._emit = emit
+
+
+async def test_an_order_that_works_in_the_book_alone_is_of_unknown_fate_after_two_answers(tmp_path: Path) -> None:
+    """Else an exit whose end nobody has heard of would work for ever, and its position would never be closed."""
+    async with a_machine(tmp_path, signals=PATIENT, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        [ref] = market.engine.book.orders
+        lose_the_word_of_its_end(market)
+        await inquire(market, every_s=60)
+        assert market.engine.book.orders[ref].state == "working", "it may have come there after the answer was given"
+        await inquire(market, every_s=60)
+        assert state(market) == "unknown"
+        await inquire(market, 3, every_s=60)
+        assert state(market) == "cancelled"
+
+
+async def test_an_order_that_was_not_there_yet_is_not_doubted_when_the_next_answer_shows_it(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        there = dict(market.broker._working)
+        market.broker._working.clear()
+        await inquire(market, every_s=60)
+        market.broker._working.update(there)
+        await inquire(market, every_s=60)
+        market.broker._working.clear()
+        await inquire(market, every_s=60)
+        [order] = market.engine.book.orders.values()
+        assert order.state == "working"

@@ -6,6 +6,8 @@ Rule 3: an order that is in none of three complete answers, half a minute apart 
 holds what the book holds of its symbol, or what it held beside the book before the order was made, does not exist. It
 is ended and never sent again.
 Rule 4: an answer that is not complete proves nothing, and the counting begins anew.
+Rule 5: an order that works in the book, and that two answers in a row do not show as open, is of unknown fate: the word
+of its end was lost.
 """
 
 from datetime import datetime, timedelta
@@ -37,7 +39,9 @@ class Inquiry:
         self._execution = execution
         self._settlement = settlement
         self._absent: dict[str, _Absent] = {}
-        self._before: dict[str, _Absent] = {}
+        self._unseen: frozenset[str] = frozenset()
+        """Orders that work in the book, and that the last answer did not show."""
+        self._before = (dict(self._absent), self._unseen)
 
     def hear(self, step: Step, given: EvidenceGiven, *, is_first: bool) -> None:
         """Take in one answer. In a run's first one, an order that the broker does not show is of unknown fate."""
@@ -55,6 +59,17 @@ class Inquiry:
                 self._doubt(step, order, "the broker does not show it")
                 order = step.draft.orders[ref]
             self._follow(step, order, given.evidence)
+        self._look_for_the_others(step, given)
+
+    def _look_for_the_others(self, step: Step, given: EvidenceGiven) -> None:
+        """One that is not shown may be on its way there, or its end on its way here: by the next answer it is not."""
+        shown = given.evidence.working
+        works = [order for order in step.draft.orders.values() if order.state is not OrderState.UNKNOWN]
+        unseen = [order for order in works if shown is not None and order.ref not in shown]
+        for order in unseen:
+            if order.ref in self._unseen:
+                self._doubt(step, order, "two answers of the broker do not show it as open")
+        self._unseen = frozenset(order.ref for order in unseen) - self._unseen
 
     def _follow(self, step: Step, order: Order, evidence: Evidence) -> None:
         """One order that the book holds as live, in one answer."""
@@ -88,11 +103,12 @@ class Inquiry:
 
     def happened(self) -> None:
         """The step is over: what its answers have shown counts."""
-        self._before = dict(self._absent)
+        self._before = (dict(self._absent), self._unseen)
 
     def not_happened(self) -> None:
         """The step is thrown away, and with it what its answers have shown."""
-        self._absent = dict(self._before)
+        absent, self._unseen = self._before
+        self._absent = dict(absent)
 
 
 def _is_shown(ref: str, evidence: Evidence) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from simulation.invariants.executions import revises
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import UNSTAMPED, Rule, Side
@@ -143,8 +144,15 @@ def levels_lie_around_the_entry(scene: Scene) -> Iterator[str]:
         plan = position.exit_plan
         if plan is None or not _is_around(plan):
             yield f"{symbol} is held with {plan}"
-        elif was is not None and was.opened_at == position.opened_at and _falls(was.exit_plan, plan):
+        elif was is None or was.opened_at != position.opened_at or _is_revised(scene, symbol):
+            continue
+        elif _falls(was.exit_plan, plan):
             yield f"the stop of {symbol} falls: {was.exit_plan} becomes {plan}"
+
+
+def _is_revised(scene: Scene, symbol: str) -> bool:
+    """What was bought has just been replaced: the levels are those of the new price."""
+    return any(row["symbol"] == symbol and revises(scene, row) for row in scene.news.fills)
 
 
 def _is_around(plan: ExitPlan) -> bool:
