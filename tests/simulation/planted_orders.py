@@ -37,6 +37,11 @@ def told_twice_is_booked_twice() -> None:
     put(Settlement, "settle", forgetful)
 
 
+def a_correction_undoes_nothing() -> None:
+    """It is booked beside what it replaces."""
+    put(Settlement, "_undo", lambda *_: None)
+
+
 def another_quantity_leaves() -> None:
     """What is sent is not what was committed."""
     speak = Engine._speak
@@ -225,7 +230,8 @@ def a_signal_forgets_its_order() -> None:
 
 BUGS: dict[str, Planted] = {
     "told_twice_is_booked_twice": Planted(1, told_twice_is_booked_twice, ("b",)),
-    "executions_of_evidence_ignored": Planted(1, executions_of_evidence_ignored, ("c",)),
+    "executions_of_evidence_ignored": Planted(1, executions_of_evidence_ignored, ("x2",)),
+    "a_correction_undoes_nothing": Planted(1, a_correction_undoes_nothing, ("x15",)),
     "another_quantity_leaves": Planted(2, another_quantity_leaves, ("b",)),
     "sent_before_it_is_durable": Planted(3, sent_before_it_is_durable, ("b",)),
     "sent_again_when_in_doubt": Planted(4, sent_again_when_in_doubt, ("b",)),

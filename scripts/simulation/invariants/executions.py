@@ -1,4 +1,8 @@
-"""Orders and their executions: each once, known by its reference, and written down before it is sent."""
+"""Orders and their executions: each once, known by its reference, and written down before it is sent.
+
+An execution that the broker corrects has a family of revisions; the book undoes what stood by a row of its own, and
+books the newest in its place.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,13 +11,12 @@ from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.domain.decision import Purpose, Side
-from trader.domain.order import Fill, Order, reversal_of
+from trader.domain.order import Fill, Order, corrected_by, reversal_of
 from trader.domain.reference import reference_number
 from trader.services.settlement import by_hand
 
 _CORRECTIONS = ("adopted-", "missing-")
 """Executions that an operator has booked begin so."""
-_REVERSAL = reversal_of("")
 
 _SENT_FIELDS = "symbol, side, quantity, limit_micros, purpose, signal_id"
 _EXTERNAL = "external"
@@ -22,50 +25,43 @@ _HALTED = "SELECT 1 FROM book_halts WHERE scope = 'all' AND (cleared_us IS NULL 
 
 @invariant(1)
 def each_booked_execution_is_one_of_the_broker(scene: Scene) -> Iterator[str]:
-    """To the share and the micro. The id is unique in the book, so it counts once; commission is number 11."""
+    """To the share and the micro; of a sale beyond what was held no more than that, and an alarm. Commission is 11."""
     for row, fill in _booked(scene):
         if fill is None:
             yield f"{row['execution_id']} is booked, and the broker has made no such execution"
-        elif tuple(row)[1:7] != (
-            fill.execution_id,
-            fill.order_ref,
-            fill.symbol,
-            fill.side,
-            fill.quantity,
-            fill.price_micros,
-        ):
-            yield f"{tuple(row)[1:7]} is booked of {fill}"
+            continue
+        is_cut = row["quantity"] < fill.quantity and alarmed(scene, fill.execution_id)
+        expected = (fill.order_ref, fill.symbol, fill.side, row["quantity"] if is_cut else fill.quantity)
+        found = (row["order_ref"], row["symbol"], row["side"], row["quantity"])
+        if found != expected or row["price_micros"] != fill.price_micros:
+            yield f"{found} at {row['price_micros']} micros is booked of {fill}"
 
 
-@invariant(1)
-def a_reversal_undoes_what_the_broker_has_replaced(scene: Scene) -> Iterator[str]:
-    """To the share and the micro, and only where there is a revision that takes its place."""
-    for row in scene.news.fills:
-        execution_id = row["execution_id"]
-        if not execution_id.startswith(_REVERSAL):
-            continue
-        original = scene.venue.revisions.get(execution_id.removeprefix(_REVERSAL))
-        if original is None or not _is_replaced(scene, original):
-            yield f"{execution_id} is booked, and the broker has replaced no such execution"
-            continue
-        undone = (original.symbol, original.quantity, original.price_micros, -original.commission_micros)
-        booked = (row["symbol"], row["quantity"], row["price_micros"], row["commission_micros"])
-        if booked != undone or row["side"] == original.side:
-            yield f"{execution_id} is booked as {row['side']} {booked}, and undoes {original}"
+@invariant(1, When.CLOSE)
+@invariant(1, When.DEATH)
+def a_family_stands_once(scene: Scene) -> Iterator[str]:
+    """Of all the revisions of an execution one counts; the others were undone."""
+    stands: dict[str, str] = {}
+    for execution_id in _standing(scene):
+        fill = scene.venue.revisions.get(execution_id)
+        first = (*fill.corrects, execution_id)[0] if fill is not None else execution_id
+        if first in stands:
+            yield f"{stands[first]} and {execution_id} are one execution, and both count"
+        stands[first] = execution_id
 
 
 @invariant(1, When.SETTLED)
-def the_newest_revision_of_every_execution_is_booked(scene: Scene) -> Iterator[str]:
-    """Whatever was lost on the way, and whoever was down; but for those of orders that still have reports to come."""
-    booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills")}
-    for fill in scene.venue.executions.values():
-        if fill.order_ref in scene.book.orders or _is_resolved(fill, booked) or alarmed(scene, fill.execution_id):
+def every_execution_of_the_broker_is_booked(scene: Scene) -> Iterator[str]:
+    """Its newest revision, whatever was lost on the way, and whoever was down; but for orders with reports to come.
+
+    One that cannot be booked is in the journal as that.
+    """
+    booked, waiting = _standing(scene), scene.book.orders
+    for first, fill in scene.venue.executions.items():
+        if not fill.quantity or fill.execution_id in booked or fill.order_ref in waiting:
             continue
-        if fill.quantity and fill.execution_id not in booked:
-            yield f"{fill.execution_id} has never been booked: {fill}"
-        for replaced in fill.corrects:
-            if replaced in booked and reversal_of(replaced) not in booked:
-                yield f"{replaced} was replaced by {fill.execution_id} and stands"
+        if not (by_hand(fill.order_ref) in booked or alarmed(scene, fill.execution_id)):
+            yield f"{first} has never been booked: {fill}"
 
 
 @invariant(2)
@@ -129,8 +125,9 @@ def an_execution_of_ours_is_known_as_ours(scene: Scene) -> Iterator[str]:
     """By its reference: it is booked for what its order was made for."""
     for row in scene.news.fills:
         order = scene.history.orders.get(row["order_ref"])
-        is_ours = order is not None and order.ref not in scene.history.unwritten
-        if order is not None and is_ours and row["purpose"] not in (order.purpose, Purpose.REVERSAL):
+        if order is None or order.ref in scene.history.unwritten or row["purpose"] == Purpose.REVERSAL:
+            continue
+        if row["purpose"] != order.purpose:
             yield f"{row['execution_id']} is booked as {row['purpose']} {row['reason']}, and its order is {order}"
 
 
@@ -138,8 +135,7 @@ def an_execution_of_ours_is_known_as_ours(scene: Scene) -> Iterator[str]:
 def an_execution_of_nobody_is_external_and_stops_entries(scene: Scene) -> Iterator[str]:
     """It moves the position, and it is an alarm."""
     for row in scene.news.fills:
-        fill = scene.venue.revisions.get(row["execution_id"])
-        if row["order_ref"] in scene.history.orders or fill is None or fill.corrects:
+        if row["order_ref"] in scene.history.orders or is_corrected(row) or _is_by_operator(row["execution_id"]):
             continue
         if row["reason"] != _EXTERNAL:
             yield f"{row['execution_id']} of nobody is booked as {row['reason']}"
@@ -170,39 +166,42 @@ def alarmed(scene: Scene, what: str) -> bool:
     return bool(scene.rows("SELECT 1 FROM book_events WHERE type = 'alarm' AND instr(data, ?)", what))
 
 
+def is_corrected(row: sqlite3.Row) -> bool:
+    """Whether a booked execution undoes another one, or stands in its place."""
+    return row["purpose"] == Purpose.REVERSAL or bool(corrected_by(row["reason"]))
+
+
+def untold(scene: Scene, symbol: str) -> bool:
+    """Whether the broker has made or changed an execution of it, and no report has arrived, and nothing is booked."""
+    rows = scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)
+    known = {row[0] for row in rows} | scene.history.told
+    return any(
+        fill.symbol == symbol and id_ not in known and not (fill.is_bust and reversal_of(fill.corrects[-1]) in known)
+        for id_, fill in scene.venue.revisions.items()
+    )
+
+
 def _booked(scene: Scene) -> Iterator[tuple[sqlite3.Row, Fill | None]]:
-    """What was booked since the look before, with the broker's word of it; corrections by hand apart."""
+    """What was booked since the look before, with the broker's word of it; what an operator has booked apart.
+
+    What undoes an execution is the daemon's own, and judged by what stands after it.
+    """
     for row in scene.news.fills:
-        if not _is_correction(row["execution_id"]):
+        if row["purpose"] != Purpose.REVERSAL and not _is_by_operator(row["execution_id"]):
             yield row, scene.venue.revisions.get(row["execution_id"])
 
 
-def _is_correction(execution_id: str) -> bool:
-    return execution_id.startswith((*_CORRECTIONS, by_hand(""), _REVERSAL))
+def _is_by_operator(execution_id: str) -> bool:
+    return execution_id.startswith((*_CORRECTIONS, by_hand("")))
 
 
-def revises(scene: Scene, row: sqlite3.Row) -> bool:
-    """Whether a booked execution undoes another one, or takes its place."""
-    fill = scene.venue.revisions.get(row["execution_id"])
-    return row["execution_id"].startswith(_REVERSAL) or (fill is not None and bool(fill.corrects))
-
-
-def is_revised_unheard(scene: Scene, symbol: str) -> bool:
-    """The broker has replaced an execution of a symbol, and the book still has the one before."""
-    revised = [fill for fill in scene.venue.executions.values() if fill.symbol == symbol and fill.corrects]
-    if not revised:
-        return False
-    booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
-    return any(id_ in booked and reversal_of(id_) not in booked for fill in revised for id_ in fill.corrects)
-
-
-def _is_replaced(scene: Scene, fill: Fill) -> bool:
-    return any(fill.execution_id in newer.corrects for newer in scene.venue.revisions.values())
-
-
-def _is_resolved(fill: Fill, booked: set[str]) -> bool:
-    """An operator has said what became of its order."""
-    return by_hand(fill.order_ref) in booked
+def _standing(scene: Scene) -> dict[str, None]:
+    """Ids of the booked executions that count: neither undone, nor what undoes."""
+    rows = scene.rows("SELECT execution_id, purpose FROM book_fills ORDER BY id")
+    booked = {row["execution_id"]: row["purpose"] for row in rows}
+    return dict.fromkeys(
+        id_ for id_, purpose in booked.items() if purpose != Purpose.REVERSAL and reversal_of(id_) not in booked
+    )
 
 
 def _is_in_the_book(scene: Scene, order_ref: str) -> bool:

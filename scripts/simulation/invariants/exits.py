@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulation.invariants.executions import revises
+from simulation.invariants.executions import is_corrected
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import UNSTAMPED, Rule, Side
@@ -152,7 +152,7 @@ def levels_lie_around_the_entry(scene: Scene) -> Iterator[str]:
 
 def _is_revised(scene: Scene, symbol: str) -> bool:
     """What was bought has just been replaced: the levels are those of the new price."""
-    return any(row["symbol"] == symbol and revises(scene, row) for row in scene.news.fills)
+    return any(row["symbol"] == symbol and is_corrected(row) for row in scene.news.fills)
 
 
 def _is_around(plan: ExitPlan) -> bool:

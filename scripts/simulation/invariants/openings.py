@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from simulation.invariants.executions import working
+from simulation.invariants.executions import untold, working
 from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
@@ -52,7 +52,8 @@ def what_works_is_reserved(scene: Scene) -> Iterator[str]:
         for other in working(scene, order.symbol, Side.BUY):
             lock = scene.book.locks.get(order.symbol)
             rest_micros = (other.quantity - scene.venue.filled(other.ref)) * (other.limit_micros or 0)
-            if lock is None or lock.reserved_micros < rest_micros:
+            is_short = lock is None or lock.reserved_micros < rest_micros
+            if is_short and not untold(scene, order.symbol):
                 yield f"{other.ref} may still cost {rest_micros} micros; reserved is {lock}"
 
 
@@ -108,7 +109,7 @@ def no_entry_against_what_the_broker_has(scene: Scene) -> Iterator[str]:
                 continue
             there = scene.ours(symbol)
             works = [other.ref for other in working(scene, symbol, Side.BUY)]
-            could_be_known = works or (there > 0 and not _is_untold(scene, symbol))
+            could_be_known = works or (there > 0 and not untold(scene, symbol))
             if could_be_known and not _is_meddled_with(scene, scene.family(symbol).name):
                 yield f"{order.ref} opens {order.symbol} while {there} {symbol} are at the broker, and {works} work"
 
@@ -167,13 +168,6 @@ def _sides(scene: Scene) -> dict[str, dict[bool, list[str]]]:
         family = scene.family(symbol)
         sides.setdefault(family.name, {}).setdefault(family.members[symbol] < 0, []).append(symbol)
     return sides
-
-
-def _is_untold(scene: Scene, symbol: str) -> bool:
-    """An execution of it has been lost on the way, or is late, and is not booked."""
-    booked = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
-    known = booked | scene.history.told
-    return any(fill.symbol == symbol and id_ not in known for id_, fill in scene.venue.revisions.items())
 
 
 def _is_meddled_with(scene: Scene, family: str) -> bool:
