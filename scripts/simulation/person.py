@@ -67,7 +67,7 @@ class Person:
         now_s = asyncio.get_running_loop().time()
         book = self._engine.book
         needs = [*book.halts, *(ref for ref, order in book.orders.items() if order.state is OrderState.UNKNOWN)]
-        needs += [f"drift {symbol}" for symbol, drift in book.drift.items() if drift.broker > drift.book]
+        needs += [f"drift {symbol}" for symbol in book.drift]
         self._since_s = {need: self._since_s.get(need, now_s) for need in needs}
         for need, since_s in list(self._since_s.items()):
             if now_s - since_s > _PATIENCE_S:
@@ -79,8 +79,9 @@ class Person:
             scope, _, target = need.partition(":")
             if self._faults.strikes(Fault.OPERATOR_RESUMES, 1.0) or self._faults.is_healed:
                 await self.ask("resume", scope=scope, target=target)
-        elif need.startswith("drift ") and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):
-            await self._adopt(need.removeprefix("drift "))
+        elif need.startswith("drift "):
+            self._since_s[need] = asyncio.get_running_loop().time()
+            await self._make_agree(need.removeprefix("drift "))
         elif need in self._engine.book.orders and self._faults.strikes(Fault.OPERATOR_RESOLVES, 0.1):
             await self._resolve(need)
 
@@ -92,14 +93,23 @@ class Person:
         elif ended is not None and ended.filled == booked:
             await self.ask("resolve", order_ref=ref, fate="cancelled")
 
-    async def _adopt(self, symbol: str) -> None:
+    async def _make_agree(self, symbol: str) -> None:
+        """Foreign shares are taken in, sometimes; a short is bought back; what is missing then is booked as sold."""
         drift = self._engine.book.drift.get(symbol)
         bar = self._engine.trading.prices.last(symbol)
         if drift is None or bar is None:
             return
-        answer = await self.ask("adopt", scope="symbol", target=symbol, price_micros=bar.close_micros)
+        if drift.broker < 0:
+            self._venue.buy_by_hand(bar, -drift.broker)
+        elif drift.broker < drift.book and self._faults.strikes(Fault.OPERATOR_ADJUSTS, 0.2):
+            await self.ask("adjust", scope="symbol", target=symbol, price_micros=bar.close_micros)
+        elif drift.broker > drift.book and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):
+            await self._adopt(symbol, bar.close_micros, drift.broker - drift.book)
+
+    async def _adopt(self, symbol: str, price_micros: int, shares: int) -> None:
+        answer = await self.ask("adopt", scope="symbol", target=symbol, price_micros=price_micros)
         if answer.get("ok") and not answer.get("refused"):
-            self._venue.adopted(symbol, drift.broker - drift.book)
+            self._venue.adopted(symbol, shares)
 
     async def ask(self, what: str, **more: object) -> Answer:
         """By the door; what the daemon does not take is no fault of the one who asks."""

@@ -20,6 +20,7 @@ TOLD = timedelta(days=4)
 
 _REVISED_WITHIN = timedelta(minutes=30)
 _BY_HAND = ("QQQ", "PSQ", "AAPL")
+_BOUGHT_BY_HAND = 5
 _FOREIGN = ("JPM", "META", "TQQQ")
 
 
@@ -205,15 +206,18 @@ class Venue:
 
     def _trade_by_hand(self, bar_time: BarTime) -> None:
         bar = _bar_of(bar_time, self._faults.chance(Fault.MANUAL_TRADE).choice(_BY_HAND))
-        if bar is None:
-            return
+        if bar is not None:
+            self.buy_by_hand(bar, _BOUGHT_BY_HAND)
+
+    def buy_by_hand(self, bar: Bar, shares: int) -> None:
+        """Somebody buys at the broker, past the daemon."""
         ref = f"by-hand-{len(self.by_hand) + 1}"
         self.by_hand.add(ref)
-        self._hear(FillReported(_bought(ref, self._account, bar)))
+        self._hear(FillReported(_bought(ref, self._account, bar, shares)))
 
     def _report_of_another_account(self, bar_time: BarTime) -> None:
         bar = bar_time.bars[0]
-        self.say(FillReported(_bought(f"astray-{bar.timestamp:%j%H%M}", "other", bar)))
+        self.say(FillReported(_bought(f"astray-{bar.timestamp:%j%H%M}", "other", bar, _BOUGHT_BY_HAND)))
 
 
 def _reversal(fill: Fill) -> Fill:
@@ -221,8 +225,8 @@ def _reversal(fill: Fill) -> Fill:
     return fill._replace(execution_id=reversal_of(fill.execution_id), side=side)
 
 
-def _bought(ref: str, account: str, bar: Bar) -> Fill:
-    return Fill(f"{ref}.1", ref, account, bar.symbol, Side.BUY, 5, bar.open_micros, 0, bar.timestamp)
+def _bought(ref: str, account: str, bar: Bar, shares: int) -> Fill:
+    return Fill(f"{ref}.1", ref, account, bar.symbol, Side.BUY, shares, bar.open_micros, 0, bar.timestamp)
 
 
 def _bar_of(bar_time: BarTime, symbol: str) -> Bar | None:

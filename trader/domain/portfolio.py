@@ -49,6 +49,10 @@ class Drift(NamedTuple):
     @property
     def way_out(self) -> str:
         """What a person can do about it."""
+        if self.broker < 0:
+            return (
+                f"buy {-self.broker} {self.symbol} at the broker; what is missing then, `trader adjust --missing` books"
+            )
         if self.broker > self.book:
             return f"`trader adopt {self.symbol} --price USD` takes them in, or sell them at the broker"
         return f"an execution that is found ends it, or `trader adjust --missing {self.symbol} --price USD`"

@@ -161,6 +161,11 @@ def working(scene: Scene, symbol: str, side: Side) -> Iterator[Order]:
             yield order
 
 
+def is_unbookable(scene: Scene, symbol: str) -> bool:
+    """Whether an execution of it could not be booked: book and broker differ by it, and a person has been told."""
+    return bool(scene.rows("SELECT 1 FROM book_events WHERE type = 'unexpected_fill' AND symbol = ?", symbol))
+
+
 def alarmed(scene: Scene, what: str) -> bool:
     """Whether the journal has an alarm that names it."""
     return bool(scene.rows("SELECT 1 FROM book_events WHERE type = 'alarm' AND instr(data, ?)", what))
