@@ -6,8 +6,9 @@ any later time. What takes effect are the broker's executions.
 
 Of each symbol, the shares that the ledger shows are a register. Each value of it has to be the sum of a set of
 executions that contains no one that was not made yet, and that only grows, within a life and across lives: an execution
-that was counted once is neither forgotten nor counted again. Which ones a value consists of is not known, so every set
-that may be is followed; the file that a life leaves names its executions, and ends the doubt.
+that was counted once is neither forgotten nor counted again. A correction is an effect of its own, of the difference.
+Which ones a value consists of is not known, so every set that may be is followed; the file that a life leaves names its
+executions, and ends the doubt.
 """
 
 from collections import Counter
@@ -27,7 +28,6 @@ _MOST_AT_ONCE = 6
 _MOST_SETS = 200
 _OF_A_PERSON = ("adopted-", "missing-", "resolved-")
 """Executions that an operator has made in the book alone begin so."""
-_REVERSAL = reversal_of("")
 
 
 class Result(StrEnum):
@@ -66,8 +66,8 @@ class _Register:
     value: int = 0
     sets: list[tuple[_Effect, ...]] = field(default_factory=lambda: [()])
     """Those counted since the last file, in the order in which they were."""
-    settled: dict[str, int] = field(default_factory=dict)
-    """Executions of the last file, with their shares."""
+    settled: frozenset[str] = frozenset()
+    """Effects that the last file has."""
     made: dict[str, int] = field(default_factory=dict)
     """Executions that may be counted by now."""
 
@@ -99,6 +99,7 @@ def _summing_to(effects: Sequence[_Effect], shares: int) -> Iterator[tuple[_Effe
 def operations(entries: Sequence[Entry]) -> dict[str, Operation]:
     """Every operation of a run with its result, by reference."""
     found: dict[str, Operation] = {}
+    shares: dict[str, int] = {}
     open_: set[str] = set()
     for entry in entries:
         if entry.what is What.PLACED:
@@ -113,9 +114,10 @@ def operations(entries: Sequence[Entry]) -> dict[str, Operation]:
             open_.clear()  # nobody who asked is there any more: their operations stay info
         elif entry.what is What.EXECUTED:
             fill = cast("Fill", entry.value)
+            shares[fill.execution_id] = fill.quantity
             if fill.order_ref in found:
-                is_reversal = fill.execution_id.startswith(_REVERSAL)
-                found[fill.order_ref].executed += -fill.quantity if is_reversal else fill.quantity
+                corrected = shares[fill.corrects[-1]] if fill.corrects else 0
+                found[fill.order_ref].executed += fill.quantity - corrected
     return found
 
 
@@ -162,6 +164,9 @@ class _Reading:
         self._written: dict[str, tuple[str, int]] = {}
         """Executions of the newest file: symbol and shares."""
         self._made: dict[str, tuple[str, int]] = {}
+        """Every revision of the broker, and what undoes one that was corrected."""
+        self._counts_for: dict[str, tuple[str, ...]] = {}
+        """Revision -> the effects that a file has which has it."""
 
     def faults(self) -> Iterator[str]:
         """Everything that cannot be explained; a register that has lost its way is followed no further."""
@@ -171,13 +176,21 @@ class _Reading:
                 for symbol, effect in by_hand.get(entry.life, ()):
                     self._of(symbol).made[effect.execution_id] = effect.shares
             elif entry.what is What.EXECUTED:
-                fill = cast("Fill", entry.value)
-                self._made[fill.execution_id] = (fill.symbol, _signed(fill.side, fill.quantity))
-                self._of(fill.symbol).made[fill.execution_id] = _signed(fill.side, fill.quantity)
+                self._make(cast("Fill", entry.value))
             elif entry.what is What.BOOKED:
                 yield from self._shown(entry)
             elif entry.what is What.WRITTEN:
                 yield from self._left(entry)
+
+    def _make(self, fill: Fill) -> None:
+        """A revision counts for the executions that it corrects, each of which is undone where it was booked."""
+        shares, chain = _signed(fill.side, fill.quantity), fill.corrects
+        self._made[fill.execution_id] = (fill.symbol, shares)
+        for id_ in chain:
+            self._made[reversal_of(id_)] = (fill.symbol, -self._made[id_][1])
+        self._counts_for[fill.execution_id] = (*chain, *map(reversal_of, chain))
+        effect = reversal_of(chain[-1]) if chain else fill.execution_id
+        self._of(fill.symbol).made[effect] = shares - (self._made[chain[-1]][1] if chain else 0)
 
     def _of(self, symbol: str) -> _Register:
         return self._registers.setdefault(symbol, _Register())
@@ -207,10 +220,11 @@ class _Reading:
 
     def _settle(self, entry: Entry, symbol: str, register: _Register) -> Iterator[str]:
         """One of the sets that explained the newest value is in the file; the file may have more."""
-        settled = {id_: shares for id_, (of, shares) in self._written.items() if of == symbol}
+        rows = {id_: shares for id_, (of, shares) in self._written.items() if of == symbol}
+        settled = frozenset(effect for id_ in rows for effect in (id_, *self._counts_for.get(id_, ())))
         if register.sets and not any(all(effect.execution_id in settled for effect in one) for one in register.sets):
             yield f"life {entry.life} has shown {register.value} {symbol}, and its file cannot explain it"
-        register.settled, register.value, register.sets = settled, sum(settled.values()), [()]
+        register.settled, register.value, register.sets = settled, sum(rows.values()), [()]
 
     def _made_by_a_person(self) -> dict[int, list[tuple[str, _Effect]]]:
         """Executions that are new in the file of a life and were made in it by a person, by life."""

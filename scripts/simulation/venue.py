@@ -12,7 +12,7 @@ from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
 from trader.domain.events import BrokerEvent, Ended, FillReported, OrderCancelled, OrderRejected
 from trader.domain.market import Bar, BarTime
-from trader.domain.order import Fill, Order, reversal_of
+from trader.domain.order import Fill, Order
 from trader.domain.rules import Costs
 
 TOLD = timedelta(days=4)
@@ -194,7 +194,6 @@ class Venue:
             commission_micros=commission_micros,
             corrects=earlier,
         )
-        self.executed(_reversal(before))
         self.executed(new)
         self.executions[first] = self.revisions[new.execution_id] = new
         self.shares[new.symbol] += shares
@@ -218,11 +217,6 @@ class Venue:
     def _report_of_another_account(self, bar_time: BarTime) -> None:
         bar = bar_time.bars[0]
         self.say(FillReported(_bought(f"astray-{bar.timestamp:%j%H%M}", "other", bar, _BOUGHT_BY_HAND)))
-
-
-def _reversal(fill: Fill) -> Fill:
-    side = Side.SELL if fill.side is Side.BUY else Side.BUY
-    return fill._replace(execution_id=reversal_of(fill.execution_id), side=side)
 
 
 def _bought(ref: str, account: str, bar: Bar, shares: int) -> Fill:

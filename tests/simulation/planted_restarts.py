@@ -5,6 +5,8 @@ from datetime import UTC
 
 from crashes.planted import entries_before_recovery, executions_of_evidence_ignored
 from planting import Planted, put
+from simulation.faults import Fault
+from simulation.world import World
 
 from trader.adapters.schedule import Chore, Schedule
 from trader.adapters.sqlite.store import SqliteStore
@@ -59,9 +61,18 @@ def stamped_in_new_york() -> None:
     put(draft, "Order", local)
 
 
-def no_execution_is_booked() -> None:
-    """Whoever tells it."""
+def executions_forgotten_in_recovery() -> None:
+    """No execution is booked; the second life dies while it recovers, which chance alone does too seldom."""
     put(Settlement, "settle", lambda *_: None)
+    plan = World._plan_death
+
+    def planned(self: World) -> None:
+        plan(self)
+        self._faults.eagerness[Fault.KILLED_IN_RECOVERY] = 1.0
+        self._death = Fault.KILLED_IN_RECOVERY
+        self._dies_at = {1: 10_000, 2: 12}.get(self.outcome.lives, 0)
+
+    put(World, "_plan_death", planned)
 
 
 def acknowledged_and_not_journaled() -> None:
@@ -181,13 +192,13 @@ BUGS: dict[str, Planted] = {
     "stamped_in_new_york": Planted(28, stamped_in_new_york, ("s1",)),
     "executions_of_evidence_ignored": Planted(29, executions_of_evidence_ignored, ("s6",)),
     "entries_before_recovery": Planted(29, entries_before_recovery, ("s0",)),
-    "no_execution_is_booked": Planted(30, no_execution_is_booked, ("s0",)),
+    "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s0",)),
     "acknowledged_and_not_journaled": Planted(31, acknowledged_and_not_journaled, ("s1",)),
     "restart_closes_everything": Planted(32, restart_closes_everything, ("s4",)),
     "halts_not_loaded": Planted(33, halts_not_loaded, ("s5",)),
     "resumed_by_time": Planted(33, resumed_by_time, ("s0",)),
     "entries_leave_without_the_book": Planted(35, entries_leave_without_the_book, ("s6",)),
-    "silence_is_an_end": Planted(36, silence_is_an_end, ("s1",)),
+    "silence_is_an_end": Planted(36, silence_is_an_end, ("s3",)),
     "any_account_is_ours": Planted(37, any_account_is_ours, ("s0",)),
     "never_asked": Planted(39, never_asked, ("s0",)),
     "gate_stays_closed": Planted(39, gate_stays_closed, ("s0",)),

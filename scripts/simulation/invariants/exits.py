@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from simulation.invariants.executions import is_corrected
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
-from trader.domain.decision import UNSTAMPED, Rule, Side
+from trader.domain.decision import UNSTAMPED, Purpose, Rule, Side
 from trader.domain.events import JournalType
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Position, PositionState
@@ -132,27 +131,21 @@ def levels_stand_in_the_row_from_the_first_share(scene: Scene) -> Iterator[str]:
 
 @invariant(23)
 def levels_lie_around_the_entry(scene: Scene) -> Iterator[str]:
-    """Stop below, target above, both on the tick; and a stop only ever rises."""
+    """Stop below, target above, both on the tick; and a stop only ever rises, but where a purchase was another one."""
     plans, positions = scene.in_life(_Plans), scene.book.positions
     before, plans.before = plans.before, positions
     if positions is before:
         return
+    anew = {row["symbol"] for row in scene.news.fills if row["purpose"] == Purpose.REVERSAL}
     for symbol, position in positions.items():
-        was = before.get(symbol)
+        was = before.get(symbol) if symbol not in anew else None
         if position is was:
             continue
         plan = position.exit_plan
         if plan is None or not _is_around(plan):
             yield f"{symbol} is held with {plan}"
-        elif was is None or was.opened_at != position.opened_at or _is_revised(scene, symbol):
-            continue
-        elif _falls(was.exit_plan, plan):
+        elif was is not None and was.opened_at == position.opened_at and _falls(was.exit_plan, plan):
             yield f"the stop of {symbol} falls: {was.exit_plan} becomes {plan}"
-
-
-def _is_revised(scene: Scene, symbol: str) -> bool:
-    """What was bought has just been replaced: the levels are those of the new price."""
-    return any(row["symbol"] == symbol and is_corrected(row) for row in scene.news.fills)
 
 
 def _is_around(plan: ExitPlan) -> bool:
