@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from freezegun import freeze_time
 
 from trader.adapters.schedule import Schedule
 
@@ -37,9 +38,10 @@ async def test_a_chore_that_fails_again_and_again_is_said_once() -> None:
 
     schedule = Schedule(log)
     schedule.every(0.01, "sweeping", chore)
-    schedule.start()
+    running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(done.wait(), 10)
     await schedule.stop()
+    await running
     assert log.lines == [
         "CHORE sweeping failed: ValueError: a",
         "CHORE sweeping failed: ValueError: b",
@@ -62,14 +64,14 @@ async def test_a_stop_lets_a_chore_finish_and_begins_no_other() -> None:
 
     schedule = Schedule(log)
     schedule.every(0.01, "sweeping", chore)
-    schedule.start()
+    running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(begun.wait(), 10)
     stopping = asyncio.create_task(schedule.stop())
     await asyncio.sleep(0.05)
     assert not stopping.done()
     may_end.set()
     await stopping
-    await asyncio.sleep(0.05)
+    await running
     assert told == ["begun", "ended"]
     assert log.lines == []
 
@@ -87,9 +89,27 @@ async def test_a_chore_that_does_not_end_is_broken_off_in_one_line(
 
     schedule = Schedule(log)
     schedule.every(0.01, "sweeping", chore)
-    schedule.start()
+    running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(begun.wait(), 10)
     await schedule.stop()
-    await asyncio.sleep(0.01)
+    await running
     assert log.lines == ["CHORE sweeping was broken off by the stop"]
     assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_a_clock_that_is_set_back_holds_up_no_interval() -> None:
+    """Orders of unknown fate are asked about by one: an hour without an answer is an hour without an exit."""
+    asked, asked_again = asyncio.Event(), asyncio.Event()
+
+    async def chore() -> None:
+        (asked_again if asked.is_set() else asked).set()
+
+    schedule = Schedule(Sentences())
+    schedule.every(0.01, "asking", chore)
+    with freeze_time("2025-06-23 15:45:00", real_asyncio=True) as clock:
+        running = asyncio.create_task(schedule.run())
+        await asyncio.wait_for(asked.wait(), 10)
+        clock.move_to("2025-06-23 14:45:00")
+        await asyncio.wait_for(asked_again.wait(), 10)
+        await schedule.stop()
+        await running

@@ -1,7 +1,12 @@
-"""Chores by the clock: heartbeat, backup. They carry no safety: a late chore runs late, a missed one once."""
+"""Chores: every so many seconds by the loop's own time, which no clock that is set can hold up; or daily by the wall's.
+
+They carry no safety that lies in the moment: a late chore runs late, a missed one once.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import NamedTuple
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
@@ -12,6 +17,12 @@ Chore = Callable[[], Awaitable[None]]
 _LONGEST_CHORE_S = 5.0
 
 
+class _Interval(NamedTuple):
+    seconds: float
+    name: str
+    chore: Chore
+
+
 class Schedule:
     """Runs chores on the daemon's loop; a chore that fails is said, and runs again at its next time.
 
@@ -20,43 +31,64 @@ class Schedule:
 
     def __init__(self, log: Log) -> None:
         self._log = log
+        self._intervals: list[_Interval] = []
         self._failing: dict[str, str] = {}
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: dict[asyncio.Task[object], None] = {}
+        self._ended = asyncio.Event()
         self._scheduler = AsyncIOScheduler(
             timezone="America/New_York", job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
 
     def every(self, seconds: float, name: str, chore: Chore) -> None:
-        """Run a chore again and again."""
-        self._scheduler.add_job(self._guarded, "interval", seconds=seconds, args=(name, chore), id=name)
+        """Run a chore again and again, so many seconds after it has ended."""
+        self._intervals.append(_Interval(seconds, name, chore))
 
     def daily(self, hour: int, minute: int, name: str, chore: Chore) -> None:
         """Run a chore once a day, New York time."""
-        self._scheduler.add_job(self._guarded, "cron", hour=hour, minute=minute, args=(name, chore), id=name)
+        self._scheduler.add_job(self._once, "cron", hour=hour, minute=minute, args=(name, chore), id=name)
 
-    def start(self) -> None:
-        """Begin."""
+    async def run(self) -> None:
+        """Run everything that was asked for, until `stop`."""
         self._scheduler.start()
+        async with asyncio.TaskGroup() as group:
+            for interval in self._intervals:
+                group.create_task(self._repeat(interval))
 
     async def stop(self) -> None:
         """Begin no chore any more, and let those that run finish, for some seconds."""
+        self._ended.set()
         if not self._scheduler.running:
             return
         self._scheduler.pause()
         if self._running:
             await asyncio.wait(self._running, timeout=_LONGEST_CHORE_S)
+        for task in list(self._running):
+            task.cancel()
         self._scheduler.shutdown(wait=False)
+
+    async def _repeat(self, interval: _Interval) -> None:
+        while not self._ended.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(interval.seconds):
+                    await self._ended.wait()
+            if not self._ended.is_set():
+                await self._guarded(interval.name, interval.chore)
+
+    async def _once(self, name: str, chore: Chore) -> None:
+        with suppress(asyncio.CancelledError):  # the scheduler would write a traceback of it
+            await self._guarded(name, chore)
 
     async def _guarded(self, name: str, chore: Chore) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  (told to the type checker)
-        self._running.add(task)
+        self._running[task] = None
         try:
             await self._said_once(name, chore)
         except asyncio.CancelledError:
             self._log.warning(f"CHORE {name} was broken off by the stop")
+            raise
         finally:
-            self._running.discard(task)
+            self._running.pop(task, None)
 
     async def _said_once(self, name: str, chore: Chore) -> None:
         try:

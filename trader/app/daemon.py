@@ -194,12 +194,13 @@ class Daemon:
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.daily(18, 30, "verify the book", self._verify)
         self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
-        self._schedule.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._machine.engine.run(), name="engine")
+                group.create_task(self._schedule.run(), name="chores")
                 others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow_inbox())]
                 await self._play()
+                await self._schedule.stop()
                 for task in others:
                     task.cancel()
                 self._machine.engine.stop()
