@@ -78,6 +78,8 @@ class Replaced(NamedTuple):
                 order_ref=fill.order_ref,
                 reported=f"a bust of {' '.join(fill.corrects)}, which was never booked",
             )
+        if fill.is_bust and self.is_known and not fills:
+            return  # undone before: each start is told of it again
         step.say(
             Level.ERROR if fills else Level.WARNING,
             f"EXECUTION {'BUSTED' if fill.is_bust else 'CORRECTED'} {fill.symbol}: {fill.execution_id} replaces "

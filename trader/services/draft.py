@@ -293,8 +293,7 @@ class Draft:
         for order in orders:
             position = self.positions.get(order.symbol)
             if position is not None and order.quantity == self.may_sell(position):
-                self.set_position(position.closing(order.purpose, order.reason, order.created_at))
-                self._note_then(JournalType.POSITION_CLOSING, order, _closing_data(order))
+                self._close(position, order)
             self.orders_made = max(self.orders_made, reference_number(order.ref))
             self.commit.spilled.append(order)
             self._hold(order)
@@ -302,6 +301,13 @@ class Draft:
             if not order.live:
                 ended = {"order_ref": order.ref, "state": order.state, "reason": "ended before the next exit was sent"}
                 self._note_then(JournalType.ORDER_STATE, order, ended)
+
+    def _close(self, position: Position, order: Order) -> None:
+        """An exit has left: its position is on its way out, if that was not decided and written before."""
+        closing = position.closing(order.purpose, order.reason, order.created_at)
+        if closing is not position:
+            self.set_position(closing)
+            self._note_then(JournalType.POSITION_CLOSING, order, _closing_data(order))
 
     def _note_then(self, type_: JournalType, order: Order, data: Mapping[str, JsonValue]) -> None:
         """Append a fact of the moment when the order was made."""

@@ -81,6 +81,8 @@ def entries_are_possible_again(scene: Scene) -> Iterator[str]:
     if session is None or not scene.has_run_healed:
         return
     since, until = session.opens_at + _UNTIL_SOMEBODY_HAS_LOOKED, session.entries_stop_at
+    if scene.recovered_at is None or scene.recovered_at > session.opens_at:
+        return
     became: Counter[str] = Counter()
     for row in scene.rows(_OUTCOMES, microseconds(since), microseconds(until)):
         became[row["rule"] or row["outcome"]] += row["count"]

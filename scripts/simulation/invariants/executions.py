@@ -178,12 +178,20 @@ def is_corrected(row: sqlite3.Row) -> bool:
 
 def untold(scene: Scene, symbol: str) -> bool:
     """Whether the broker has made or changed an execution of it, and no report has arrived, and nothing is booked."""
-    rows = scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)
-    known = {row[0] for row in rows} | scene.history.told
-    return any(
-        fill.symbol == symbol and id_ not in known and not (fill.is_bust and reversal_of(fill.corrects[-1]) in known)
-        for id_, fill in scene.venue.revisions.items()
-    )
+    return any(id_ not in scene.history.told for id_ in _unbooked(scene, symbol))
+
+
+def unbooked(scene: Scene, symbol: str) -> bool:
+    """Whether the broker has made or changed an execution of it that is not in the book, told or not."""
+    return any(True for _ in _unbooked(scene, symbol))
+
+
+def _unbooked(scene: Scene, symbol: str) -> Iterator[str]:
+    known = {row[0] for row in scene.rows("SELECT execution_id FROM book_fills WHERE symbol = ?", symbol)}
+    for id_, fill in scene.venue.revisions.items():
+        is_undone = fill.is_bust and reversal_of(fill.corrects[-1]) in known
+        if fill.symbol == symbol and id_ not in known and not is_undone:
+            yield id_
 
 
 def _booked(scene: Scene) -> Iterator[tuple[sqlite3.Row, Fill | None]]:

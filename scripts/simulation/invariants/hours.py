@@ -10,6 +10,7 @@ from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.session import microseconds, new_york_date
 
+_A_MINUTE = timedelta(minutes=1)
 _CLOCK_MAY_BE_WRONG_BY = timedelta(hours=2)
 
 
@@ -48,7 +49,7 @@ def orders_are_stamped_with_the_market_s_time(scene: Scene) -> Iterator[str]:
     if at is None or not scene.news.sent:
         return
     session = scene.session
-    is_over = session is None or at >= session.closes_at
+    is_over = session is None or at >= session.closes_at - _A_MINUTE
     until = scene.market.calendar.next_session(new_york_date(at)).opens_at if is_over else at
     for order in scene.news.sent:
         is_near = at - _CLOCK_MAY_BE_WRONG_BY < order.created_at < until + _CLOCK_MAY_BE_WRONG_BY

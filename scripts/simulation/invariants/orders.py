@@ -5,7 +5,7 @@ from functools import cache
 
 from invariants import CHECKS
 
-from simulation.invariants.executions import alarmed, is_corrected, is_unbookable, spilled, untold, working
+from simulation.invariants.executions import alarmed, is_corrected, is_unbookable, spilled, unbooked, working
 from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
@@ -123,7 +123,7 @@ def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[st
         exits = {order.ref: order for order in (*working(scene, sent.symbol, Side.SELL), sent)}
         could_fill = sum(order.quantity - venue.filled(ref) for ref, order in exits.items() if ref not in venue.ended)
         there = scene.ours(sent.symbol)
-        if could_fill <= there or untold(scene, sent.symbol) or is_unbookable(scene, sent.symbol):
+        if could_fill <= there or unbooked(scene, sent.symbol) or is_unbookable(scene, sent.symbol):
             continue
         yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
 
