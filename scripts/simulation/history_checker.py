@@ -167,10 +167,13 @@ class _Reading:
         """Every revision of the broker, and what undoes one that was corrected."""
         self._counts_for: dict[str, tuple[str, ...]] = {}
         """Revision -> the effects that a file has which has it."""
+        self._cut: dict[str, int] = {}
+        """Sales that were booked in part, with their shares."""
 
     def faults(self) -> Iterator[str]:
         """Everything that cannot be explained; a register that has lost its way is followed no further."""
         by_hand = self._made_by_a_person()
+        self._cut = self._sold_beyond_what_was_held()
         for entry in self._entries:
             if entry.what is What.BEGAN:
                 for symbol, effect in by_hand.get(entry.life, ()):
@@ -184,7 +187,7 @@ class _Reading:
 
     def _make(self, fill: Fill) -> None:
         """A revision counts for the executions that it corrects, each of which is undone where it was booked."""
-        shares, chain = _signed(fill.side, fill.quantity), fill.corrects
+        shares, chain = self._cut.get(fill.execution_id, _signed(fill.side, fill.quantity)), fill.corrects
         self._made[fill.execution_id] = (fill.symbol, shares)
         for id_ in chain:
             self._made[reversal_of(id_)] = (fill.symbol, -self._made[id_][1])
@@ -225,6 +228,16 @@ class _Reading:
         if register.sets and not any(all(effect.execution_id in settled for effect in one) for one in register.sets):
             yield f"life {entry.life} has shown {register.value} {symbol}, and its file cannot explain it"
         register.settled, register.value, register.sets = settled, sum(rows.values()), [()]
+
+    def _sold_beyond_what_was_held(self) -> dict[str, int]:
+        """Executions of which a file has fewer shares sold than were: no short is booked, and a person is told."""
+        made = {entry.subject: cast("Fill", entry.value) for entry in self._entries if entry.what is What.EXECUTED}
+        cut: dict[str, int] = {}
+        for entry in self._entries:
+            for id_, _, side, quantity in _rows(entry) if entry.what is What.WRITTEN else ():
+                if side == Side.SELL and id_ in made and quantity < made[id_].quantity:
+                    cut[id_] = -quantity
+        return cut
 
     def _made_by_a_person(self) -> dict[int, list[tuple[str, _Effect]]]:
         """Executions that are new in the file of a life and were made in it by a person, by life."""
