@@ -11,8 +11,9 @@ It is booked in one step with that answer, or said. Its number is used up at onc
 heard before: neither may it be nobody's, nor may what was bought be sold a second time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from trader.domain.decision import Side
 from trader.domain.events import Event, EvidenceGiven, FillReported
@@ -83,9 +84,20 @@ class Spilling:
             draft.adopt([*self._orders, *self._shown])
 
     def audible(self, events: Sequence[Event]) -> list[Event]:
-        """What a step may hear: no execution of a symbol of which an exit waits. The complete answer tells it again."""
+        """What a step may hear: no execution of a symbol of which an exit waits, and no correction while one is booked.
+
+        The complete answer tells it again. An exit was made of what was held when it left; the book would refuse it,
+        and with it all that has left, if what was bought were taken back in the same step.
+        """
         unheard = {order.symbol for order in self._waiting if order not in self._shown}
-        return [_without(event, unheard) for event in events if not _is_of(event, unheard)] if unheard else [*events]
+        uncorrected = {order.symbol for order in (*self._orders, *self._shown)}
+        if not (unheard or uncorrected):
+            return [*events]
+
+        def is_heard(fill: Fill) -> bool:
+            return fill.symbol not in unheard and not (fill.corrects and fill.symbol in uncorrected)
+
+        return [_without(event, is_heard) for event in events if not _is_fill(event) or is_heard(event.fill)]
 
     def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
         """Of what waits: exits of shares that the book holds with these executions. The others have no place in it."""
@@ -151,16 +163,16 @@ class Spilling:
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
 
 
-def _is_of(event: Event, symbols: Collection[str]) -> bool:
-    return isinstance(event, FillReported) and event.fill.symbol in symbols
+def _is_fill(event: Event) -> TypeGuard[FillReported]:
+    return isinstance(event, FillReported)
 
 
-def _without(event: Event, symbols: Collection[str]) -> Event:
-    """An answer without the executions of these symbols."""
+def _without(event: Event, is_heard: Callable[[Fill], bool]) -> Event:
+    """An answer without the executions that are not heard."""
     if not isinstance(event, EvidenceGiven) or event.evidence.executions is None:
         return event
-    others = tuple(fill for fill in event.evidence.executions if fill.symbol not in symbols)
-    return replace(event, evidence=event.evidence._replace(executions=others))
+    heard = tuple(fill for fill in event.evidence.executions if is_heard(fill))
+    return replace(event, evidence=event.evidence._replace(executions=heard))
 
 
 def _called(order: Order) -> str:
