@@ -89,6 +89,7 @@ class TroubledFeed(SimulatedFeed):
         market.come_to(starts_at)
         assert market.at is not None  # noqa: S101  (it has just come to some time)
         super().__init__(market.embedded, calendar, market.at, speed)
+        self.minutes_told = 0
         self._truth = market
         self._faults = faults
         self._frozen: dict[str, tuple[datetime, Bar]] = {}
@@ -110,6 +111,7 @@ class TroubledFeed(SimulatedFeed):
         """Play the market; the broker sees what is, the daemon what it is told."""
 
         async def told(bar_time: BarTime) -> None:
+            self.minutes_told += 1
             for said in self._as_told(self._truth.as_traded(bar_time)):
                 await publish(said)
             self._truth.end_session_before(bar_time.ends_at)

@@ -99,6 +99,11 @@ class Scene:
         return self.host.feed_.now()
 
     @property
+    def minutes_told(self) -> int:
+        """Minutes of the market that this life has been told."""
+        return self.host.feed_.minutes_told if self.host is not None and self.host.feed_ is not None else 0
+
+    @property
     def session(self) -> SessionDay | None:
         """The session of the market's own day."""
         return self.market.calendar.session(new_york_date(self.market.at)) if self.market.at is not None else None

@@ -14,8 +14,8 @@ from trader.domain.money import tick_micros
 from trader.domain.order import OrderState
 from trader.domain.session import SessionDay, microseconds
 
-_SOON = timedelta(minutes=10)
-"""Market time: longer than a bad disk is bad, and than a cancel goes unanswered."""
+_SOON = 10
+"""Minutes of the market that the daemon was told; those in which its host slept do not count."""
 _FRESH = timedelta(minutes=2)
 _A_MINUTE = timedelta(minutes=1)
 _PAGED = timedelta(minutes=16)
@@ -45,14 +45,14 @@ _NEWEST_PAGE = "SELECT max(at_us) FROM book_events WHERE type = 'not_flat' AND j
 class _Since:
     """Since when something has been so, by symbol or reference."""
 
-    when: dict[str, datetime] = field(default_factory=dict)
+    when: dict[str, int] = field(default_factory=dict)
 
-    def too_long(self, so: Mapping[str, str], at: datetime) -> Iterator[str]:
+    def too_long(self, so: Mapping[str, str], at: int) -> Iterator[str]:
         """What is so now, in words, and has been at every look since long ago."""
         self.when = {key: self.when.get(key, at) for key in so}
         for key, words in so.items():
             if at - self.when[key] > _SOON:
-                yield f"{words} since {self.when[key]}"
+                yield f"{words} for {at - self.when[key]} minutes"
 
 
 class _Unwatched(_Since):
@@ -106,7 +106,7 @@ def what_is_held_is_watched(scene: Scene) -> Iterator[str]:
         for symbol, position in scene.book.positions.items()
         if position.state is not PositionState.CLOSING and not _is_watched(scene, symbol)
     }
-    yield from scene.in_life(_Unwatched).too_long(unwatched, scene.market.at)
+    yield from scene.in_life(_Unwatched).too_long(unwatched, scene.minutes_told)
 
 
 def _is_watched(scene: Scene, symbol: str) -> bool:
@@ -171,7 +171,7 @@ def all_that_is_held_is_watched(scene: Scene) -> Iterator[str]:
         held = position.quantity if drift is None else max(0, min(position.quantity, drift.broker))
         if symbol in armed and armed[symbol] != held:
             misjudged[f"{symbol} {held}"] = f"{armed[symbol]} of {held} shares of {symbol} are watched"
-    yield from scene.in_life(_Misjudged).too_long(misjudged, scene.market.at)
+    yield from scene.in_life(_Misjudged).too_long(misjudged, scene.minutes_told)
 
 
 @invariant(24)
@@ -193,7 +193,7 @@ def no_exit_of_what_is_not_held(scene: Scene) -> Iterator[str]:
     }
     yield from scene.in_life(_Orphans).too_long(
         {ref: words for ref, words in orphans.items() if ref in book.orders or ref not in scene.engine.asks_about},
-        scene.market.at,
+        scene.minutes_told,
     )
 
 

@@ -48,9 +48,7 @@ def orders_are_stamped_with_the_market_s_time(scene: Scene) -> Iterator[str]:
     at = scene.market.at
     if at is None or not scene.news.sent:
         return
-    session = scene.session
-    is_over = session is None or at >= session.closes_at - _A_MINUTE
-    until = scene.market.calendar.next_session(new_york_date(at)).opens_at if is_over else at
+    until = _latest(scene, at)
     for order in scene.news.sent:
         is_near = at - _CLOCK_MAY_BE_WRONG_BY < order.created_at < until + _CLOCK_MAY_BE_WRONG_BY
         if order.created_at.tzinfo is not UTC or not is_near:
@@ -68,11 +66,18 @@ def events_are_numbered_without_a_gap(scene: Scene) -> Iterator[str]:
     if highest is not None and highest < journal.seq:
         yield f"the journal ends at {highest} and has ended at {journal.seq}"
     if journal.at is not None and now is not None:
-        span = (journal.at - _CLOCK_MAY_BE_WRONG_BY, now + _CLOCK_MAY_BE_WRONG_BY)
+        span = (journal.at - _CLOCK_MAY_BE_WRONG_BY, _latest(scene, now) + _CLOCK_MAY_BE_WRONG_BY)
         for row in scene.rows("SELECT seq, type, at_us FROM book_events WHERE seq > ?", journal.seq):
             if not microseconds(span[0]) <= row["at_us"] <= microseconds(span[1]):
                 yield f"event {row['seq']} {row['type']} is stamped {row['at_us']}, outside {span[0]} to {span[1]}"
     journal.seq, journal.at = highest or 0, now
+
+
+def _latest(scene: Scene, at: datetime) -> datetime:
+    """The latest that it may be: once the last bar of a session has begun, a moment before the next one."""
+    session = scene.session
+    is_over = session is None or at >= session.closes_at - _A_MINUTE
+    return scene.market.calendar.next_session(new_york_date(at)).opens_at if is_over else at
 
 
 @invariant(28, When.DEATH)
