@@ -1,4 +1,4 @@
-"""`python scripts/simulation`: finds the simulation beside itself, and the product above it, installed or not."""
+"""`python scripts/simulation`: finds itself, the book's invariants among the tests, and the product, installed or not."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ _SCRIPTS = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     """Run from a checkout."""
-    sys.path[:0] = [str(_SCRIPTS), str(_SCRIPTS.parent)]
+    sys.path[:1] = [str(_SCRIPTS), str(_SCRIPTS.parent / "tests"), str(_SCRIPTS.parent)]
     from simulation.command import main as command
 
     return command(sys.argv[1:])
