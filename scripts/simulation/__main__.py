@@ -1,4 +1,4 @@
-"""`python scripts/simulation`: finds itself, the book's invariants among the tests, and the product, installed or not."""
+"""`python scripts/simulation`: finds itself, the invariants among the tests, and the product, installed or not."""
 
 import sys
 from pathlib import Path
