@@ -56,6 +56,8 @@ class History:
         """Ids of the executions whose report has arrived."""
         self.unwritten: set[str] = set()
         """Exits that had to leave though neither the book nor the spill file took them."""
+        self.asked_back: set[str] = set()
+        """Orders that the broker was asked to cancel, whether or not it does."""
         self.highest_before = 0
         """The highest number of a reference that an earlier life has sent."""
         self._highest = 0
@@ -93,6 +95,7 @@ class History:
 
     def cancelled(self, order_ref: str) -> None:
         """A cancel leaves the daemon."""
+        self.asked_back.add(order_ref)
         self._add(What.CANCELLED, order_ref)
 
     def heard(self, event: BrokerEvent) -> None:

@@ -102,7 +102,8 @@ def exits_ask_for_no_more_than_is_held(scene: Scene) -> Iterator[str]:
         return
     asked_for: dict[str, int] = {}
     for order in book.orders.values():
-        if order.side is Side.SELL and order.state not in _ASKED_BACK:
+        is_asked_back = order.state in _ASKED_BACK or order.ref in scene.history.asked_back
+        if order.side is Side.SELL and not is_asked_back:
             asked_for[order.symbol] = asked_for.get(order.symbol, 0) + order.remaining
     for symbol, shares in asked_for.items():
         held = book.positions[symbol].quantity if symbol in book.positions else 0
