@@ -52,7 +52,13 @@ async def an_entry(market: Market, symbol: str = "JD") -> int:
 
 async def bought(market: Market, quantity: int = 0, price: float = 30.0) -> Fill:
     """An entry, and the report of its execution, whole or in part."""
-    ordered = await an_entry(market)
+    await an_entry(market)
+    return await bought_of(market, quantity, price)
+
+
+async def bought_of(market: Market, quantity: int = 0, price: float = 30.0) -> Fill:
+    """The report of the execution of an entry that works, whole or in part."""
+    ordered = int(market.one("SELECT quantity FROM orders WHERE side = 'BUY'"))
     fill = a_fill("JD", quantity or ordered, price, order_ref=ENTRY, execution_id="X1", at=market.now)
     await market.report(fill)
     return fill
@@ -535,3 +541,21 @@ async def test_what_an_operator_has_undone_is_not_undone_again(tmp_path: Path) -
         await market.report(busted(fill))
         assert market.held() == {}
         assert market.one("SELECT count(*) FROM trades") == 2
+
+
+async def test_a_correction_waits_for_the_spilled_exit_of_its_symbol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left when more was held: in one step the book would refuse it, and with it all that has left."""
+    async with a_machine(tmp_path, script=silent) as market:
+        await an_entry(market)
+        with an_unwritable_book(monkeypatch):
+            fill = await bought_of(market)
+            await market.bar(closes={"JD": 29.0})
+            assert len(market.spill.read()) == 1
+            await market.report(busted(fill))
+        await market.wait(1)
+        assert market.sql("SELECT order_ref FROM orders WHERE side = 'SELL'") == [(EXIT,)]
+        assert market.log.said("CANNOT BE BOOKED") == []
+        await market.report(busted(fill))  # as the next complete answer does
+        assert market.held() == {}

@@ -446,3 +446,22 @@ async def test_the_number_of_an_exit_that_cannot_be_booked_is_not_used_again(tmp
         assert "IS NOT BOOKED" in market.log.said("SPILLED EXIT")[0]
         await market.bar({"JD": 0.8})
         assert market.sql("SELECT order_ref FROM orders") == [("paper-1-0002",)]
+
+
+async def test_a_closing_that_is_written_is_not_written_again_with_its_spilled_exit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exit had to wait for the end of its entry, and by then the book could not be written."""
+    stubborn = Treatment(parts=(10,), ignore_cancel=True)
+    async with a_machine(tmp_path, script=lambda _: stubborn, signals={"entry_timeout_s": 3600}) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        await market.command(CommandName.FLATTEN)
+        assert market.journaled(JournalType.POSITION_CLOSING) == 1
+        market.script = lambda _: Treatment(delay_bars=5)
+        with an_unwritable_book(monkeypatch):
+            market.broker.expire()
+            await market.wait(1)
+            assert [order.symbol for order in market.spill.read()] == ["AAPL"]
+        await market.wait(1)
+        assert market.working() == [("SELL", "AAPL")]
+        assert market.journaled(JournalType.POSITION_CLOSING) == 1

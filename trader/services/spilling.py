@@ -40,6 +40,8 @@ class Spilling:
         """Of an earlier run, and not to be booked before the broker has been heard."""
         self._shown: list[Order] = []
         """Of those: what the step of the moment can book, by the evidence in it."""
+        self._put_off: list[Event] = []
+        """Corrections that the next step may hear."""
         self._is_said = False
         """That one has no place in the book, by the broker's complete answer: the file need not keep it."""
 
@@ -84,19 +86,24 @@ class Spilling:
             draft.adopt([*self._orders, *self._shown])
 
     def audible(self, events: Sequence[Event]) -> list[Event]:
-        """What a step may hear: no execution of a symbol of which an exit waits, and no correction while one is booked.
+        """What a step may hear: no execution of a symbol of which an exit waits. The complete answer tells it again.
 
-        The complete answer tells it again. An exit was made of what was held when it left; the book would refuse it,
-        and with it all that has left, if what was bought were taken back in the same step.
+        And no correction while an exit of its symbol is booked: that is put off by a step. An exit was made of what was
+        held when it left; the book would refuse it, and with it all that has left, if shares were taken back before.
         """
+        events, self._put_off = [*self._put_off, *events], []
         unheard = {order.symbol for order in self._waiting if order not in self._shown}
         uncorrected = {order.symbol for order in (*self._orders, *self._shown)}
         if not (unheard or uncorrected):
             return [*events]
 
-        def is_heard(fill: Fill) -> bool:
-            return fill.symbol not in unheard and not (fill.corrects and fill.symbol in uncorrected)
+        def is_put_off(fill: Fill) -> bool:
+            return bool(fill.corrects) and fill.symbol in uncorrected
 
+        def is_heard(fill: Fill) -> bool:
+            return fill.symbol not in unheard and not is_put_off(fill)
+
+        self._put_off = [event for event in events if _is_fill(event) and is_put_off(event.fill)]
         return [_without(event, is_heard) for event in events if not _is_fill(event) or is_heard(event.fill)]
 
     def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
