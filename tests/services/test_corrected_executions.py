@@ -559,3 +559,20 @@ async def test_a_correction_waits_for_the_spilled_exit_of_its_symbol(
         assert market.log.said("CANNOT BE BOOKED") == []
         await market.report(busted(fill))  # as the next complete answer does
         assert market.held() == {}
+
+
+async def test_a_spilled_exit_of_shares_that_a_bust_has_given_back_is_booked_with_that_bust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await bought(market)
+        sale = await sold(market)
+        assert market.held() == {}
+        with an_unwritable_book(monkeypatch):
+            await market.report(busted(sale))
+            await market.bar(closes={"JD": 28.0})
+            await market.bar(closes={"JD": 28.0})
+            assert len(market.spill.read()) == 1
+        await market.wait(1)
+        assert market.log.said("CANNOT BE BOOKED") == []
+        assert market.working() == [("SELL", "JD")]

@@ -88,8 +88,9 @@ class Spilling:
     def audible(self, events: Sequence[Event]) -> list[Event]:
         """What a step may hear: no execution of a symbol of which an exit waits. The complete answer tells it again.
 
-        And no correction while an exit of its symbol is booked: that is put off by a step. An exit was made of what was
-        held when it left; the book would refuse it, and with it all that has left, if shares were taken back before.
+        And no correction of what was bought while an exit of its symbol is booked: that is put off by a step. The exit
+        was made of what was held when it left; the book would refuse it, and with it all that has left, if shares were
+        taken back before. One of a sale gives shares back, of which the exit may have been made.
         """
         events, self._put_off = [*self._put_off, *events], []
         unheard = {order.symbol for order in self._waiting if order not in self._shown}
@@ -98,7 +99,7 @@ class Spilling:
             return [*events]
 
         def is_put_off(fill: Fill) -> bool:
-            return bool(fill.corrects) and fill.symbol in uncorrected
+            return bool(fill.corrects) and fill.side is Side.BUY and fill.symbol in uncorrected
 
         def is_heard(fill: Fill) -> bool:
             return fill.symbol not in unheard and not is_put_off(fill)

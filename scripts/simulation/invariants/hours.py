@@ -11,7 +11,8 @@ from simulation.scene import Scene
 from trader.domain.session import microseconds, new_york_date
 
 _A_MINUTE = timedelta(minutes=1)
-_CLOCK_MAY_BE_WRONG_BY = timedelta(hours=2)
+_CLOCK_MAY_BE_WRONG_BY = timedelta(hours=4)
+"""A clock that jumps by an hour, and a host that sleeps for three."""
 
 
 @dataclass(slots=True)
