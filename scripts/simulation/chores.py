@@ -6,11 +6,10 @@ from datetime import UTC, datetime, tzinfo
 
 from apscheduler.executors import base as executors
 from apscheduler.schedulers import base as schedulers
-from apscheduler.triggers import interval
 
 from trader.services.ports import Clock
 
-_READERS = (schedulers, executors, interval)
+_READERS = (schedulers, executors)
 
 
 @contextmanager

@@ -30,5 +30,22 @@ def test_a_planted_bug_is_seen_by_its_number(module: str, bug: str) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
 
 
+PUBLIC_FAILURES = {
+    "a chain of good components that failed together": (
+        ("planted_orders", "inverse_is_long"),
+        ("planted_exits", "never_flattened"),
+    ),
+    "one symbol, fifty-two buys": (("planted_orders", "a_cancel_frees_the_lock"),),
+    "two accounts, one query": (("planted_restarts", "any_account_is_ours"),),
+    "positions without exits": (("planted_exits", "exits_not_watched"),),
+}
+"""Of tests/incidents, and of the many accounts to come: what took their protection away."""
+
+
+@pytest.mark.parametrize("failure", PUBLIC_FAILURES)
+def test_the_public_failures_are_among_the_bugs(failure: str) -> None:
+    assert all(bug in MODULES[module] for module, bug in PUBLIC_FAILURES[failure])
+
+
 def test_every_number_has_a_bug_that_it_sees() -> None:
     assert {bug.number for bugs in MODULES.values() for bug in bugs.values()} == {check.number for check in ALL}
