@@ -84,6 +84,10 @@ class Fault(StrEnum):
     OPERATOR_RESOLVES = "operator resolves"
     OPERATOR_ADOPTS = "operator adopts"
     HALT_FILE = "HALT file"
+    # added later; each draws from the seed after those above
+    ANSWER_EMPTY = "answer without anything in it"
+    HALF_DAY = "half day"
+    CLOCKS_CHANGED = "New York's clocks changed within a week"
 
 
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})

@@ -21,6 +21,7 @@ TOLD = timedelta(days=4)
 _REVISED_WITHIN = timedelta(minutes=30)
 _BY_HAND = ("QQQ", "PSQ", "AAPL")
 _BOUGHT_BY_HAND = 5
+_REJECTS = ("insufficient margin", "the exchange is busy", "price beyond the exchange's limits", "not tradable now")
 _FOREIGN = ("JPM", "META", "TQQQ")
 
 
@@ -110,7 +111,8 @@ class Venue:
     def _treatment(self, order: Order) -> Treatment:
         strikes, is_entry = self._faults.strikes, order.side is Side.BUY
         if strikes(Fault.ENTRY_REJECTED, 0.06) if is_entry else strikes(Fault.EXIT_REJECTED, 0.06):
-            return Treatment(reject="insufficient margin" if is_entry else "the exchange is busy")
+            fault = Fault.ENTRY_REJECTED if is_entry else Fault.EXIT_REJECTED
+            return Treatment(reject=self._faults.chance(fault).choice(_REJECTS))
         delay = 1 + self._faults.chance(Fault.SLOW_FILL).randrange(6) if strikes(Fault.SLOW_FILL, 0.12) else 0
         return Treatment(
             lose_acknowledgement=strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),

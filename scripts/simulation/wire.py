@@ -11,6 +11,7 @@ from simulation.history import History
 from simulation.venue import TOLD, Venue
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import (
+    NO_EVIDENCE,
     BrokerEvent,
     Evidence,
     FillReported,
@@ -107,6 +108,8 @@ class Wire:
             await asyncio.sleep(self._transit_s())
         if self._faults.strikes(Fault.ANSWER_INCOMPLETE, 0.1):
             return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(_PARTS): None})
+        if self._faults.strikes(Fault.ANSWER_EMPTY, 0.05):
+            return NO_EVIDENCE
         self.complete_answers += 1
         self.told = told
         return told

@@ -36,6 +36,7 @@ _FILLS = "SELECT execution_id, symbol, side, quantity FROM book_fills ORDER BY i
 _FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
 """Early: the embedded market grows its levels from the year 2000 on. Both years have half days and clock changes."""
 _A_MINUTE = timedelta(minutes=1)
+_A_WEEK = timedelta(days=7)
 _LONGEST_LIFE = 3_000_000
 _STALLS_AT = 500
 """Every so many callbacks the loop may stand still."""
@@ -289,7 +290,15 @@ class World:
         while at >= self._closes_at:
             closed_on = new_york_date(self._closes_at)
             self._scene.closed = self._calendar.session(closed_on)
+            self._note_what_day_it_was(closed_on)
             self._closes_at = self._calendar.next_session(closed_on).closes_at + _A_MINUTE
+
+    def _note_what_day_it_was(self, day: date) -> None:
+        session, before = self._calendar.session(day), self._calendar.next_session(day - _A_WEEK)
+        if session is not None and session.half_day:
+            self._faults.seen(Fault.HALF_DAY)
+        if session is not None and session.opens_at.time() != before.opens_at.time():
+            self._faults.seen(Fault.CLOCKS_CHANGED)
 
     def _note_what_is_held(self, book: Book) -> None:
         """The ledger shows other shares than at the look before, if need be one of an earlier life."""

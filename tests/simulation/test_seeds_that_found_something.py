@@ -15,7 +15,7 @@ _FOUND = {
     (
         "630",
         2,
-    ): "a purchase taken back in the step that booked its spilled exit made the book refuse every spilled exit",
+    ): "a purchase taken back in the step that booked a spilled exit of it made the book refuse them all",
     ("night:131", 4): "an exit was spilled of shares that a bust had given back, and the book did not know them yet",
 }
 
