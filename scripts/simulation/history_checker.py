@@ -26,6 +26,7 @@ from trader.domain.order import Fill, reversal_of
 _MOST_AT_ONCE = 6
 """Executions of one symbol that are counted between two looks."""
 _MOST_SETS = 200
+"""A register that may consist of more is not followed, up to the next file."""
 _OF_A_PERSON = ("adopted-", "missing-", "resolved-")
 """Executions that an operator has made in the book alone begin so."""
 
@@ -85,7 +86,7 @@ class _Register:
             ]
             for chosen in _summing_to(more, value - self.value):
                 found[tuple(sorted((*counted, *chosen)))] = None
-        self.value, self.sets = value, list(found)[:_MOST_SETS]
+        self.value, self.sets = value, list(found) if len(found) <= _MOST_SETS else []
         return bool(found)
 
 
@@ -167,6 +168,8 @@ class _Reading:
         """Every revision of the broker, and what undoes one that was corrected."""
         self._counts_for: dict[str, tuple[str, ...]] = {}
         """Revision -> the effects that a file has which has it."""
+        self._busts: dict[str, tuple[str, ...]] = {}
+        """They have no row of their own: one was heard where what it replaces was undone."""
         self._cut: dict[str, int] = {}
         """Sales that were booked in part, with their shares."""
 
@@ -191,6 +194,8 @@ class _Reading:
         self._made[fill.execution_id] = (fill.symbol, shares)
         for id_ in chain:
             self._made[reversal_of(id_)] = (fill.symbol, -self._made[id_][1])
+        if fill.is_bust:
+            self._busts[fill.execution_id] = chain
         self._counts_for[fill.execution_id] = (*chain, *map(reversal_of, chain))
         effect = reversal_of(chain[-1]) if chain else fill.execution_id
         self._of(fill.symbol).made[effect] = shares - (self._made[chain[-1]][1] if chain else 0)
@@ -224,7 +229,8 @@ class _Reading:
     def _settle(self, entry: Entry, symbol: str, register: _Register) -> Iterator[str]:
         """One of the sets that explained the newest value is in the file; the file may have more."""
         rows = {id_: shares for id_, (of, shares) in self._written.items() if of == symbol}
-        settled = frozenset(effect for id_ in rows for effect in (id_, *self._counts_for.get(id_, ())))
+        heard = [id_ for id_ in self._busts if any(reversal_of(before) in rows for before in self._busts[id_])]
+        settled = frozenset(effect for id_ in (*rows, *heard) for effect in (id_, *self._counts_for.get(id_, ())))
         if register.sets and not any(all(effect.execution_id in settled for effect in one) for one in register.sets):
             yield f"life {entry.life} has shown {register.value} {symbol}, and its file cannot explain it"
         register.settled, register.value, register.sets = settled, sum(rows.values()), [()]

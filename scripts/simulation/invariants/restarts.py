@@ -104,7 +104,7 @@ def _unlike_what_was_told(scene: Scene, told: Evidence) -> Iterator[str]:
     book, waiting = scene.book, scene.engine.asks_about
     spilled = [ref for ref in waiting if ref not in book.orders]
     for fill in told.executions or ():
-        if not spilled and not scene.engine.trading.has_booked(fill):
+        if fill.quantity and not spilled and not scene.engine.trading.has_booked(fill):
             yield f"execution {fill.execution_id} was told and is not booked"
     for ref, ended in (told.ended or {}).items():
         if ref in book.orders and book.orders[ref].filled >= ended.filled:
