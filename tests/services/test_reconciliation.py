@@ -4,7 +4,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from builders import Market, a_fill, a_machine, new_york
+from builders import Market, a_fill, a_machine, an_unwritable_book, new_york
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Decision, Rule, Side
@@ -128,6 +128,25 @@ async def test_adopted_shares_have_exits_and_cost_no_cash(tmp_path: Path) -> Non
         await market.bar(closes={"PSQ": 38.0})
         await market.bar()
         assert market.at_broker() == {}
+        market.check()
+
+
+async def test_adopted_shares_are_not_sold_before_their_adoption_is_in_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then they are foreign, and their sale would be one that no book of ours can hold."""
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        with an_unwritable_book(monkeypatch):
+            answer = await market.command(CommandName.ADOPT, "symbol", "PSQ", price_micros=micros(39.0))
+            assert answer.startswith("refused for now")
+            for price in (38.0, 37.5, 37.0):
+                await market.bar(closes={"PSQ": price})
+            assert market.at_broker() == {"PSQ": 40}
+            assert market.spill.read() == []
+        for price in (37.0, 36.5, 36.0):
+            await market.bar(closes={"PSQ": price})
+        assert market.at_broker() == market.held() == {}
         market.check()
 
 

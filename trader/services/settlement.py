@@ -145,6 +145,7 @@ class Settlement:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
         booked = self._book(step, fill, "adjust", reason, entry_works_on=False)
         step.executions.add(fill.execution_id)
+        step.by_operator.append(fill)
         _journal(step, fill, booked, "adjust", reason, released=False)
 
     def knows(self, step: Step, execution_id: str) -> bool:

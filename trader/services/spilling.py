@@ -128,11 +128,15 @@ class Spilling:
         )
 
     def get_out(self, step: Step) -> None:
-        """Of a step that could not be written: its exits, and the cancels that stand in their way, go all the same."""
+        """Of a step that could not be written: its exits, and the cancels that stand in their way, go all the same.
+
+        Not an exit of shares that only a correction of the same step has put into the book: it is not there yet.
+        """
         for exit_ in step.draft.commit.exits:
-            self._write_down(exit_.order)
-            self._orders.append(exit_.order)
-            self._broker.place(exit_.order)
+            if exit_.order.quantity <= _executed(step, exit_.order.symbol):
+                self._write_down(exit_.order)
+                self._orders.append(exit_.order)
+                self._broker.place(exit_.order)
         for ref in step.cancel:
             self._broker.cancel(ref)
 
@@ -169,6 +173,13 @@ class Spilling:
             self._spill.clear()
         except OSError as error:  # its orders are in the book, which knows them again
             self._log.error(f"the spill file cannot be cleared: {error.strerror}")
+
+
+def _executed(step: Step, symbol: str) -> int:
+    """Shares held by the broker's executions and by what is committed, without the corrections of the step."""
+    corrected = [fill for fill in step.by_operator if fill.symbol == symbol]
+    moved = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in corrected)
+    return shares_held(step.draft.positions, symbol) - moved
 
 
 def _is_fill(event: Event) -> TypeGuard[FillReported]:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
 from trader.domain.errors import BookUnwritable
+from trader.domain.order import Fill
 from trader.services.draft import Draft
 from trader.services.ports import Booking, SignalRow
 
@@ -37,6 +38,8 @@ class Step:
     """What the book has of executions that are corrected in this step, and of their reversals."""
     unread: BookUnwritable | None = None
     """Why that could not be read: this step cannot be written, and its corrections are taken up again."""
+    by_operator: list[Fill] = field(default_factory=list)
+    """Corrections of this step: true once they are in the book, and not before."""
     duplicates: dict[str, int] = field(default_factory=dict)
     """Symbols whose entry was refused because of a working one, with the number of signals."""
     _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)
