@@ -99,8 +99,9 @@ class Person:
         bar = self._engine.trading.prices.last(symbol)
         if drift is None or bar is None:
             return
-        if drift.broker < 0:
-            self._venue.buy_by_hand(bar, -drift.broker)
+        short = -self._venue.positions.get(symbol, 0)
+        if short > 0:
+            self._venue.buy_by_hand(bar, short)
         elif drift.broker < drift.book and self._faults.strikes(Fault.OPERATOR_ADJUSTS, 0.2):
             await self.ask("adjust", scope="symbol", target=symbol, price_micros=bar.close_micros)
         elif drift.broker > drift.book and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):
