@@ -52,7 +52,8 @@ class Life:
     error: BaseException | None = None
     """What it ended by itself with."""
     person_error: BaseException | None = None
-    _is_over: bool = False
+    is_over: bool = False
+    """What it still does is seen by nobody."""
 
     def live(self) -> End:
         """Run until its end."""
@@ -92,7 +93,7 @@ class Life:
 
     def _person_has_gone(self, task: asyncio.Task[None]) -> None:
         """Before the daemon has: that is a bug of the simulation, and not to be passed over."""
-        if not self._is_over and not task.cancelled() and task.exception() is not None:
+        if not self.is_over and not task.cancelled() and task.exception() is not None:
             self.person_error = task.exception()
             self.loop.stop()
 
@@ -113,7 +114,7 @@ class Life:
             self.host.wire.cut()
         loop = self.loop
         loop.after_each = lambda: None
-        self._is_over = True
+        self.is_over = True
         with driven_by(self.host.clock), suppress(Stuck):
             loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
         loop.close()

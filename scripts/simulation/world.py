@@ -234,11 +234,11 @@ class World:
 
     def _committed(self) -> None:
         """A transaction is on the disk, and nobody has heard of it."""
-        if self._writes_left:
+        life = self._life
+        if self._writes_left and life is not None and not life.is_over:
             self._writes_left -= 1
             if not self._writes_left and self._faults.strikes(Fault.KILLED_AT_A_WRITE, 1.0):
-                assert self._life is not None  # noqa: S101
-                self._life.loop.stop()
+                life.loop.stop()
 
     def _after_each(self) -> None:
         life = self._life
