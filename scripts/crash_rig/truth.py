@@ -159,7 +159,7 @@ class Truth:
             return
         self._executions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
-        self._shares[fill.symbol] += fill.quantity if fill.side is Side.BUY else -fill.quantity
+        self._shares[fill.symbol] += fill.signed_quantity
         order = self._received.get(fill.order_ref)
         if order is not None and self._filled[order.ref] == order.quantity:
             self._ended[order.ref] = Ended(order.quantity, "filled")

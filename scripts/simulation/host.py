@@ -16,6 +16,7 @@ from simulation.wire import Wire
 from trader.adapters.control import Handler
 from trader.adapters.feeds.simulated import SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
+from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder
 from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.backup import backup
@@ -116,13 +117,15 @@ class SlowWriter:
 class BadSpill(SpillFile):
     """The spill file on the same bad disk."""
 
-    faults: Faults
-    history: History
+    def __init__(self, path: Path, faults: Faults, history: History) -> None:
+        super().__init__(path)
+        self._faults = faults
+        self._history = history
 
     def append(self, order: Order) -> None:
         """Write an exit down. Raises OSError."""
-        if self.faults.strikes(Fault.SPILL_FAILS, 0.1):
-            self.history.not_written(order.ref)
+        if self._faults.strikes(Fault.SPILL_FAILS, 0.1):
+            self._history.not_written(order.ref)
             raise OSError(28, "the simulated disk is full")
         super().append(order)
 
@@ -147,25 +150,13 @@ class InnerDoor:
         self.is_open = False
 
 
-class TracedLog:
+class TracedLog(LoguruLog):
     """The log: what is said counts for the trace, and its last lines are kept for who looks into a failure."""
 
     def __init__(self, clock: Clock, history: History, keep: Callable[[str], None]) -> None:
-        self._clock = clock
+        super().__init__(clock)
         self._history = history
         self._keep = keep
-
-    def info(self, *messages: str) -> None:
-        """Say what happened."""
-        self._say("INFO", messages)
-
-    def warning(self, *messages: str) -> None:
-        """Say what should be looked at."""
-        self._say("WARNING", messages)
-
-    def error(self, *messages: str) -> None:
-        """Say what is wrong."""
-        self._say("ERROR", messages)
 
     def _say(self, level: str, messages: tuple[str, ...]) -> None:
         for message in messages:
@@ -240,9 +231,7 @@ class SimulatedHost:
 
     def open_spill(self, path: Path) -> BadSpill:
         """On the same disk."""
-        spill = BadSpill(path)
-        spill.faults, spill.history = self._faults, self._history
-        return spill
+        return BadSpill(path, self._faults, self._history)
 
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
         """Do it here, some time later."""

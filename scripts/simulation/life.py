@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from random import Random
 
 from simulation.chores import driven_by
 from simulation.host import SimulatedHost
@@ -125,8 +124,3 @@ async def _cancelled(tasks: set[asyncio.Task[object]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_LONGEST_END_S)
-
-
-def seeded_loop(seed: str, after_each: Callable[[], None]) -> SeededLoop:
-    """The loop of one life."""
-    return SeededLoop(Random(seed), after_each)

@@ -52,10 +52,6 @@ class SeededLoop(asyncio.SelectorEventLoop):
         """Kept; nobody but the simulation sends one."""
         self.signals[sig] = lambda: callback(*args)
 
-    def remove_signal_handler(self, sig: int) -> bool:
-        """Forget it."""
-        return self.signals.pop(sig, None) is not None
-
     def call_soon_threadsafe(
         self, callback: Callable[[Unpack[_Given]], object], *args: *_Given, context: Context | None = None
     ) -> asyncio.Handle:

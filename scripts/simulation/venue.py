@@ -99,11 +99,6 @@ class Venue:
         """The newest revision of each, oldest first; one that was busted has no shares."""
         return tuple(fill for fill in self.executions.values() if fill.executed_at >= since)
 
-    @property
-    def matched_until(self) -> datetime | None:
-        """The end of the newest bars it has filled at."""
-        return self._newest.ends_at if self._newest is not None else None
-
     def filled(self, order_ref: str) -> int:
         """Shares executed of an order."""
         return self._filled[order_ref]
@@ -146,7 +141,7 @@ class Venue:
         self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
         self._executed[fill.order_ref] += fill.quantity
-        self.shares[fill.symbol] += _signed(fill)
+        self.shares[fill.symbol] += fill.signed_quantity
         order = self.received.get(fill.order_ref)
         if order is not None and self._executed[order.ref] >= order.quantity:
             self.ended[order.ref] = Ended(self._filled[order.ref], "filled")
@@ -186,8 +181,6 @@ class Venue:
     def _replace(self, first: str, *, quantity: int, price_micros: int, commission_micros: int) -> None:
         """Put a new revision in the place of an execution."""
         before = self.executions[first]
-        more = quantity - before.quantity
-        shares = more if before.side is Side.BUY else -more
         earlier = (*before.corrects, before.execution_id)
         new = before._replace(
             execution_id=f"{first}.r{len(earlier) + 1}",
@@ -198,8 +191,8 @@ class Venue:
         )
         self.executed(new)
         self.executions[first] = self.revisions[new.execution_id] = new
-        self.shares[new.symbol] += shares
-        self._filled[new.order_ref] += more
+        self.shares[new.symbol] += new.signed_quantity - before.signed_quantity
+        self._filled[new.order_ref] += new.quantity - before.quantity
         ended = self.ended.get(new.order_ref)
         if ended is not None:
             self.ended[new.order_ref] = ended._replace(filled=self._filled[new.order_ref])
@@ -227,7 +220,3 @@ def _bought(ref: str, account: str, bar: Bar, shares: int) -> Fill:
 
 def _bar_of(bar_time: BarTime, symbol: str) -> Bar | None:
     return next((bar for bar in bar_time.bars if bar.symbol == symbol), None)
-
-
-def _signed(fill: Fill) -> int:
-    return fill.quantity if fill.side is Side.BUY else -fill.quantity

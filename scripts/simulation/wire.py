@@ -92,9 +92,7 @@ class Wire:
             self._venue.cancel(order_ref)
 
     def match(self, bar_time: BarTime) -> None:
-        """The market's own view of a bar's open, for the broker."""
-        if not self._is_cut:
-            self._venue.match(bar_time)
+        """The market shows the venue its bars itself: it goes on while no daemon lives."""
 
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """Ask, and wait. What is told was true at some moment since."""

@@ -5,7 +5,7 @@ import signal
 import traceback
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 
@@ -13,7 +13,7 @@ from simulation.faults import Fault, Faults
 from simulation.history import History
 from simulation.host import SimulatedHost
 from simulation.invariants import When, broken
-from simulation.life import End, Life, seeded_loop
+from simulation.life import End, Life
 from simulation.loop import SeededLoop
 from simulation.lost_power import put
 from simulation.market import Market
@@ -97,9 +97,7 @@ class World:
         self._venue = Venue(self._settings.costs.costs(), self._settings.account.name, self._faults)
         self._venue.executed = self._history.executed
         self._market = Market(self._random.randrange(1_000), self._calendar, self._venue, self._faults)
-        self._born_at = datetime.combine(first - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(
-            hours=12
-        )
+        self._born_at = datetime.combine(first - timedelta(days=1), time(12), tzinfo=UTC)
         self._sessions = _sessions(self._calendar, first, days + healed_days)
         self._has_healed_days = healed_days > 0
         healed = self._calendar.next_session(self._sessions[days - 1])
@@ -141,7 +139,7 @@ class World:
     def _next_life(self) -> None:
         number = self.outcome.lives
         self.outcome.lives += 1
-        loop = seeded_loop(f"{self._seed}:loop:{number}", self._after_each)
+        loop = SeededLoop(Random(f"{self._seed}:loop:{number}"), self._after_each)
         self._history.begin(number, loop.time, str(self._settings.book.db.parent))
         host = SimulatedHost(
             loop,
@@ -221,7 +219,7 @@ class World:
         """Before the first session; sometimes a moment before the evening's chores."""
         at = self._market.at or self._born_at
         if self._random.random() < 0.3:
-            return datetime.combine(at.date(), datetime.min.time(), tzinfo=UTC) + timedelta(hours=22, minutes=58)
+            return datetime.combine(at.date(), time(22, 58), tzinfo=UTC)
         return at
 
     def _plan_death(self) -> None:

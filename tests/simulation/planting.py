@@ -15,7 +15,7 @@ from typing import NamedTuple
 from simulation.invariants import ALL
 from simulation.world import World
 
-OTHERS = tuple(f"s{number}" for number in range(12))
+OTHERS = tuple(f"s{number}" for number in range(40))
 """A bug that none of so many runs shows is not seen."""
 
 

@@ -1,4 +1,4 @@
-"""The only place that names concrete classes: an engine from settings, for a replay and for the daemon alike."""
+"""An engine from settings, for a replay and for the daemon alike. What a daemon's machine gives it, `host` names."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -220,6 +220,35 @@ def book_fill(
     return _book_sell(position, lots, fill, purpose)
 
 
+def opened(
+    fill: Fill,
+    instrument: Instrument,
+    plan: ExitPlan,
+    bought: PositionEvent,
+    cost_micros: int,
+    realized_micros: int,
+) -> Position:
+    """The position that an execution's shares begin, at a cost."""
+    return Position(
+        account=fill.account,
+        symbol=fill.symbol,
+        family=instrument.family,
+        direction=instrument.direction,
+        quantity=fill.quantity,
+        cost_micros=cost_micros,
+        exit_plan=plan,
+        state=POSITION_TRANSITIONS[PositionState.FLAT][bought],
+        closing_purpose=None,
+        closing_reason="",
+        opened_at=fill.executed_at,
+        updated_at=fill.executed_at,
+        bought=fill.quantity,
+        bought_micros=cost_micros,
+        sold_micros=0,
+        realized_micros=realized_micros,
+    )
+
+
 def _book_buy(
     position: Position | None,
     lots: tuple[Lot, ...],
@@ -232,24 +261,7 @@ def _book_buy(
     lot = Lot(fill.execution_id, fill.symbol, fill.executed_at, fill.quantity, value)
     created = position is None or position.quantity == 0
     if created:
-        after = Position(
-            account=fill.account,
-            symbol=fill.symbol,
-            family=instrument.family,
-            direction=instrument.direction,
-            quantity=fill.quantity,
-            cost_micros=value,
-            exit_plan=plan,
-            state=POSITION_TRANSITIONS[PositionState.FLAT][bought],
-            closing_purpose=None,
-            closing_reason="",
-            opened_at=fill.executed_at,
-            updated_at=fill.executed_at,
-            bought=fill.quantity,
-            bought_micros=value,
-            sold_micros=0,
-            realized_micros=-fill.commission_micros,
-        )
+        after = opened(fill, instrument, plan, bought, value, -fill.commission_micros)
     else:
         assert position is not None  # noqa: S101  (told to the type checker: `created` is false)
         after = position._replace(

@@ -221,6 +221,11 @@ class Fill(NamedTuple):
         return self.execution_id not in self.corrects and all(_ID.fullmatch(id_) for id_ in self.corrects)
 
     @property
+    def signed_quantity(self) -> int:
+        """Shares that it adds to what is held: below zero for a sale."""
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
+    @property
     def cash_effect_micros(self) -> int:
         """What the execution does to cash, commission included."""
         value = self.quantity * self.price_micros

@@ -11,16 +11,7 @@ from typing import NamedTuple
 from trader.domain.decision import Purpose, Side
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
-from trader.domain.ledger import (
-    POSITION_TRANSITIONS,
-    Booked,
-    Lot,
-    Oversold,
-    Position,
-    PositionEvent,
-    PositionState,
-    use_lots,
-)
+from trader.domain.ledger import Booked, Lot, Oversold, Position, PositionEvent, opened, use_lots
 from trader.domain.order import Fill, reversal_of
 
 
@@ -93,24 +84,7 @@ class Reversal(NamedTuple):
         realized = -self.realized_micros
         created = position is None or position.quantity == 0
         if created:
-            after = Position(
-                account=sold.account,
-                symbol=sold.symbol,
-                family=instrument.family,
-                direction=instrument.direction,
-                quantity=sold.quantity,
-                cost_micros=cost,
-                exit_plan=plan,
-                state=POSITION_TRANSITIONS[PositionState.FLAT][PositionEvent.BOUGHT],
-                closing_purpose=None,
-                closing_reason="",
-                opened_at=sold.executed_at,
-                updated_at=sold.executed_at,
-                bought=sold.quantity,
-                bought_micros=cost,
-                sold_micros=0,
-                realized_micros=realized,
-            )
+            after = opened(sold, instrument, plan, PositionEvent.BOUGHT, cost, realized)
         else:
             assert position is not None  # noqa: S101  (told to the type checker: `created` is false)
             of_this_position = position.bought - position.quantity >= sold.quantity

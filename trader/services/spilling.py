@@ -13,7 +13,6 @@ heard before: neither may it be nobody's, nor may what was bought be sold a seco
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TypeGuard
 
 from trader.domain.decision import Side
 from trader.domain.events import Event, EvidenceGiven, FillReported
@@ -92,11 +91,11 @@ class Spilling:
         was made of what was held when it left; the book would refuse it, and with it all that has left, if shares were
         taken back before. One of a sale gives shares back, of which the exit may have been made.
         """
-        events, self._put_off = [*self._put_off, *events], []
+        gathered, self._put_off = [*self._put_off, *events], []
         unheard = {order.symbol for order in self._waiting if order not in self._shown}
         uncorrected = {order.symbol for order in (*self._orders, *self._shown)}
         if not (unheard or uncorrected):
-            return [*events]
+            return gathered
 
         def is_put_off(fill: Fill) -> bool:
             return bool(fill.corrects) and fill.side is Side.BUY and fill.symbol in uncorrected
@@ -104,15 +103,18 @@ class Spilling:
         def is_heard(fill: Fill) -> bool:
             return fill.symbol not in unheard and not is_put_off(fill)
 
-        self._put_off = [event for event in events if _is_fill(event) and is_put_off(event.fill)]
-        return [_without(event, is_heard) for event in events if not _is_fill(event) or is_heard(event.fill)]
+        self._put_off = [event for event in gathered if isinstance(event, FillReported) and is_put_off(event.fill)]
+        return [
+            _without(event, is_heard)
+            for event in gathered
+            if not isinstance(event, FillReported) or is_heard(event.fill)
+        ]
 
     def _held_after(self, draft: Draft, unbooked: Collection[Fill]) -> list[Order]:
         """Of what waits: exits of shares that the book holds with these executions. The others have no place in it."""
         for order in list(self._waiting):
             others = [fill for fill in unbooked if fill.symbol == order.symbol and fill.order_ref not in self.waiting]
-            moved = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in others)
-            held = shares_held(draft.positions, order.symbol) + moved
+            held = shares_held(draft.positions, order.symbol) + sum(fill.signed_quantity for fill in others)
             if order.quantity > held:
                 self._waiting.remove(order)
                 self._is_said = True
@@ -177,13 +179,8 @@ class Spilling:
 
 def _executed(step: Step, symbol: str) -> int:
     """Shares held by the broker's executions and by what is committed, without the corrections of the step."""
-    corrected = [fill for fill in step.by_operator if fill.symbol == symbol]
-    moved = sum(fill.quantity if fill.side is Side.BUY else -fill.quantity for fill in corrected)
-    return shares_held(step.draft.positions, symbol) - moved
-
-
-def _is_fill(event: Event) -> TypeGuard[FillReported]:
-    return isinstance(event, FillReported)
+    corrected = sum(fill.signed_quantity for fill in step.by_operator if fill.symbol == symbol)
+    return shares_held(step.draft.positions, symbol) - corrected
 
 
 def _without(event: Event, is_heard: Callable[[Fill], bool]) -> Event:

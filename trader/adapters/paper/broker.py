@@ -170,8 +170,6 @@ class PaperBroker:
         owed = self._costs.commission_micros(working.filled, price_micros)
         commission = max(owed - working.commission_micros, 0)
         working.commission_micros += commission
-        signed = quantity if order.side is Side.BUY else -quantity
-        self._positions[order.symbol] = self._positions.get(order.symbol, 0) + signed
         fill = Fill(
             f"{order.ref}.{working.executions}",
             order.ref,
@@ -183,6 +181,7 @@ class PaperBroker:
             commission,
             at,
         )
+        self._positions[order.symbol] = self._positions.get(order.symbol, 0) + fill.signed_quantity
         self._executions.append(fill)
         if working.filled == order.quantity:
             del self._working[order.ref]
