@@ -49,6 +49,11 @@ class AccountSection(_Section):
     starting_cash: Dollars = 100_000.0
     settled_cash_only: bool = False
 
+    @property
+    def starting_cash_micros(self) -> int:
+        """What a book begins with where no broker is asked."""
+        return micros(self.starting_cash)
+
 
 class BookSection(_Section):
     """Where it is written down."""
