@@ -65,7 +65,7 @@ async def open_book(
     """Stamp the book of a run, and open the account in one that does not know it. Raises BookError."""
     store = SqliteStore(writer, path)
     try:
-        stamp = await store.stamp(kind, settings.account.name, settings.feed.seed, at)
+        stamp = await store.stamp(kind, settings.book_id, settings.feed.seed, at)
         journal_is_empty = await store.ensure_account(settings.account.name, opening_cash_micros, at)
     except BaseException:
         await writer.close()
