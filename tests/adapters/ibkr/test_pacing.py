@@ -63,13 +63,6 @@ def test_subscriptions_are_counted_apart_from_history() -> None:
     assert pacing.wait_s(subscription("QQQ"), 60) == 0
 
 
-def test_data_leave_room_for_orders() -> None:
-    pacing = Pacing()
-    for number in range(20):
-        asked(pacing, subscription(f"S{number}"), 100)
-    assert pacing.wait_s(history("QQQ"), 100.25) == 0.75
-
-
 def test_no_more_than_fifty_questions_are_open_at_once() -> None:
     pacing = Pacing()
     for number in range(MOST_OPEN):

@@ -82,6 +82,15 @@ def test_who_has_been_heard_again_is_not_subscribed_anew() -> None:
     assert silence.to_subscribe(SESSION, NOON + seconds(32)) == ["SPY"]
 
 
+def test_who_is_said_to_be_lost_is_subscribed_anew_at_once_and_at_any_hour() -> None:
+    silence, night = listening(), SESSION.closes_at + timedelta(hours=3)
+    silence.lost("QQQ")
+    assert silence.to_subscribe(SESSION, night) == ["QQQ"]
+    silence.subscribed("QQQ", night)
+    assert silence.to_subscribe(SESSION, night + seconds(29)) == []
+    assert silence.to_subscribe(SESSION, night + seconds(30)) == ["QQQ"]
+
+
 def test_an_old_bar_makes_nobody_younger() -> None:
     silence = listening()
     silence.heard("QQQ", NOON - seconds(30))

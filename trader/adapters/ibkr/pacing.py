@@ -8,8 +8,7 @@ Limitations", "5 Second Real Time Bars") names these limits, for requests of one
     five for one contract within 2 s: the sixth is refused
     50 questions open at once
 
-The last one is ours: data are asked for by no more than 20 messages a second, of the 45 that a client may send, so that
-an order always finds room.
+That orders go before data, and how many messages a second may leave, is seen to where they leave: `outgoing.py`.
 
 Pure: `now_s` is any clock that only goes forward, in seconds.
 """
@@ -52,11 +51,10 @@ class _Limit(NamedTuple):
     within_s: float
 
 
-_ALL = _Limit(20, 1)
 _OF_A_KIND = _Limit(60, 600)
 _OF_A_CONTRACT = _Limit(5, 2)
 _IDENTICAL = _Limit(1, 15)
-_KEPT_S = max(limit.within_s for limit in (_ALL, _OF_A_KIND, _OF_A_CONTRACT, _IDENTICAL))
+_KEPT_S = max(limit.within_s for limit in (_OF_A_KIND, _OF_A_CONTRACT, _IDENTICAL))
 
 
 class Pacing:
@@ -71,7 +69,6 @@ class Pacing:
         if request.kind is Kind.HISTORY and self._open >= MOST_OPEN:
             return None
         return max(
-            _wait_s(_ALL, self._sent_by(), now_s),
             _wait_s(_OF_A_KIND, self._sent_by(kind=request.kind), now_s),
             _wait_s(_OF_A_CONTRACT, self._sent_by(kind=request.kind, symbol=request.symbol), now_s),
             _wait_s(_IDENTICAL, self._sent_by(request), now_s),

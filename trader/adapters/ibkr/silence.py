@@ -1,8 +1,8 @@
 """Market data that went silent, noticed by their age: subscriptions die without a word, after a reset most of all.
 
 A symbol's next five seconds are due five seconds after what came last, was subscribed last, or the session's open. Who
-is `TOLERATED` behind that in regular hours is silent, and is subscribed anew: at once, then after 15, 30, 60, ...
-seconds, five minutes at most.
+is `TOLERATED` behind that in regular hours is silent, and is subscribed anew: at once, then after 30, 60, 120, ... seconds,
+five minutes at most. Who was said to be lost is subscribed anew in the same way, at any hour.
 
 Pure: the time comes in.
 """
@@ -28,6 +28,7 @@ class _Ear:
     heard_until: datetime | None = None
     """The end of its newest five seconds."""
     silent: bool = False
+    lost: bool = False
     pause: timedelta = _FIRST_PAUSE
 
     def due_at(self, opens_at: datetime) -> datetime:
@@ -48,8 +49,13 @@ class Silence:
         """Five seconds have come that ended then. True when the symbol was silent before."""
         ear = self._ears[symbol]
         ear.heard_until = until if ear.heard_until is None else max(until, ear.heard_until)
-        was_silent, ear.silent, ear.pause = ear.silent, False, _FIRST_PAUSE
+        was_silent = ear.silent
+        ear.silent, ear.lost, ear.pause = False, False, _FIRST_PAUSE
         return was_silent
+
+    def lost(self, symbol: str) -> None:
+        """Somebody has said that nothing comes any more."""
+        self._ears[symbol].lost = True
 
     def newly_silent(self, session: SessionDay | None, now: datetime) -> list[str]:
         """Who has gone silent since this was asked last. Outside regular hours nobody is silent."""
@@ -59,12 +65,11 @@ class Silence:
         return found
 
     def to_subscribe(self, session: SessionDay | None, now: datetime) -> list[str]:
-        """Who is silent, and has been given time enough since the last subscription; the next time is longer."""
+        """Who is silent or lost, and has had time enough since the last subscription; the next time it is longer."""
         found: list[str] = []
         for symbol, ear in self._ears.items():
-            if not ear.silent or not _is_behind(ear, session, now):
-                continue
-            if ear.subscribed_at is None or now >= ear.subscribed_at + ear.pause:
+            wanted = ear.lost or (ear.silent and _is_behind(ear, session, now))
+            if wanted and (ear.subscribed_at is None or now >= ear.subscribed_at + ear.pause):
                 found.append(symbol)
                 ear.pause = min(ear.pause * 2, _LONGEST_PAUSE)
         return found
