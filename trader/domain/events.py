@@ -77,6 +77,13 @@ class FillReported:
     fill: Fill
 
 
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """The connection to the broker is not whole any more: what was heard of it before proves nothing now."""
+
+    reason: str
+
+
 class Ended(NamedTuple):
     """How an order ended, as the broker remembers it."""
 
@@ -162,7 +169,7 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
-BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported
+BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 
@@ -188,6 +195,7 @@ class JournalType(StrEnum):
     DRIFT_FOUND = "drift_found"
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
+    EPOCH_ENDED = "epoch_ended"
     HALTED = "halted"
     RESUMED = "resumed"
     COMMAND = "command"

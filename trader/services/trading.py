@@ -7,6 +7,7 @@ from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Sta
 from trader.domain.events import (
     BadLine,
     Command,
+    EpochEnded,
     Event,
     EvidenceGiven,
     FillReported,
@@ -107,6 +108,8 @@ class Trading:
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
+        elif isinstance(event, EpochEnded):
+            self.reconciliation.begin_anew(step, event.reason)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
 
