@@ -16,15 +16,16 @@ UNSET = 1.7976931348623157e308
 
 def historical(sent: RealTimeBar, date: str = "") -> BarData:
     """The same as it comes in an answer."""
-    return BarData(
-        date=date or str(sent.time),
+    bar = BarData(
         open=sent.open,
         high=sent.high,
         low=sent.low,
         close=sent.close,
         volume=sent.volume,
-        barCount=sent.count,
+        barCount=sent.trades,
     )
+    bar.date = date or str(sent.time)  # type: ignore[assignment]  # as it comes off the wire
+    return bar
 
 
 def test_prices_come_in_exactly() -> None:
@@ -63,7 +64,7 @@ def test_a_minute_starts_at_a_full_minute() -> None:
 
 @pytest.mark.parametrize("volume", [0.0, -1.0])
 def test_a_bar_without_a_trade_is_none(volume: float) -> None:
-    quiet = GOOD._replace(volume=volume, count=0)
+    quiet = GOOD._replace(volume=volume, trades=0)
     assert not five_seconds("QQQ", quiet).traded
     assert minute_bar("QQQ", historical(quiet)) is None
 

@@ -36,21 +36,32 @@ def minute_bar(symbol: str, told: BarData) -> Bar | None:
 
 def _traded(sent: RealTimeBar) -> bool:
     """Whether it is more than the last price again. Odd lots may be trades without volume."""
-    return sent.volume > 0 or sent.count > 0
+    return sent.volume > 0 or sent.trades > 0
 
 
 def _bar(symbol: str, sent: RealTimeBar, interval: timedelta) -> Bar:
     if not 0 < sent.time < _LATEST_S or sent.time % interval.total_seconds():
         raise ValueError("its time is not a bar's start")
-    try:
-        prices = [micros(price) for price in (sent.open, sent.high, sent.low, sent.close)]
-    except ValueError:
-        raise ValueError("a price is not a number") from None
-    bar = Bar(symbol, _EPOCH + timedelta(seconds=sent.time), *prices, _shares(sent.volume))
+    bar = Bar(
+        symbol,
+        _EPOCH + timedelta(seconds=sent.time),
+        _price(sent.open),
+        _price(sent.high),
+        _price(sent.low),
+        _price(sent.close),
+        _shares(sent.volume),
+    )
     fault = bar_fault(bar)
     if fault is not None:
         raise ValueError(fault)
     return bar
+
+
+def _price(price_usd: float) -> int:
+    try:
+        return micros(price_usd)
+    except ValueError:
+        raise ValueError("a price is not a number") from None
 
 
 def _shares(volume: float) -> int:

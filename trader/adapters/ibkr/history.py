@@ -15,13 +15,11 @@ from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.data_bars import minute_bar
 from trader.adapters.ibkr.minute_bars import MINUTE
-from trader.adapters.ibkr.pacing import Kind, Pacing, Request
-from trader.adapters.ibkr.session import Session
+from trader.adapters.ibkr.pacing import Kind, Pacing, Request, turn
 from trader.domain.market import Bar, BarTime
 from trader.services.ports import Log
 
 _DAY_S = 86_400
-_LOOK_AGAIN_S = 0.1
 
 
 @dataclass(slots=True)
@@ -78,30 +76,20 @@ class HistoricalBars:
     async def _bars(self, symbol: str, after: datetime, until: datetime, deadline_s: float) -> Mapping[datetime, Bar]:
         end, duration = f"{until.astimezone(UTC):%Y%m%d-%H:%M:%S}", _duration(after, until)
         request = Request(Kind.HISTORY, symbol, f"{duration} until {end}")
-        await self._turn(request)
-        session = self._connection.session
-        if session is None:
-            raise _Unknown("not connected")
-        self._pacing.sent(request, asyncio.get_running_loop().time())
+        await turn(self._pacing, request)
         try:
-            answer = await self._answer(session, symbol, end, duration, deadline_s)
+            answer = await self._answer(symbol, end, duration, deadline_s)
         finally:
             self._pacing.answered()
         if not answer:
             raise _Unknown("the answer was empty, which proves nothing")
         return self._believed(symbol, answer, after, until)
 
-    async def _turn(self, request: Request) -> None:
-        """Wait until a question may be asked."""
-        loop = asyncio.get_running_loop()
-        while (wait_s := self._pacing.wait_s(request, loop.time())) != 0:
-            await asyncio.sleep(_LOOK_AGAIN_S if wait_s is None else wait_s)
-
-    async def _answer(
-        self, session: Session, symbol: str, end: str, duration: str, deadline_s: float
-    ) -> tuple[BarData, ...]:
-        client, contract = session.client, self._contracts.contract(symbol)
-        ids: list[int] = []
+    async def _answer(self, symbol: str, end: str, duration: str, deadline_s: float) -> tuple[BarData, ...]:
+        session = self._connection.session
+        if session is None:
+            raise _Unknown("not connected")
+        client, contract, ids = session.client, self._contracts.contract(symbol), list[int]()
 
         def send(id_: int) -> None:
             ids.append(id_)

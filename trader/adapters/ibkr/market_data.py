@@ -3,7 +3,8 @@
 Rule 1: bar times go out in order, each once, whether they came live or were asked for later.
 Rule 2: after a gap (a lost connection, a daemon that was down since its history) the minutes that are missing are asked
 for and go out first. What cannot be had is told, and left out: live data do not wait for ever.
-Rule 3: a minute with a hole in it goes out mended, where the historical servers have it in time; else as it is, and told.
+Rule 3: a minute with a hole in it goes out mended, where the historical servers have it in time; else as it
+is, and told.
 Rule 4: no price that is not live, and none that cannot be, goes out (see `subscriptions`, `live_bars`).
 """
 

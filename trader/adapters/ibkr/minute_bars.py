@@ -1,7 +1,7 @@
 """Five-second bars -> one-minute bars, as Interactive Brokers sends the ones and strategies want the others.
 
-Rule 1: a symbol's minute is finished when its last five seconds, which start at :55, are in. What is not finished is not
-given: its close would be older than it says.
+Rule 1: a symbol's minute is finished when its last five seconds, starting at :55, are in. What is not finished is not given:
+its close would be older than it says.
 Rule 2: a bar time is given when every symbol has finished, or `GRACE` after its end with those that have. What comes
 later than that is counted, and is not given: no bar time is given twice, or after a later one.
 Rule 3: nothing is made up. Five seconds without a trade repeat the last price: they say that data flow, and nothing
@@ -130,7 +130,5 @@ def minute_end(instant: datetime) -> datetime:
 def _minute(symbols: Mapping[str, _Pieces], ends_at: datetime) -> Minute:
     finished = {name: pieces for name, pieces in sorted(symbols.items()) if pieces.finished(ends_at)}
     bars = tuple(pieces.bar(ends_at - MINUTE) for pieces in finished.values() if pieces.traded)
-    lacking = {
-        name: PIECES - len(pieces.seen) for name, pieces in sorted(symbols.items()) if len(pieces.seen) < PIECES
-    }
+    lacking = {name: PIECES - len(pieces.seen) for name, pieces in sorted(symbols.items()) if len(pieces.seen) < PIECES}
     return Minute(BarTime(ends_at, MINUTE, bars), lacking)

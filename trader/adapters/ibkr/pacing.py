@@ -10,9 +10,10 @@ Limitations", "5 Second Real Time Bars") names these limits, for requests of one
 
 That orders go before data, and how many messages a second may leave, is seen to where they leave: `outgoing.py`.
 
-Pure: `now_s` is any clock that only goes forward, in seconds.
+`Pacing` is pure: `now_s` is any clock that only goes forward, in seconds. `turn` waits by the loop's.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class _Limit(NamedTuple):
 _OF_A_KIND = _Limit(60, 600)
 _OF_A_CONTRACT = _Limit(5, 2)
 _IDENTICAL = _Limit(1, 15)
+_LOOK_AGAIN_S = 0.1
 _KEPT_S = max(limit.within_s for limit in (_OF_A_KIND, _OF_A_CONTRACT, _IDENTICAL))
 
 
@@ -92,6 +94,14 @@ class Pacing:
         for at_s, request in reversed(self._sent):
             if same in (None, request) and kind in (None, request.kind) and symbol in (None, request.symbol):
                 yield at_s
+
+
+async def turn(pacing: Pacing, request: Request) -> None:
+    """Wait until a request may be sent, and count it as sent."""
+    loop = asyncio.get_running_loop()
+    while (wait_s := pacing.wait_s(request, loop.time())) != 0:  # noqa: ASYNC110  (only time ends most of these waits)
+        await asyncio.sleep(_LOOK_AGAIN_S if wait_s is None else wait_s)
+    pacing.sent(request, loop.time())
 
 
 def _wait_s(limit: _Limit, sent_at_s: Iterable[float], now_s: float) -> float:

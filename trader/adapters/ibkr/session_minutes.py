@@ -22,7 +22,7 @@ def minutes_between(calendar: Calendar, after: datetime, until: datetime) -> lis
 
 
 def last_minutes(calendar: Calendar, before: datetime, number: int) -> list[datetime]:
-    """The ends of the last minutes that ended at or before an instant, oldest first; fewer where the calendar begins."""
+    """The ends of the last minutes that ended by an instant, oldest first; fewer where the calendar begins."""
     ends: list[datetime] = []
     day = new_york_date(before)
     while len(ends) < number and day >= calendar.first:

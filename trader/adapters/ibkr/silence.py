@@ -1,8 +1,8 @@
 """Market data that went silent, noticed by their age: subscriptions die without a word, after a reset most of all.
 
 A symbol's next five seconds are due five seconds after what came last, was subscribed last, or the session's open. Who
-is `TOLERATED` behind that in regular hours is silent, and is subscribed anew: at once, then after 30, 60, 120, ... seconds,
-five minutes at most. Who was said to be lost is subscribed anew in the same way, at any hour.
+is `TOLERATED` behind that in regular hours is silent, and is subscribed anew: at once, then after 30, 60, 120, ...
+seconds, five minutes at most. Who was said to be lost is subscribed anew in the same way, at any hour.
 
 Pure: the time comes in.
 """

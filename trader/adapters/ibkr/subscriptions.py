@@ -13,7 +13,7 @@ from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.messages import Failure, MarketDataType, RealTimeBar
 from trader.adapters.ibkr.pacing import Kind as Asked
-from trader.adapters.ibkr.pacing import Pacing, Request
+from trader.adapters.ibkr.pacing import Pacing, Request, turn
 from trader.adapters.ibkr.session import Session
 from trader.adapters.ibkr.silence import TOLERATED, Silence
 from trader.domain.session import Calendar
@@ -112,15 +112,13 @@ class Subscriptions:
         silent = self._silence.newly_silent(day, now)
         if silent:
             self._log.warning(
-                f"NO BARS of {', '.join(silent)}: {TOLERATED.total_seconds():g} s overdue; subscribing anew until they come"
+                f"NO BARS of {', '.join(silent)}: {TOLERATED.total_seconds():g} s overdue; subscribed anew till they come"
             )
         self._wanted.update(dict.fromkeys(self._silence.to_subscribe(day, now)))
 
     async def _subscribe(self, symbol: str) -> None:
         """Make a symbol's line anew, as soon as the broker's pacing allows. Without a connection it stays wanted."""
-        request, loop = Request(Asked.SUBSCRIPTION, symbol), asyncio.get_running_loop()
-        while wait_s := self._pacing.wait_s(request, loop.time()):
-            await asyncio.sleep(wait_s)
+        await turn(self._pacing, Request(Asked.SUBSCRIPTION, symbol))
         session = self._connection.session
         if session is None:
             return
@@ -132,7 +130,6 @@ class Subscriptions:
             lambda id_: client.reqRealTimeBars(id_, contract, 5, "TRADES", True, []), _Ear(symbol, self)
         )
         self._lines[symbol] = _Line(session, id_)
-        self._pacing.sent(request, loop.time())
         self._silence.subscribed(symbol, self._clock.now())
         self._not_live.pop(symbol, None)
         del self._wanted[symbol]
@@ -176,4 +173,6 @@ class Subscriptions:
         self._silence.lost(symbol)
         if self._told.get(symbol) != why:
             self._told[symbol] = why
-            self._log.error(f"DATA NOT LIVE of {symbol}: {why}; nothing is decided on them, see TWS and its data permissions")
+            self._log.error(
+                f"DATA NOT LIVE of {symbol}: {why}; nothing is decided on them, see TWS and its data permissions"
+            )
