@@ -89,7 +89,10 @@ class HistoricalBars:
         session = self._connection.session
         if session is None:
             raise _Unknown("not connected")
-        client, contract, ids = session.client, self._contracts.contract(symbol), list[int]()
+        listed = self._contracts.get(symbol)
+        if listed is None:
+            raise _Unknown("not qualified")
+        client, contract, ids = session.client, listed.contract, list[int]()
 
         def send(id_: int) -> None:
             ids.append(id_)

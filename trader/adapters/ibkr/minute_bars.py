@@ -1,7 +1,7 @@
 """Five-second bars -> one-minute bars, as Interactive Brokers sends the ones and strategies want the others.
 
-Rule 1: a symbol's minute is finished when its last five seconds, starting at :55, are in. What is not finished is not given:
-its close would be older than it says.
+Rule 1: a symbol's minute is finished when its last five seconds, from :55 on, are in. What is not finished is not
+given: its close would be older than it says.
 Rule 2: a bar time is given when every symbol has finished, or `GRACE` after its end with those that have. What comes
 later than that is counted, and is not given: no bar time is given twice, or after a later one.
 Rule 3: nothing is made up. Five seconds without a trade repeat the last price: they say that data flow, and nothing

@@ -144,16 +144,9 @@ class Subscriptions:
             self._take(symbol, item)
 
     def failed(self, symbol: str, failure: Failure) -> None:
-        """Take in an error or a notice that names a symbol's subscription."""
-        kind = kind_of(failure.code)
-        if kind is Kind.NOT_LIVE:
-            self._block(symbol, f"{failure} ({meaning_of(failure.code)})")
-        elif failure.code in _BEGIN_ANEW:
-            self._log.warning(f"BARS ENDED of {symbol}: {failure}; subscribing anew")
-            self._silence.lost(symbol)
-        elif kind not in (Kind.FARM, Kind.NOTICE):
-            self._log.error(f"NO BARS of {symbol}: {failure}; subscribing anew, less and less often")
-            self._silence.lost(symbol)
+        """Take in an error or a notice that names a symbol's subscription: an error has ended it, or spoilt it."""
+        if failure.code in _ENDED or kind_of(failure.code) not in (Kind.FARM, Kind.NOTICE):
+            self._block(symbol, _words(failure))
 
     def hear_of_all(self, failure: Failure) -> None:
         """Take in an error that names nobody."""
