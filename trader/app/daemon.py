@@ -148,7 +148,7 @@ class Daemon:
     ) -> "Daemon":
         """Put the machine together; the marketplace goes on where the book ends."""
         account = settings.account.name
-        marketplace.begin(book.stamp, await book.store.newest_event_at(account))
+        await marketplace.begin(book)
         log = host.log(marketplace.clock)
         recorder = SqliteRecorder(book.writer, account)
         machine = await make_machine(parts, book, marketplace.clock, log, recorder, spill, marketplace.broker)

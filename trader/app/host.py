@@ -104,7 +104,11 @@ class ThisMachine:
 
     def marketplace(self, parts: Parts) -> Marketplace:
         """The one that is configured."""
-        return EmbeddedMarketplace(parts)
+        if parts.settings.feed.kind == "simulated":
+            return EmbeddedMarketplace(parts)
+        from trader.app.interactive_brokers import InteractiveBrokers  # its library takes a third of a second to load
+
+        return InteractiveBrokers(parts, self._clock, self.log(self._clock))
 
     def door(self, path: Path, handler: Handler) -> Door:
         """A socket beside the book."""

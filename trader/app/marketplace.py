@@ -15,8 +15,7 @@ from trader.adapters.control import Answer
 from trader.adapters.feeds.simulated import Publish, SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.paper.broker import PaperBroker
-from trader.adapters.sqlite.store import Stamp
-from trader.app.wiring import Parts
+from trader.app.wiring import OpenBook, Parts
 from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
 from trader.domain.rules import Costs
@@ -38,8 +37,8 @@ class Marketplace(Protocol):
         """What a new book begins with. Raises BrokerUnreachable."""
         ...
 
-    def begin(self, stamp: Stamp, newest_event_at: datetime | None) -> None:
-        """Go on where a book ends."""
+    async def begin(self, book: OpenBook) -> None:
+        """Go on where a book ends. Raises BookError, BrokerUnreachable, ConfigurationError."""
         ...
 
     @property
@@ -101,10 +100,11 @@ class EmbeddedMarketplace:
         """As configured."""
         return self._parts.settings.account.starting_cash_micros
 
-    def begin(self, stamp: Stamp, newest_event_at: datetime | None) -> None:
+    async def begin(self, book: OpenBook) -> None:
         """The market of the book's seed, from the time of its newest event."""
-        self._market = SimulatedMarket(stamp.seed, self._parts.calendar)
-        self._feed = self.make_feed(self._market, newest_event_at or self._first_open(stamp.created_at))
+        newest_event_at = await book.store.newest_event_at(self._parts.settings.account.name)
+        self._market = SimulatedMarket(book.stamp.seed, self._parts.calendar)
+        self._feed = self.make_feed(self._market, newest_event_at or self._first_open(book.stamp.created_at))
 
     def make_feed(self, market: SimulatedMarket, starts_at: datetime) -> SimulatedFeed:
         """The market's bars and its clock."""
