@@ -9,8 +9,9 @@ from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.market_data import IbkrFeed, Publish
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.paper.broker import PaperBroker
-from trader.app.wiring import OpenBook, Parts
+from trader.app.connection_state import ConnectionState
 from trader.app.marketplace import Emit
+from trader.app.wiring import OpenBook, Parts
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
 from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
@@ -64,9 +65,7 @@ class InteractiveBrokers:
                 self._log.error(f"HELD AND NOT TO BE TRADED {symbol}: {error} account={settings.account.name}")
             else:
                 symbols.append(symbol)
-        self._feed = IbkrFeed(
-            self._connection, self._contracts, symbols, self._parts.calendar, self._clock, self._log
-        )
+        self._feed = IbkrFeed(self._connection, self._contracts, symbols, self._parts.calendar, self._clock, self._log)
 
     @property
     def clock(self) -> Clock:
@@ -116,19 +115,20 @@ class InteractiveBrokers:
         standing, now = self._connection.standing, self._clock.now()
         heard = standing.last_heard_at
         ages = {symbol: age for symbol, age in self._feed.ages().items() if age is not None}
-        return {
-            "link": standing.link,
-            "epoch": standing.epoch,
-            "since": standing.since.isoformat(timespec="seconds"),
-            "heard_s": round((now - heard).total_seconds(), 1) if heard is not None else None,
-            "last_error": standing.last_error,
-            "server_version": standing.server_version,
-            "skew_s": standing.skew_s,
-            "ib_account": self._connection.account,
-            "bars_s": round(max(ages.values()), 1) if ages else None,
-            "bars_missing": sorted(symbol for symbol, age in self._feed.ages().items() if age is None),
-            "not_live": dict(self._feed.not_live),
-        }
+        state = ConnectionState(
+            link=standing.link,
+            epoch=standing.epoch,
+            since=standing.since.isoformat(timespec="seconds"),
+            heard_s=round((now - heard).total_seconds(), 1) if heard is not None else None,
+            last_error=standing.last_error,
+            server_version=standing.server_version,
+            skew_s=standing.skew_s,
+            ib_account=self._connection.account,
+            bars_s=round(max(ages.values()), 1) if ages else None,
+            bars_missing=sorted(set(self._feed.symbols) - ages.keys()),
+            not_live=dict(self._feed.not_live),
+        )
+        return state.as_answer()
 
     async def close(self) -> None:
         """Disconnect."""

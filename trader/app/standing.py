@@ -14,6 +14,7 @@ from trader.adapters.run_lock import lock_path, running_daemon
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_drift, read_halt
 from trader.app.armed_exits import ArmedExits, read_armed_exits
+from trader.app.connection_state import ConnectionState, read_state
 from trader.app.settings import Settings
 from trader.domain.errors import BookUnwritable
 from trader.domain.money import MICROS_PER_DOLLAR
@@ -85,6 +86,11 @@ class Standing:
         if any(halt.scope == "all" for halt in self.halts):
             return "HALTED"
         return "BARRED" if self.daemon.text("barred") else "TRADING"
+
+    @property
+    def connection(self) -> ConnectionState | None:
+        """How the daemon stands with its broker; None where that is embedded, or nobody answers."""
+        return read_state(self.daemon.answer.get("connection")) if self.daemon.answer is not None else None
 
     @property
     def code_differs(self) -> bool:
@@ -253,6 +259,9 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
     if standing.daemon.text("barred"):
         warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
+    if standing.connection is not None:
+        phase = standing.market.phase if standing.market is not None else ""
+        warnings += standing.connection.warnings(in_session=phase not in ("", Phase.CLOSED))
     if standing.daemon.answer is not None and standing.exits is not None:
         warnings += [
             f"{gap.symbol} {gap.held} held, exits of {gap.armed} armed: {gap.why or 'see `trader ledger`'}"

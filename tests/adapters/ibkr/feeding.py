@@ -86,9 +86,7 @@ async def connected(*symbols: str) -> AsyncIterator[Feeding]:
     """A feed that does not run yet, at the open of a session."""
     clock = SteppedClock(OPEN)
     async with Gateway(clock=clock.now) as gateway:
-        connection = Connection(
-            Address("127.0.0.1", gateway.port, 7), "DU1000001", clock, Sentences(), QUICK
-        )
+        connection = Connection(Address("127.0.0.1", gateway.port, 7), "DU1000001", clock, Sentences(), QUICK)
         await connection.open(3)
         watching = asyncio.create_task(connection.run())
         try:
