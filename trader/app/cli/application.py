@@ -6,6 +6,7 @@ from trader.app.cli import (
     checking,
     explaining,
     funnel,
+    ibkr,
     ledger,
     operating,
     reading,
@@ -44,6 +45,8 @@ application.command("stop")(operating.stop_command)
 application.command("adjust")(operating.adjust_command)
 application.command("resolve")(operating.resolve_command)
 application.command("adopt")(operating.adopt_command)
+
+application.add_typer(ibkr.ibkr_application, name="ibkr")
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")

@@ -77,7 +77,7 @@ def _examine(settings: "Settings") -> None:
     from trader.app.doctor import examine
 
     verdicts = set()
-    for check in examine(lambda: settings, SystemClock().now(), full=False):
+    for check in examine(lambda: settings, SystemClock(), full=False):
         verdicts.add(check.verdict)
         if check.verdict is not Verdict.OK:
             complain(f"[{check.verdict}] {check.what}: {check.said} -> {check.todo}")
