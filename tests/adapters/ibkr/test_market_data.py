@@ -30,7 +30,7 @@ async def test_no_more_than_fifty_symbols() -> None:
     log, clock = Sentences(), SteppedClock(OPEN)
     connection = Connection(Address("127.0.0.1", 1, 7), "DU1000001", clock, log)
     with pytest.raises(ConfigurationError, match="51 symbols are more than the 50"):
-        IbkrFeed(connection, Contracts(connection, log), [f"S{n}" for n in range(51)], CALENDAR, clock, log)
+        IbkrFeed(connection, Contracts(connection), [f"S{n}" for n in range(51)], CALENDAR, clock, log)
 
 
 async def test_each_five_seconds_open_once() -> None:
@@ -86,7 +86,7 @@ async def test_an_answer_with_no_bars_is_unknown_and_named() -> None:
 
 async def test_no_history_at_all_is_a_broker_that_cannot_be_reached() -> None:
     async with connected("QQQ") as feeding:
-        with pytest.raises(BrokerUnreachable, match="no history.*QQQ: IB error 162"):
+        with pytest.raises(BrokerUnreachable, match=r"no history.*QQQ: IB error 162"):
             await feeding.feed.history(OPEN + MINUTE, 1)
 
 
