@@ -63,6 +63,14 @@ def test_subscriptions_are_counted_apart_from_history() -> None:
     assert pacing.wait_s(subscription("QQQ"), 60) == 0
 
 
+def test_there_is_less_and_less_room_in_ten_minutes() -> None:
+    pacing = Pacing()
+    answered(pacing, history("QQQ"), 0)
+    answered(pacing, history("SPY"), 300)
+    assert [pacing.room(Kind.HISTORY, now_s) for now_s in (300, 599, 600, 900)] == [58, 58, 59, 60]
+    assert pacing.room(Kind.SUBSCRIPTION, 300) == 60
+
+
 def test_a_line_may_be_made_anew_at_once() -> None:
     pacing = Pacing()
     for _ in range(7):

@@ -8,7 +8,7 @@ Limitations", "5 Second Real Time Bars") names these limits:
     five for the history of one contract within 2 s: the sixth is refused
     50 of them open at once
 
-They are stated for bars shorter than a minute; whether IB is as strict with minutes it does not say, so we keep to them.
+They are stated for bars shorter than a minute. Whether IB is as strict with minutes it does not say; we keep to them.
 
 That orders go before data, and how many messages a second may leave, is seen to where they leave: `outgoing.py`.
 
@@ -79,6 +79,11 @@ class Pacing:
         of_its_contract = [sent for sent in of_its_kind if sent.request.symbol == request.symbol]
         identical = [sent for sent in of_its_contract if sent.request == request]
         return max(wait_s, _wait_s(_OF_A_CONTRACT, of_its_contract, now_s), _wait_s(_IDENTICAL, identical, now_s))
+
+    def room(self, kind: Kind, now_s: float) -> int:
+        """How many requests of a kind the ten minutes until now still have room for."""
+        recent = sum(sent.request.kind is kind and sent.at_s > now_s - _OF_A_KIND.within_s for sent in self._sent)
+        return max(_OF_A_KIND.most - recent, 0)
 
     def sent(self, request: Request, now_s: float) -> None:
         """Count a request that goes out now; one for history is open until `answered`."""

@@ -87,6 +87,7 @@ class Subscriptions:
         """An epoch has begun: ask for live data, and for every line that did not outlive the last one."""
         session.outgoing.request(lambda: session.client.reqMarketDataType(LIVE))
         for symbol in symbols:
+            self._silence.subscribed(symbol, self._clock.now())
             line = self._lines.get(symbol)
             if line is None or line.session is not session or not session.subscriptions_kept:
                 self._wanted[symbol] = None
@@ -117,7 +118,11 @@ class Subscriptions:
 
     async def _subscribe(self, symbol: str) -> None:
         """Make a symbol's line anew, as soon as the broker's pacing allows. Without a connection it stays wanted."""
-        await turn(self._pacing, Request(Asked.SUBSCRIPTION, symbol))
+        request = Request(Asked.SUBSCRIPTION, symbol)
+        wait_s = self._pacing.wait_s(request, asyncio.get_running_loop().time())
+        if wait_s:
+            self._log.warning(f"SUBSCRIPTIONS WAIT {wait_s:.0f} s for IB's pacing: {', '.join(self._wanted)}")
+        await turn(self._pacing, request)
         session, listed = self._connection.session, self._contracts.get(symbol)
         if session is None:
             return
