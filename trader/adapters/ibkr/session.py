@@ -170,18 +170,21 @@ class Session:
             del self._requests[id_]
         return None if self.ended.is_set() else Answer(tuple(request.items), request.failure)
 
-    def subscribe(self, send: Callable[[int], None], subscriber: Subscriber) -> int:
+    def subscribe(self, send: Callable[[int], None], subscriber: Subscriber, *, is_urgent: bool = False) -> int:
         """Make a request that is answered until it is cancelled; give its id. Raises ConnectionError."""
         if not self.is_open:
             raise ConnectionError("not connected")
         id_ = self.take_id()
         self._subscribers[id_] = subscriber
-        self.outgoing.request(lambda: send(id_))
+        if is_urgent:
+            self.outgoing.order(lambda: send(id_), _nothing)
+        else:
+            self.outgoing.request(lambda: send(id_))
         return id_
 
-    def unsubscribe(self, id_: int, send: Callable[[int], None]) -> None:
-        """Cancel a subscription; what still comes for it is dropped."""
-        if self._subscribers.pop(id_, None) is not None and self.is_open:
+    def unsubscribe(self, id_: int, send: Callable[[int], None] | None = None) -> None:
+        """End a subscription, and say so with `send`; what still comes for it is dropped."""
+        if self._subscribers.pop(id_, None) is not None and send is not None and self.is_open:
             self.outgoing.request(lambda: send(id_))
 
     def end(self, reason: str) -> None:
@@ -248,4 +251,4 @@ class Session:
 
 
 def _nothing() -> None:
-    """Nobody waits for the greeting any more."""
+    """Nobody waits for it."""
