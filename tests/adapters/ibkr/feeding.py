@@ -34,7 +34,7 @@ class Feeding:
         self.gateway = gateway
         self.connection = connection
         self.log = Sentences()
-        self.contracts = Contracts(connection, self.log)
+        self.contracts = Contracts(connection)
         self.feed = IbkrFeed(connection, self.contracts, self.symbols, CALENDAR, clock, self.log)
         self.published: list[BarTime] = []
         self.openings: list[BarTime] = []
@@ -69,7 +69,7 @@ class Feeding:
     async def until(self, fact: Callable[[], object]) -> None:
         """Wait for a fact."""
         async with asyncio.timeout(_PATIENCE_S):
-            while not fact():
+            while not fact():  # noqa: ASYNC110  (a fact of another's)
                 await asyncio.sleep(0.01)
 
     async def subscribed(self, times: int = 1) -> None:

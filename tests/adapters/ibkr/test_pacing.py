@@ -63,6 +63,20 @@ def test_subscriptions_are_counted_apart_from_history() -> None:
     assert pacing.wait_s(subscription("QQQ"), 60) == 0
 
 
+def test_there_is_less_and_less_room_in_ten_minutes() -> None:
+    pacing = Pacing()
+    answered(pacing, history("QQQ"), 0)
+    answered(pacing, history("SPY"), 300)
+    assert [pacing.room(Kind.HISTORY, now_s) for now_s in (300, 599, 600, 900)] == [58, 58, 59, 60]
+    assert pacing.room(Kind.SUBSCRIPTION, 300) == 60
+
+
+def test_a_line_may_be_made_anew_at_once() -> None:
+    pacing = Pacing()
+    for _ in range(7):
+        asked(pacing, subscription("QQQ"), 100)
+
+
 def test_no_more_than_fifty_questions_are_open_at_once() -> None:
     pacing = Pacing()
     for number in range(MOST_OPEN):
@@ -92,6 +106,8 @@ def test_who_waits_as_told_never_breaks_a_limit(wishes: list[tuple[Request, floa
         sent.append((now_s, request))
         last = [other for at_s, other in sent if at_s > now_s - 599.9 and other.kind is request.kind]
         assert len(last) <= 60
+        if request.kind is Kind.SUBSCRIPTION:
+            continue
         same = (request.kind, request.symbol)
         assert sum((other.kind, other.symbol) == same for at_s, other in sent if at_s > now_s - 1.99) <= 5
         assert sum(other == request for at_s, other in sent if at_s > now_s - 14.99) == 1

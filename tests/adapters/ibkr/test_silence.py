@@ -91,6 +91,18 @@ def test_who_is_said_to_be_lost_is_subscribed_anew_at_once_and_at_any_hour() -> 
     assert silence.to_subscribe(SESSION, night + seconds(30)) == ["QQQ"]
 
 
+def test_from_whom_nothing_can_be_expected() -> None:
+    silence = Silence(["QQQ", "SPY", "TQQQ"])
+    for symbol in ("QQQ", "SPY", "TQQQ"):
+        silence.subscribed(symbol, NOON)
+    silence.heard("QQQ", NOON + seconds(25))
+    silence.lost("TQQQ")
+    silence.newly_silent(SESSION, NOON + seconds(30))
+    assert silence.silent == {"SPY", "TQQQ"}
+    silence.heard("SPY", NOON + seconds(30))
+    assert silence.silent == {"TQQQ"}
+
+
 def test_an_old_bar_makes_nobody_younger() -> None:
     silence = listening()
     silence.heard("QQQ", NOON - seconds(30))

@@ -47,10 +47,9 @@ class HistoricalBars:
         self._pacing = pacing
         self._log = log
 
-    def may_ask_at_once(self, symbols: Collection[str]) -> bool:
-        """Whether the next question of each symbol has not to wait."""
-        now_s = asyncio.get_running_loop().time()
-        return all(self._pacing.wait_s(Request(Kind.HISTORY, symbol), now_s) == 0 for symbol in symbols)
+    def may_be_asked(self, questions: int) -> bool:
+        """Whether so many questions are still allowed in these ten minutes."""
+        return self._pacing.room(Kind.HISTORY, asyncio.get_running_loop().time()) >= questions
 
     async def minutes(self, symbols: Collection[str], after: datetime, until: datetime, deadline_s: float) -> Found:
         """Ask for the minutes of regular hours that ended later than `after` and not later than `until`."""
@@ -74,6 +73,8 @@ class HistoricalBars:
             found.bars.setdefault(end, {})[symbol] = bar
 
     async def _bars(self, symbol: str, after: datetime, until: datetime, deadline_s: float) -> Mapping[datetime, Bar]:
+        if self._connection.session is None:
+            raise _Unknown("not connected")
         end, duration = f"{until.astimezone(UTC):%Y%m%d-%H:%M:%S}", _duration(after, until)
         request = Request(Kind.HISTORY, symbol, f"{duration} until {end}")
         await turn(self._pacing, request)

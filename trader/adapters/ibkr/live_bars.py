@@ -1,7 +1,7 @@
 """Five seconds as they come: what can be goes on, into minutes and to the opening prices; what cannot is told.
 
-Left out is what cannot be a bar (see `data_bars`), lies ahead of the clock, outside regular hours, or is older than a
-minute: live data are not. Told the first time for a symbol and fault, then the tenth, the hundredth, ...
+Left out is what cannot be a bar (see `data_bars`), lies outside regular hours, or is more than a minute away from the
+clock: live data are not. Told the first time for a symbol and fault, then the tenth, the hundredth, ...
 """
 
 from collections import Counter
@@ -14,11 +14,10 @@ from trader.adapters.ibkr.minute_bars import FIVE_SECONDS, FiveSeconds, MinuteBa
 from trader.adapters.ibkr.silence import Silence
 from trader.domain.market import BarTime
 from trader.domain.session import Calendar
-from trader.pipeline.intake import CLOCK_SKEW
 from trader.services.market_data import SAID_AT
 from trader.services.ports import Clock, Log
 
-OLDEST = timedelta(minutes=1)
+_LIVE_WITHIN = timedelta(minutes=1)
 
 Opening = Callable[[BarTime], None]
 
@@ -60,9 +59,9 @@ class LiveBars:
 
     def _fault_of_time(self, piece: FiveSeconds) -> str:
         now, starts_at = self._clock.now(), piece.bar.timestamp
-        if piece.ends_at > now + CLOCK_SKEW:
-            return "ahead of the clock"
-        if piece.ends_at < now - OLDEST:
+        if piece.ends_at > now + _LIVE_WITHIN:
+            return "more than a minute ahead of the clock"
+        if piece.ends_at < now - _LIVE_WITHIN:
             return "older than a minute, so not live"
         session = self._calendar.session_at(starts_at)
         if session is None or not session.trades_at(starts_at):

@@ -17,7 +17,7 @@ from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.history import Found, HistoricalBars
 from trader.adapters.ibkr.live_bars import LiveBars, Opening, nobody
-from trader.adapters.ibkr.messages import Failure, Message
+from trader.adapters.ibkr.messages import Failure, Message, RealTimeBar
 from trader.adapters.ibkr.minute_bars import GRACE, MINUTE, PIECES, Minute, MinuteBars
 from trader.adapters.ibkr.pacing import Pacing
 from trader.adapters.ibkr.session import Session
@@ -58,19 +58,20 @@ class IbkrFeed:
                 f"{len(symbols)} symbols are more than the {MOST_SYMBOLS} real-time subscriptions that are made at "
                 "Interactive Brokers: leave families or members of them out of the configuration"
             )
-        self._symbols = tuple(symbols)
+        self._symbols = tuple(dict.fromkeys(symbols))
         self._connection = connection
         self._calendar = calendar
         self._clock = clock
         self._log = log
         pacing = Pacing()
-        self._minutes = MinuteBars(symbols)
+        self._minutes = MinuteBars()
         self._silence = Silence(symbols)
         self._history = HistoricalBars(connection, contracts, pacing, log)
         self._live = LiveBars(self._minutes, self._silence, calendar, clock, log)
         self._subscriptions = Subscriptions(
-            connection, contracts, self._silence, pacing, calendar, clock, log, self._live.take
+            connection, contracts, self._silence, pacing, calendar, clock, log, self._take
         )
+        self._news = asyncio.Event()
         self._published_until = _NEVER
         """The end of the newest bar time that was given."""
         self._epoch_is_new = False
@@ -153,6 +154,10 @@ class IbkrFeed:
         if isinstance(message, Failure) and message.id == -1:
             self._subscriptions.hear_of_all(message)
 
+    def _take(self, symbol: str, sent: RealTimeBar) -> None:
+        self._live.take(symbol, sent)
+        self._news.set()
+
     # what is published
 
     async def _publish_until(self, stop: asyncio.Event, publish: Publish) -> None:
@@ -160,12 +165,14 @@ class IbkrFeed:
             if self._epoch_is_new and self._connection.session is not None:
                 self._epoch_is_new = False
                 await self._fill_gap(self._clock.now() - GRACE, publish, stop)
-            for minute in list(self._minutes.due(self._clock.now())):
+            expected = [symbol for symbol in self._symbols if symbol not in self._silence.silent]
+            for minute in list(self._minutes.due(self._clock.now(), expected)):
                 await self._fill_gap(minute.bar_time.ends_at - MINUTE, publish, stop)
                 await self._give(await self._mended(minute, stop), publish, stop)
+            self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
-                    await stop.wait()
+                    await self._news.wait()
 
     async def _give(self, bar_time: BarTime, publish: Publish, stop: asyncio.Event) -> None:
         if bar_time.bars and not stop.is_set():
@@ -189,19 +196,21 @@ class IbkrFeed:
             await self._give(bar_time, publish, stop)
 
     async def _mended(self, minute: Minute, stop: asyncio.Event) -> BarTime:
-        """The minute with its holes filled, where that can be had at once."""
+        """The minute with its holes filled, where that can be had at once, and leaves room for a back-fill of all."""
         bar_time, lacking = minute
         if not lacking or stop.is_set():
             return bar_time
         found = Found()
-        if self._history.may_ask_at_once(lacking):
+        if self._history.may_be_asked(len(lacking) + len(self._symbols)):
             found = await self._ask(list(lacking), bar_time.ends_at, bar_time.ends_at, _MEND_S, stop)
         mended = found.bars.get(bar_time.ends_at, {})
-        for symbol, number in lacking.items():
-            self._log.warning(
-                f"HOLE in the minute of {symbol} that ended {bar_time.ends_at:%H:%M:%S} UTC: {number} of {PIECES} five "
-                f"seconds have not come; {'taken from history' if symbol in mended else 'history has not got it'}"
-            )
+        holes = ", ".join(
+            f"{symbol} {number} ({'mended' if symbol in mended else 'not mended'})"
+            for symbol, number in lacking.items()
+        )
+        self._log.warning(
+            f"HOLES in the minute that ended {bar_time.ends_at:%H:%M} UTC, of {PIECES} five seconds: {holes}"
+        )
         bars = by_symbol(bar_time.bars) | mended
         return bar_time._replace(bars=tuple(bar for _, bar in sorted(bars.items())))
 

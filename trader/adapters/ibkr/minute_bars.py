@@ -2,8 +2,8 @@
 
 Rule 1: a symbol's minute is finished when its last five seconds, from :55 on, are in. What is not finished is not
 given: its close would be older than it says.
-Rule 2: a bar time is given when every symbol has finished, or `GRACE` after its end with those that have. What comes
-later than that is counted, and is not given: no bar time is given twice, or after a later one.
+Rule 2: a bar time is given when everybody who is expected has finished, or `GRACE` after its end with those that have;
+never before its end. What comes later is counted, and is not given: no bar time is given twice, or after a later one.
 Rule 3: nothing is made up. Five seconds without a trade repeat the last price: they say that data flow, and nothing
 else. A minute without a trade has no bar, and where no symbol has one there is no bar time.
 Rule 4: five seconds that are missing are named, for whoever can find the minute elsewhere.
@@ -78,8 +78,7 @@ class _Pieces:
 class MinuteBars:
     """The minutes that are not given yet."""
 
-    def __init__(self, symbols: Collection[str]) -> None:
-        self._symbols = frozenset(symbols)
+    def __init__(self) -> None:
         self._minutes: dict[datetime, dict[str, _Pieces]] = {}
         self._given_until = datetime.min.replace(tzinfo=UTC)
         self.late = 0
@@ -101,11 +100,11 @@ class MinuteBars:
             pieces.take(piece)
         return True
 
-    def due(self, now: datetime) -> Iterator[Minute]:
-        """Give the minutes that are finished, oldest first, each once."""
+    def due(self, now: datetime, expected: Collection[str]) -> Iterator[Minute]:
+        """Give the minutes that are finished, oldest first, each once. `expected`: the symbols that are waited for."""
         for ends_at in sorted(self._minutes):
             symbols = self._minutes[ends_at]
-            if now < ends_at + GRACE and not self._all_finished(symbols, ends_at):
+            if now < ends_at or (now < ends_at + GRACE and not _have_finished(expected, symbols, ends_at)):
                 return
             self.pass_over(ends_at)
             minute = _minute(symbols, ends_at)
@@ -118,13 +117,14 @@ class MinuteBars:
         for ends_at in [ends_at for ends_at in self._minutes if ends_at <= until]:
             del self._minutes[ends_at]
 
-    def _all_finished(self, symbols: Mapping[str, _Pieces], ends_at: datetime) -> bool:
-        return symbols.keys() >= self._symbols and all(pieces.finished(ends_at) for pieces in symbols.values())
-
 
 def minute_end(instant: datetime) -> datetime:
     """The end of the minute that an instant lies in."""
     return instant.replace(second=0, microsecond=0) + MINUTE
+
+
+def _have_finished(expected: Collection[str], symbols: Mapping[str, _Pieces], ends_at: datetime) -> bool:
+    return all(name in symbols and symbols[name].finished(ends_at) for name in expected)
 
 
 def _minute(symbols: Mapping[str, _Pieces], ends_at: datetime) -> Minute:

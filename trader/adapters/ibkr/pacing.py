@@ -1,12 +1,14 @@
 """How fast market data may be asked for.
 
 Interactive Brokers refuses data to who asks too fast, and may close the connection. Its documentation ("Historical Data
-Limitations", "5 Second Real Time Bars") names these limits, for requests of one kind:
+Limitations", "5 Second Real Time Bars") names these limits:
 
-    60 in any ten minutes
-    the same question never twice within 15 s
-    five for one contract within 2 s: the sixth is refused
-    50 questions open at once
+    60 questions for history, and 60 new subscriptions, in any ten minutes
+    the same question for history not twice within 15 s
+    five for the history of one contract within 2 s: the sixth is refused
+    50 of them open at once
+
+They are stated for bars shorter than a minute. Whether IB is as strict with minutes it does not say; we keep to them.
 
 That orders go before data, and how many messages a second may leave, is seen to where they leave: `outgoing.py`.
 
@@ -15,7 +17,7 @@ That orders go before data, and how many messages a second may leave, is seen to
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -68,13 +70,20 @@ class Pacing:
 
     def wait_s(self, request: Request, now_s: float) -> float | None:
         """Say in how many seconds a request may be sent, 0.0 for now; None when an open one must be answered first."""
-        if request.kind is Kind.HISTORY and self._open >= MOST_OPEN:
+        of_its_kind = [sent for sent in reversed(self._sent) if sent.request.kind is request.kind]
+        wait_s = _wait_s(_OF_A_KIND, of_its_kind, now_s)
+        if request.kind is Kind.SUBSCRIPTION:
+            return wait_s
+        if self._open >= MOST_OPEN:
             return None
-        return max(
-            _wait_s(_OF_A_KIND, self._sent_by(kind=request.kind), now_s),
-            _wait_s(_OF_A_CONTRACT, self._sent_by(kind=request.kind, symbol=request.symbol), now_s),
-            _wait_s(_IDENTICAL, self._sent_by(request), now_s),
-        )
+        of_its_contract = [sent for sent in of_its_kind if sent.request.symbol == request.symbol]
+        identical = [sent for sent in of_its_contract if sent.request == request]
+        return max(wait_s, _wait_s(_OF_A_CONTRACT, of_its_contract, now_s), _wait_s(_IDENTICAL, identical, now_s))
+
+    def room(self, kind: Kind, now_s: float) -> int:
+        """How many requests of a kind the ten minutes until now still have room for."""
+        recent = sum(sent.request.kind is kind and sent.at_s > now_s - _OF_A_KIND.within_s for sent in self._sent)
+        return max(_OF_A_KIND.most - recent, 0)
 
     def sent(self, request: Request, now_s: float) -> None:
         """Count a request that goes out now; one for history is open until `answered`."""
@@ -87,14 +96,6 @@ class Pacing:
         """A request for history is not open any more, whatever came of it."""
         self._open -= 1
 
-    def _sent_by(
-        self, same: Request | None = None, *, kind: Kind | None = None, symbol: str | None = None
-    ) -> Iterator[float]:
-        """When such requests were sent, newest first."""
-        for at_s, request in reversed(self._sent):
-            if same in (None, request) and kind in (None, request.kind) and symbol in (None, request.symbol):
-                yield at_s
-
 
 async def turn(pacing: Pacing, request: Request) -> None:
     """Wait until a request may be sent, and count it as sent."""
@@ -104,9 +105,8 @@ async def turn(pacing: Pacing, request: Request) -> None:
     pacing.sent(request, loop.time())
 
 
-def _wait_s(limit: _Limit, sent_at_s: Iterable[float], now_s: float) -> float:
+def _wait_s(limit: _Limit, newest_first: Sequence[_Sent], now_s: float) -> float:
     """How long until the oldest of as many as the limit allows is old enough."""
-    for number, at_s in enumerate(sent_at_s, start=1):
-        if number == limit.most:
-            return max(at_s + limit.within_s - now_s, 0.0)
-    return 0.0
+    if len(newest_first) < limit.most:
+        return 0.0
+    return max(newest_first[limit.most - 1].at_s + limit.within_s - now_s, 0.0)

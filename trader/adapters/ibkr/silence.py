@@ -41,8 +41,13 @@ class Silence:
     def __init__(self, symbols: Iterable[str]) -> None:
         self._ears = {symbol: _Ear() for symbol in symbols}
 
+    @property
+    def silent(self) -> frozenset[str]:
+        """From whom nothing can be expected."""
+        return frozenset(symbol for symbol, ear in self._ears.items() if ear.silent or ear.lost)
+
     def subscribed(self, symbol: str, now: datetime) -> None:
-        """A subscription was asked for: its data need a moment."""
+        """A subscription was asked for, or has outlived a loss of the servers: its data need a moment."""
         self._ears[symbol].subscribed_at = now
 
     def heard(self, symbol: str, until: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Who is subscribed to five-second bars: everybody, at each new epoch, and again whoever goes silent.
 
-Only live data count. Where the broker says that what it sends is delayed or frozen, or sends nothing for want of a
-subscription, that symbol's bars are not passed on until it is subscribed anew and nothing of the kind is said.
+Only live data count. Where the broker says that what it sends is delayed or frozen, or that it sends nothing, that
+symbol's bars are not passed on until it is subscribed anew and nothing of the kind is said.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ LIVE = 1
 _TYPES = {2: "frozen", 3: "delayed", 4: "delayed and frozen"}
 
 _LOOK_S = 0.25
-_BEGIN_ANEW = frozenset({10182, 10225})
-"""Live updates have ended; a bust has ended the subscription: both ask for a new one."""
+_ENDED = frozenset({10182, 10225})
+"""Live updates have ended; a bust has ended the subscription: notices, but of nothing that goes on."""
 
 Take = Callable[[str, RealTimeBar], None]
 
@@ -87,6 +87,7 @@ class Subscriptions:
         """An epoch has begun: ask for live data, and for every line that did not outlive the last one."""
         session.outgoing.request(lambda: session.client.reqMarketDataType(LIVE))
         for symbol in symbols:
+            self._silence.subscribed(symbol, self._clock.now())
             line = self._lines.get(symbol)
             if line is None or line.session is not session or not session.subscriptions_kept:
                 self._wanted[symbol] = None
@@ -111,28 +112,34 @@ class Subscriptions:
         day = self._calendar.session_at(now)
         silent = self._silence.newly_silent(day, now)
         if silent:
-            self._log.warning(
-                f"NO BARS of {', '.join(silent)}: {TOLERATED.total_seconds():g} s overdue; subscribed anew till they come"
-            )
+            late = f"{TOLERATED.total_seconds():g} s overdue"
+            self._log.warning(f"NO BARS of {', '.join(silent)}: {late}; subscribed anew until some come")
         self._wanted.update(dict.fromkeys(self._silence.to_subscribe(day, now)))
 
     async def _subscribe(self, symbol: str) -> None:
         """Make a symbol's line anew, as soon as the broker's pacing allows. Without a connection it stays wanted."""
-        await turn(self._pacing, Request(Asked.SUBSCRIPTION, symbol))
-        session = self._connection.session
+        request = Request(Asked.SUBSCRIPTION, symbol)
+        wait_s = self._pacing.wait_s(request, asyncio.get_running_loop().time())
+        if wait_s:
+            self._log.warning(f"SUBSCRIPTIONS WAIT {wait_s:.0f} s for IB's pacing: {', '.join(self._wanted)}")
+        await turn(self._pacing, request)
+        session, listed = self._connection.session, self._contracts.get(symbol)
         if session is None:
+            return
+        del self._wanted[symbol]
+        self._not_live.pop(symbol, None)
+        self._silence.subscribed(symbol, self._clock.now())
+        if listed is None:
+            self._block(symbol, "it is not qualified")
             return
         old = self._lines.pop(symbol, None)
         if old is not None:
             old.session.unsubscribe(old.id, old.session.client.cancelRealTimeBars)
-        contract, client = self._contracts.contract(symbol), session.client
+        contract, client = listed.contract, session.client
         id_ = session.subscribe(
             lambda id_: client.reqRealTimeBars(id_, contract, 5, "TRADES", True, []), _Ear(symbol, self)
         )
         self._lines[symbol] = _Line(session, id_)
-        self._silence.subscribed(symbol, self._clock.now())
-        self._not_live.pop(symbol, None)
-        del self._wanted[symbol]
 
     def heard(self, symbol: str, item: object) -> None:
         """Take in what came for a symbol."""
@@ -152,7 +159,7 @@ class Subscriptions:
         """Take in an error that names nobody."""
         if kind_of(failure.code) is Kind.NOT_LIVE:
             for symbol in self._lines:
-                self._block(symbol, f"{failure} ({meaning_of(failure.code)})")
+                self._block(symbol, _words(failure))
 
     def _hear_of_type(self, symbol: str, type_: int) -> None:
         if type_ != LIVE:
@@ -167,5 +174,10 @@ class Subscriptions:
         if self._told.get(symbol) != why:
             self._told[symbol] = why
             self._log.error(
-                f"DATA NOT LIVE of {symbol}: {why}; nothing is decided on them, see TWS and its data permissions"
+                f"DATA NOT LIVE of {symbol}: {why}; nothing is decided on them, and they are asked for anew"
             )
+
+
+def _words(failure: Failure) -> str:
+    meaning = meaning_of(failure.code)
+    return f"{failure} ({meaning})" if meaning else str(failure)

@@ -30,7 +30,7 @@ async def test_no_more_than_fifty_symbols() -> None:
     log, clock = Sentences(), SteppedClock(OPEN)
     connection = Connection(Address("127.0.0.1", 1, 7), "DU1000001", clock, log)
     with pytest.raises(ConfigurationError, match="51 symbols are more than the 50"):
-        IbkrFeed(connection, Contracts(connection, log), [f"S{n}" for n in range(51)], CALENDAR, clock, log)
+        IbkrFeed(connection, Contracts(connection), [f"S{n}" for n in range(51)], CALENDAR, clock, log)
 
 
 async def test_each_five_seconds_open_once() -> None:
@@ -86,7 +86,7 @@ async def test_an_answer_with_no_bars_is_unknown_and_named() -> None:
 
 async def test_no_history_at_all_is_a_broker_that_cannot_be_reached() -> None:
     async with connected("QQQ") as feeding:
-        with pytest.raises(BrokerUnreachable, match="no history.*QQQ: IB error 162"):
+        with pytest.raises(BrokerUnreachable, match=r"no history.*QQQ: IB error 162"):
             await feeding.feed.history(OPEN + MINUTE, 1)
 
 
@@ -128,7 +128,8 @@ async def test_what_a_lost_connection_has_missed_goes_out_first_and_once() -> No
         await feeding.settled()
     assert feeding.ends == [1, 2, 3, 4]
     assert feeding.published[3].bars[0].open_micros == 503_000_000, "its first half was taken from history"
-    assert len(feeding.log.said("HOLE in the minute of QQQ that ended 14:34:00 UTC: 6 of 12")) == 1
+    assert feeding.log.said("HOLES") == ["HOLES in the minute that ended 14:34 UTC, of 12 five seconds: QQQ 6 (mended)"]
+    assert not feeding.log.said("NO BARS")
 
 
 async def test_what_cannot_be_had_of_a_gap_is_told_and_live_minutes_go_on() -> None:
@@ -151,7 +152,7 @@ async def test_a_hole_in_a_minute_is_mended_from_history() -> None:
         feeding.minute(0, without=range(6))
         await feeding.until(lambda: feeding.published)
     assert feeding.published[0].bars[0].volume == 120
-    assert "taken from history" in feeding.log.said("HOLE in the minute of QQQ")[0]
+    assert feeding.log.said("HOLES")[0].endswith("QQQ 6 (mended)")
 
 
 # subscriptions and epochs
@@ -225,9 +226,8 @@ async def test_data_that_are_not_live_are_not_passed_on(code: int) -> None:
         feeding.gateway.notify(code, "not what you think", feeding.gateway.asked("reqRealTimeBars")[0].id)
         await feeding.until(lambda: feeding.feed.not_live)
         feeding.minute(0)
-        feeding.clock.set(OPEN + MINUTE + 3 * SECOND)
         await feeding.until(lambda: feeding.published)
-        assert [bar.symbol for bar in feeding.published[0].bars] == ["SPY"]
+        assert [bar.symbol for bar in feeding.published[0].bars] == ["SPY"], "and nobody waits for QQQ"
         assert {opening.bars[0].symbol for opening in feeding.openings} == {"SPY"}
         assert list(feeding.feed.not_live) == ["QQQ"]
     (line,) = feeding.log.errors
@@ -263,12 +263,12 @@ async def test_bars_of_a_quarter_of_an_hour_ago_are_not_live() -> None:
     assert len(feeding.log.said("FIVE SECONDS LEFT OUT")) == 2, "the first, and the tenth"
 
 
-async def test_a_bar_ahead_of_the_clock_is_left_out() -> None:
+async def test_a_bar_of_the_future_is_left_out_and_makes_no_other_late() -> None:
     async with running("QQQ") as feeding:
-        feeding.minute(0)
-        feeding.clock.set(OPEN)
         feeding.gateway.market.bar("QQQ", OPEN + 60 * MINUTE, 500, 500, 500, 500, 1)
-        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: ahead of the clock"))
+        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: more than a minute ahead"))
+        feeding.minute(0)
+        await feeding.until(lambda: feeding.published)
 
 
 @pytest.mark.parametrize("price", ["-1", "0", "1.7976931348623157E308"])
