@@ -58,7 +58,9 @@ def _writable(found: Probe) -> Check:
     if found.writable:
         return ok("api", "orders are taken")
     if found.writable is None:
-        return fail("api", "no answer to an order that was only tried", "look whether a window in TWS waits for a click")
+        return fail(
+            "api", "no answer to an order that was only tried", "look whether a window in TWS waits for a click"
+        )
     return fail("api", found.why_not_writable, "switch off 'Read-Only API' in TWS: Configure, API, Settings")
 
 

@@ -7,8 +7,8 @@ may write is seen by asking what one share at a cent would cost in margin, which
 import asyncio
 from dataclasses import dataclass
 
-from trader.adapters.ibkr.client_library import OrderState
 from trader.adapters.ibkr.client_library import Order as WireOrder
+from trader.adapters.ibkr.client_library import OrderState
 from trader.adapters.ibkr.codes import Kind, kind_of
 from trader.adapters.ibkr.messages import Failure, MarketDataType, Message, TickPrice
 from trader.adapters.ibkr.session import Address, Session
@@ -119,7 +119,13 @@ async def _look(session: Session, ear: _Ear, clock: Clock) -> Probe:
     session.outgoing.request(lambda: client.reqMarketDataType(1))
     prices = session.subscribe(lambda id_: client.reqMktData(id_, contract, "", False, False, []), ear)
     tried = WireOrder(
-        action="BUY", totalQuantity=1, orderType="LMT", lmtPrice=0.01, tif="DAY", account=session.accounts[0], whatIf=True
+        action="BUY",
+        totalQuantity=1,
+        orderType="LMT",
+        lmtPrice=0.01,
+        tif="DAY",
+        account=session.accounts[0],
+        whatIf=True,
     )
     session.subscribe(lambda id_: client.placeOrder(id_, contract, tried), ear, is_urgent=True)
     try:
