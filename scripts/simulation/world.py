@@ -238,6 +238,11 @@ class World:
             self._death = self._random.choice((Fault.KILLED, Fault.KILLED, Fault.STOPPED))
         self._writes_left = self._random.randint(1, 400) if self._random.random() < 0.3 else 0
 
+    def _death_of(self, life: Life) -> Fault:
+        """What it dies of now: one that was to be killed in its recovery may have come through."""
+        has_come_through = self._death is Fault.KILLED_IN_RECOVERY and life.is_running
+        return Fault.KILLED if has_come_through else self._death
+
     def _committed(self) -> None:
         """A transaction is on the disk, and nobody has heard of it."""
         life = self._life
@@ -254,7 +259,7 @@ class World:
             self._look(life, life.daemon)
         if self.outcome.violation is not None:
             loop.stop()
-        elif loop.callbacks == self._dies_at and self._faults.strikes(self._death, 1.0):
+        elif loop.callbacks == self._dies_at and self._faults.strikes(self._death_of(life), 1.0):
             life.stop(signal.SIGTERM) if self._death is Fault.STOPPED else loop.stop()
         elif loop.callbacks % _STALLS_AT == 0 and self._faults.strikes(Fault.LOOP_STALLS, 0.01):
             loop.stall(self._faults.chance(Fault.LOOP_STALLS).choice((0.3, 2, 11)))
