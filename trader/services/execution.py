@@ -182,6 +182,6 @@ class Execution:
             step.draft.exit(ticket)
 
     def _waits_to_retry(self, step: Step, symbol: str) -> bool:
-        """An exit that was just refused is not hammered."""
+        """An exit that was just refused is not hammered. By a clock that was set back meanwhile, nobody knows when."""
         failed_at = self._failed_at.get(self._failed_exits.get(symbol, ""))
-        return failed_at is not None and step.draft.now - failed_at < _EXIT_RETRY
+        return failed_at is not None and abs(step.draft.now - failed_at) < _EXIT_RETRY
