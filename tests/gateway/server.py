@@ -94,6 +94,10 @@ class Gateway:
         """Who is connected."""
         return tuple(session.client_id for session in self._sessions if session.client_id != NOBODY)
 
+    def now(self) -> datetime:
+        """The gateway's clock."""
+        return self._venue.clock()
+
     def asked(self, name: str) -> list[Request]:
         """The requests of one name."""
         return [request for request in self.requests if request.name == name]
