@@ -60,6 +60,7 @@ class Control:
             "fill": lambda perm_id, **what: _execution(gateway.fill(self._order(perm_id), **what)),
             "cancel": lambda perm_id: gateway.cancel(self._order(perm_id)),
             "correct": lambda **what: _execution(gateway.correct(**what)),
+            "roll_back_order_ids": gateway.roll_back_order_ids,
             "end_day": gateway.end_day,
             "disconnect": gateway.disconnect,
             "stop": gateway.stop,

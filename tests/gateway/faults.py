@@ -212,6 +212,13 @@ class EmptyPositions(Fault):
 
 
 @dataclass(frozen=True)
+class NoGreeting(Fault):
+    """A connection is taken, and the handshake is never answered."""
+
+    occasion: ClassVar[str] = "handshake"
+
+
+@dataclass(frozen=True)
 class ClientIdTaken(Fault):
     """326: an earlier connection lingers."""
 

@@ -14,7 +14,7 @@ from gateway.book import Book
 from gateway.faults import ChildrenDie, CommissionFirst, Correct, Faults, StatusFirst
 from gateway.market import Market, Step
 from gateway.messages import Message, commission_report, error, exec_details, open_order, order_status
-from gateway.orders import CANCEL_THE_OTHERS, Execution, Order, Status
+from gateway.orders import CANCEL_THE_OTHERS, Execution, Order, Status, Terms
 
 _NOT_AT_WORK = frozenset({Status.PENDING_SUBMIT, Status.INACTIVE})
 _CENT = Decimal("0.01")
@@ -67,6 +67,16 @@ class Matching:
         last = self._market.quote(order.listing.symbol).last
         if last is not None and not order.is_done:
             self._match(order, Step(order.listing.symbol, last, jumped=True))
+
+    def change(self, order: Order, terms: Terms) -> None:
+        """An order works on by other terms, for the whole quantity that they name."""
+        order.terms, order.reduced = terms, 0
+        if order.remaining:
+            self._report(order)
+            self.rematch(order)
+        else:
+            self.end(order, Status.FILLED)
+            self._report(order)
 
     def cancel(self, order: Order, reason: str = "Order Canceled - reason:") -> None:
         """End an order that is not filled, and what hangs on it."""

@@ -13,7 +13,7 @@ from gateway.about_market import push_bar, push_quote
 from gateway.about_orders import next_id
 from gateway.answering import AT_THE_SERVERS, HANDLERS
 from gateway.book import OPENING_CASH_USD, Book
-from gateway.faults import Faults, FillWhileDown
+from gateway.faults import ClientIdTaken, Faults, FillWhileDown
 from gateway.layouts import NEWEST, OLDEST
 from gateway.link import Link
 from gateway.market import Bar, Market, Price, exact
@@ -117,10 +117,11 @@ class Gateway:
         """Stop listening and close every connection; what is known stays."""
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
-            self._server = None
         self.disconnect()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -212,6 +213,10 @@ class Gateway:
         """The exchange corrects an execution; with no shares it is bust."""
         return self._venue.matching.correct(exec_id, shares, _exact_if_any(price))
 
+    def roll_back_order_ids(self) -> None:
+        """Somebody resets the sequence: order ids begin at 1 again, and come a second time."""
+        self.truth.roll_back_ids()
+
     def end_day(self) -> None:
         """The session ends: orders for the day are cancelled."""
         for order in self.truth.live():
@@ -261,7 +266,9 @@ class Gateway:
 
     def _hear(self, session: Session, request: Request) -> None:
         if request.name == "startApi":
-            self._start_api(session, request)
+            request = request._replace(client_id=request.whole("clientId"))
+            self.requests.append(request)
+            session.carry_out(request, lambda r: self._start_api(session, r))
             return
         self.requests.append(request)
         answer = HANDLERS[request.name]
@@ -271,17 +278,15 @@ class Gateway:
             session.carry_out(request, lambda r: answer(self._venue, session, r))
 
     def _start_api(self, session: Session, request: Request) -> None:
-        client_id = request.whole("clientId")
-        self.requests.append(request._replace(client_id=client_id))
-        is_taken = client_id in self.client_ids
-        session.client_id = client_id
-        if is_taken or session.is_refused_its_id():
-            session.client_id = NOBODY
+        client_id = request.client_id
+        lingers = self.faults.take(ClientIdTaken, request.name, "", client_id)
+        if lingers or client_id in self.client_ids:
             session.refuse(
                 request, 326, "Unable to connect as the client id is already in use. Retry with a unique client id."
             )
             session.outlet.close()
             return
+        session.client_id = client_id
         managed_accounts(self._venue, session, request)
         next_id(self._venue, session, request)
         for code, text in _READY:
