@@ -11,7 +11,7 @@ import sys
 
 from gateway.control import Control
 from gateway.layouts import OLDEST
-from gateway.server import Gateway
+from gateway.simulator import Gateway
 
 
 async def _run(arguments: argparse.Namespace) -> None:

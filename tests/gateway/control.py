@@ -15,9 +15,9 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from gateway import faults
-from gateway.faults import Fault
+from gateway.fault_script import Fault
 from gateway.orders import Execution, Order
-from gateway.server import Gateway
+from gateway.simulator import Gateway
 from gateway.wire import text_of
 
 Answer = object

@@ -7,11 +7,13 @@ from decimal import Decimal
 
 from gateway.book import Book
 from gateway.contracts import TICK_USD
-from gateway.faults import Faults, FillAfterCancel, HoldForLocate, Reject, TwoPermIds
+from gateway.fault_script import Faults
+from gateway.faults import FillAfterCancel, HoldForLocate, Reject, TwoPermIds
 from gateway.market import Market
-from gateway.matching import Matching, Reports, commission_usd
+from gateway.matching import Matching, commission_usd
 from gateway.messages import error, open_order, order_status, preview
 from gateway.orders import REDUCE, Order, Status, Terms
+from gateway.reports import Reports
 from gateway.request import Request
 from gateway.wire import Cell
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.fault_script import Faults
 from gateway.faults import (
-    Faults,
     Ignore,
     LoseConnection,
     MessageFault,

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway import Gateway, faults
-from gateway.faults import Fault
+from gateway.fault_script import Fault
 from gateway.orders import Status
 from gateway.raw_client import RawClient, outline
 
