@@ -123,16 +123,18 @@ class Connection:
         """Keep a session for ever; ends when the connection is closed."""
         _assert_plain_loop()
         loop = asyncio.get_running_loop()
-        failures = 0
+        failures, said = 0, ""
         while not self._is_closed:
             if self._live is None:
                 try:
                     await self._connect(self.timing.connect_s)
                 except (BrokerUnreachable, ConfigurationError) as error:
-                    self._log.error(f"IB NOT CONNECTED {error}")
+                    if str(error) != said:  # a weekend of attempts is one line
+                        said = str(error)
+                        self._log.error(f"IB NOT CONNECTED {said}; it is tried again and again")
                     failures = await self._back_off(failures)
                     continue
-            began = loop.time()
+            began, said = loop.time(), ""
             await self._watch()
             lasted = loop.time() - began >= self.timing.steady_after_s
             failures = await self._back_off(0 if lasted else failures)
@@ -166,9 +168,23 @@ class Connection:
                     f"that account there, or name the right one in the configuration"
                 )
             )
+        await self._learn_ids(session)
+        if session.ended.is_set():
+            raise BrokerUnreachable(self._down(f"{self.address}: {session.reason}"))
         self._live = session
         if not self._servers_lost:
             self._begin(session, kept=False)
+
+    async def _learn_ids(self, session: Session) -> None:
+        """An order under the id of one that works would change that one: no epoch begins before these are seen.
+
+        Where they are not told in time the broker's own next id has to do: exits must not wait for ever.
+        """
+        if self._servers_lost:
+            return
+        patience_s = self.timing.heartbeat_patience_s
+        if await session.open_orders.ask(session.client.reqAllOpenOrders, patience_s) is None:
+            self._log.warning(f"IB OPEN ORDERS are not told in {patience_s:g} s; ids go on from {session.next_id}")
 
     async def _watch(self) -> None:
         """Ask for the time again and again until the session ends."""
@@ -284,7 +300,7 @@ class Connection:
                 self._begin(self._live, kept=kind is Kind.RESTORED)
         elif kind in (Kind.FARM, Kind.SOCKET_MOVED):
             self._log.info(f"{failure} ({meaning_of(failure.code)})")
-        elif failure.id == -1:
+        elif failure.id == -1 and kind is not Kind.CLIENT_ID_TAKEN:
             self._last_error = str(failure)
             self._log.warning(f"{failure}")
 

@@ -30,9 +30,10 @@ class Line(Protocol):
 class ListingRequest(Generic[_Item]):
     """Positions, open orders, completed orders, the time."""
 
-    def __init__(self, name: str, line: Line) -> None:
+    def __init__(self, name: str, line: Line, *, is_urgent: bool = False) -> None:
         self._name = name
         self._line = line
+        self._is_urgent = is_urgent
         self._turn = asyncio.Lock()
         self._items: list[_Item] | None = None
         """None while nobody asks."""
@@ -50,7 +51,10 @@ class ListingRequest(Generic[_Item]):
             items: list[_Item] = []
             self._items = items
             self._done.clear()
-            self._line.outgoing.request(send)
+            if self._is_urgent:
+                self._line.outgoing.order(send, lambda: None)
+            else:
+                self._line.outgoing.request(send)
             try:
                 async with asyncio.timeout(deadline_s):
                     await self._done.wait()

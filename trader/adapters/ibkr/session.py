@@ -99,7 +99,7 @@ class Session:
         self.positions: ListingRequest[Held] = ListingRequest("positions", self)
         self.open_orders: ListingRequest[OpenOrder] = ListingRequest("open orders", self)
         self.completed_orders: ListingRequest[Completed] = ListingRequest("completed orders", self)
-        self.time: ListingRequest[int] = ListingRequest("the time", self)
+        self.time: ListingRequest[int] = ListingRequest("the time", self, is_urgent=True)
         self._owner = owner
         self._next_id = first_id
         self._has_ids = False
