@@ -23,6 +23,8 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 FIVE = 5 * SECOND
 QUICK = Timing(connect_s=3, request_s=3, back_off_s=(0.05,))
 _PATIENCE_S = 5.0
+_TURNS_ON_THE_WAY = 10
+"""Of the loop, which gateway and feed share: more than a message takes from the one to the other."""
 
 
 class Feeding:
@@ -55,12 +57,17 @@ class Feeding:
         self.clock.set(max(self.clock.now(), at + FIVE))
         self.gateway.market.bar(symbol, at, exact, exact + Decimal("0.03"), exact - Decimal("0.02"), exact, volume)
 
-    def minute(self, number: int, without: Iterable[int] = (), symbols: Iterable[str] = ()) -> None:
-        """A minute of all symbols, the first is 0; some five seconds of it (0 to 11) may be left out."""
+    async def minute(self, number: int, without: Iterable[int] = (), symbols: Iterable[str] = ()) -> None:
+        """A minute of all symbols, the first is 0; some five seconds of it (0 to 11) may be left out.
+
+        The clock does not run ahead of what is on its way to the feed.
+        """
         for n in range(12):
             if n not in set(without):
                 for symbol in symbols or self.symbols:
                     self.five_seconds(number * 60 + 5 * n, symbol, f"{500 + number}.{n:02}")
+                for _ in range(_TURNS_ON_THE_WAY):
+                    await asyncio.sleep(0)
 
     def asked(self, name: str) -> int:
         """How many requests of a kind have arrived."""

@@ -52,7 +52,10 @@ class HistoricalBars:
         return self._pacing.room(Kind.HISTORY, asyncio.get_running_loop().time()) >= questions
 
     async def minutes(self, symbols: Collection[str], after: datetime, until: datetime, deadline_s: float) -> Found:
-        """Ask for the minutes of regular hours that ended later than `after` and not later than `until`."""
+        """Ask for the minutes of regular hours that ended later than `after` and not later than `until`.
+
+        The deadline is for everything, with waiting for one's turn; each question has the connection's own beside it.
+        """
         found = Found()
         async with asyncio.TaskGroup() as group:
             for symbol in symbols:
@@ -62,7 +65,7 @@ class HistoricalBars:
     async def _ask(self, symbol: str, after: datetime, until: datetime, deadline_s: float, found: Found) -> None:
         try:
             async with asyncio.timeout(deadline_s):
-                bars = await self._bars(symbol, after, until, deadline_s)
+                bars = await self._bars(symbol, after, until)
         except TimeoutError:
             found.missing[symbol] = f"no answer in {deadline_s:g} s"
             return
@@ -72,27 +75,28 @@ class HistoricalBars:
         for end, bar in bars.items():
             found.bars.setdefault(end, {})[symbol] = bar
 
-    async def _bars(self, symbol: str, after: datetime, until: datetime, deadline_s: float) -> Mapping[datetime, Bar]:
+    async def _bars(self, symbol: str, after: datetime, until: datetime) -> Mapping[datetime, Bar]:
         if self._connection.session is None:
             raise _Unknown("not connected")
         end, duration = f"{until.astimezone(UTC):%Y%m%d-%H:%M:%S}", _duration(after, until)
         request = Request(Kind.HISTORY, symbol, f"{duration} until {end}")
         await turn(self._pacing, request)
         try:
-            answer = await self._answer(symbol, end, duration, deadline_s)
+            answer = await self._answer(symbol, end, duration)
         finally:
             self._pacing.answered()
         if not answer:
             raise _Unknown("the answer was empty, which proves nothing")
         return self._believed(symbol, answer, after, until)
 
-    async def _answer(self, symbol: str, end: str, duration: str, deadline_s: float) -> tuple[BarData, ...]:
+    async def _answer(self, symbol: str, end: str, duration: str) -> tuple[BarData, ...]:
         session = self._connection.session
         if session is None:
             raise _Unknown("not connected")
         listed = self._contracts.get(symbol)
         if listed is None:
             raise _Unknown("not qualified")
+        patience_s = self._connection.timing.request_s
         client, contract, ids = session.client, listed.contract, list[int]()
 
         def send(id_: int) -> None:
@@ -101,12 +105,12 @@ class HistoricalBars:
 
         answer = None
         try:
-            answer = await session.ask(send, deadline_s)
+            answer = await session.ask(send, patience_s)
         finally:
             if answer is None and ids and session.is_open:
                 session.outgoing.request(lambda: client.cancelHistoricalData(ids[0]))
         if answer is None:
-            raise _Unknown("the answer was not whole")
+            raise _Unknown(f"no whole answer in {patience_s:g} s" if session.is_open else "the connection has ended")
         if answer.failure is not None:
             raise _Unknown(str(answer.failure))
         return answer.items
