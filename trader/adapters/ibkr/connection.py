@@ -24,6 +24,9 @@ __all__ = ["Address", "Connection", "Link", "Listener", "Session", "Standing"]
 
 _PORTS = "TWS listens on 7496 (live) and 7497 (paper), IB Gateway on 4001 (live) and 4002 (paper)"
 
+_HALF_A_SECOND = 0.5
+"""IB tells whole seconds, rounded down."""
+
 
 class Link(StrEnum):
     """How far the broker can be reached."""
@@ -46,7 +49,7 @@ class Standing:
     last_error: str
     server_version: int
     skew_s: float | None
-    """How far IB's clock, which tells whole seconds, is ahead of ours."""
+    """How far IB's clock is ahead of ours, to half a second."""
     accounts: tuple[str, ...]
 
 
@@ -118,6 +121,14 @@ class Connection:
         """Connect for the first time. Raises BrokerUnreachable, or ConfigurationError where waiting is no help."""
         _assert_plain_loop()
         await self._connect(deadline_s)
+        if not self.is_open:
+            why, live = self._last_error, self._live
+            if live is not None:
+                live.end(why)
+            raise BrokerUnreachable(
+                f"{self.address}: it answers, but has lost Interactive Brokers' servers ({why}); wait until it has "
+                f"found them again"
+            )
 
     async def run(self) -> None:
         """Keep a session for ever; ends when the connection is closed."""
@@ -200,7 +211,7 @@ class Connection:
     async def _beat(self, session: Session) -> None:
         told = await session.time.ask(session.client.reqCurrentTime, self.timing.heartbeat_patience_s)
         if told:
-            self._skew_s = told[-1] - self._clock.now().timestamp()
+            self._skew_s = told[-1] + _HALF_A_SECOND - self._clock.now().timestamp()
         elif not session.ended.is_set():
             session.end(f"no answer to the question for the time in {self.timing.heartbeat_patience_s:g} s")
 

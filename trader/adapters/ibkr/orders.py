@@ -46,9 +46,9 @@ class IbkrBroker:
         self._log = log
         self._found = ForeignList(log)
         self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
-        self._executions = Executions(account_name, emit, clock, log)
+        self._executions = Executions(account_name, contracts, emit, clock, log)
         self._reports = Reports(self._executions, emit, self.cancel, log, connection.timing.executions_s)
-        self._asking = Asking(connection.account, connection.timing, self._found)
+        self._asking = Asking(connection.account, contracts, connection.timing, self._found)
         self._checks: dict[str, MarginCheck] = {}
         self._held: dict[str, int] = {}
         """Symbol -> shares, by the last complete answer and the executions told since."""
