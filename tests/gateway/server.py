@@ -66,6 +66,7 @@ class Gateway:
         self._sessions: list[Session] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._link = Link()
+        self._happened = asyncio.Event()
         self.port = port
         """0 until the first start, when none was asked for."""
         self.requests: list[Request] = []
@@ -96,6 +97,12 @@ class Gateway:
     def asked(self, name: str) -> list[Request]:
         """The requests of one name."""
         return [request for request in self.requests if request.name == name]
+
+    async def until(self, is_so: Callable[[], object]) -> None:
+        """Wait until something is so; looked at after every request and every end of a connection."""
+        while not is_so():
+            self._happened.clear()
+            await self._happened.wait()
 
     async def start(self) -> None:
         """Listen; after `stop` on the same port, with everything still known."""
@@ -239,12 +246,14 @@ class Gateway:
             await session.greet()
             while True:
                 self._hear(session, await session.next_request())
+                self._happened.set()
         except (asyncio.IncompleteReadError, ConnectionError):
             """The client has gone."""
         finally:
             self._sessions.remove(session)
             session.outlet.close()
             self._fill_what_was_left(session.client_id)
+            self._happened.set()
 
     def _hear(self, session: Session, request: Request) -> None:
         if request.name == "startApi":
