@@ -14,13 +14,11 @@ from trader.adapters.ibkr.client_library import ExecutionFilter
 from trader.adapters.ibkr.connection import Session
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.foreign import Foreign, ForeignList
-from trader.adapters.ibkr.messages import AccountValue, Completed, Execution, Held, OpenOrder
+from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
 from trader.adapters.ibkr.timing import Timing
-from trader.adapters.ibkr.translate import amount_micros
 from trader.domain.market import SYMBOL
 
 _LOOKS = 4
-_CASH = ("TotalCashBalance", "TotalCashValue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +46,6 @@ class Asking:
         """Ask for everything, at once as far as the order of the answers does not matter."""
         executions, orders = await asyncio.gather(self._executions(session), self._orders(session))
         return Told(executions, *orders, await self._positions(session))
-
-    async def cash_micros(self, session: Session) -> int | None:
-        """The account's cash in dollars; None when it was not told completely."""
-        asked: list[int] = []
-
-        def send(id_: int) -> None:
-            asked.append(id_)
-            session.client.reqAccountUpdatesMulti(id_, self._account, "", False)
-
-        answer = await session.ask(send, self._timing.request_s)
-        if asked and session.is_open:
-            session.outgoing.request(lambda: session.client.cancelAccountUpdatesMulti(asked[0]))
-        if answer is None or answer.failure is not None:
-            return None
-        told = {
-            item.key: amount_micros(item.value)
-            for item in answer.items
-            if isinstance(item, AccountValue) and item.account == self._account and item.currency == "USD"
-        }
-        return next((told[key] for key in _CASH if told.get(key) is not None), None)
 
     async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
         of_account = ExecutionFilter(acctCode=self._account)
