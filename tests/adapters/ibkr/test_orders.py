@@ -309,6 +309,17 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
         assert fills(rig)[0].quantity == 30
 
 
+async def test_an_order_that_works_again_after_its_end_is_cancelled() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="orderStatus", field="status", value="Cancelled"))
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderCancelled)
+        await rig.broker.evidence([])
+        await rig.until(lambda: rig.gateway.asked("cancelOrder"))
+        assert rig.of(OrderAccepted) in ([], [OrderAccepted(ref(1))])
+        assert rig.log.said(f"{ref(1)} WORKS AGAIN")
+
+
 async def test_two_orders_from_one_are_told_once_and_left_alone() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(TwoPermIds())
