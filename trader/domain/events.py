@@ -78,14 +78,6 @@ class FillReported:
 
 
 @dataclass(frozen=True, slots=True)
-class CommissionReported:
-    """What an execution has cost, told after it."""
-
-    execution_id: str
-    commission_micros: int
-
-
-@dataclass(frozen=True, slots=True)
 class EpochEnded:
     """The connection to the broker is not whole any more: what was heard of it before proves nothing now."""
 
@@ -177,9 +169,7 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
-BrokerEvent = (
-    OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | CommissionReported | EpochEnded
-)
+BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 

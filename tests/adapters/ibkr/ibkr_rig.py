@@ -125,6 +125,11 @@ class Rig:
             while not holds():  # noqa: ASYNC110  (what is waited for has no events)
                 await asyncio.sleep(0.002)
 
+    async def filled(self, executions: int = 1) -> list[Fill]:
+        """Wait for so many executions, and give them as they were told first."""
+        await self.until(lambda: len(fills(self)) >= executions)
+        return fills(self)
+
     async def told(self, kind: type[_Event], times: int = 1) -> list[_Event]:
         """Wait for so many events of a kind, and give them."""
         await self.until(lambda: len(self.of(kind)) >= times)
@@ -179,5 +184,8 @@ async def a_desk(*, timing: Timing = QUICK, trading: bool = True) -> AsyncIterat
 
 
 def fills(rig: Rig) -> list[Fill]:
-    """Everything that was reported as filled."""
-    return [event.fill for event in rig.of(FillReported)]
+    """Every execution that was reported, as it was told first."""
+    first: dict[str, Fill] = {}
+    for event in rig.of(FillReported):
+        first.setdefault(event.fill.execution_id, event.fill)
+    return list(first.values())

@@ -7,14 +7,14 @@ from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
 from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
 
 from trader.domain.errors import BrokerUnreachable
-from trader.domain.events import Evidence, FillReported, OrderAccepted, OrderCancelled
+from trader.domain.events import Evidence, OrderAccepted, OrderCancelled
 from trader.domain.money import micros
 
 
 async def test_a_complete_answer_tells_executions_orders_and_positions() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
         await rig.told(OrderAccepted, 2)
         rig.broker.place(an_entry(3, limit=400, symbol="MSFT"))
@@ -62,7 +62,7 @@ async def test_a_part_that_is_not_answered_is_unknown_and_the_others_are_not(req
 async def test_a_part_without_its_end_marker_is_unknown(marker: str, part: str) -> None:
     async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.gateway.faults.add(Lose(on=marker))
         evidence = await rig.broker.evidence([ref(1)])
         assert evidence.unknown == (part,)
@@ -152,7 +152,7 @@ async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:
 async def test_the_next_process_finds_everything_by_reference() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
         await rig.told(OrderAccepted, 2)
         told = fills(rig)

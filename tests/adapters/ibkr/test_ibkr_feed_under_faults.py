@@ -141,7 +141,7 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
 
         def say(type_: int) -> None:
             values = {"reqId": feeding.gateway.asked("reqRealTimeBars")[0].id, "marketDataType": type_}
-            for session in feeding.gateway._present():
+            for session in feeding.gateway._connections.present:
                 session.send(Message("marketDataType", values))
 
         say(type_)

@@ -21,7 +21,6 @@ from gateway.faults import (
 from ibkr_rig import ACCOUNT, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
 
 from trader.domain.events import (
-    CommissionReported,
     EpochEnded,
     FillReported,
     OrderAccepted,
@@ -35,7 +34,7 @@ from trader.domain.money import micros
 async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 100, 501.25))
-        await rig.told(FillReported)
+        await rig.filled()
         [sent] = rig.gateway.asked("placeOrder")
         assert (sent.text("action"), sent.text("orderType"), sent.text("tif")) == ("BUY", "LMT", "DAY")
         assert (sent.text("account"), sent.text("orderRef")) == (ACCOUNT, ref(1))
@@ -47,21 +46,21 @@ async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> No
 async def test_a_fill_is_told_at_once_and_its_commission_after_it() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 400))
-        [cost] = await rig.told(CommissionReported)
-        [fill] = fills(rig)
+        fill, with_cost = [event.fill for event in await rig.told(FillReported, 2)]
         assert (fill.order_ref, fill.account, fill.quantity) == (ref(1), "paper", 400)
         assert fill.price_micros == micros(rig.gateway.truth.executions[0].price)
         assert fill.fault == ""
-        assert (cost.execution_id, cost.commission_micros) == (fill.execution_id, micros(2))
-        assert rig.kinds() == ["OrderAccepted", "FillReported", "CommissionReported"]
+        assert fill.commission_micros == 0
+        assert with_cost == fill._replace(commission_micros=micros(2))
+        assert rig.kinds() == ["OrderAccepted", "FillReported", "FillReported"]
 
 
 async def test_an_exit_is_a_market_order() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.broker.place(an_exit(2))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert rig.gateway.asked("placeOrder")[-1].text("orderType") == "MKT"
         assert rig.gateway.truth.positions(ACCOUNT) == {}
 
@@ -70,7 +69,7 @@ async def test_one_reference_is_sent_once() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
         assert rig.placed() == 1
 
@@ -204,13 +203,13 @@ async def test_an_order_held_for_a_locate_works() -> None:
         await rig.quiet()
         assert rig.of(OrderLost) == []
         rig.gateway.fill(rig.gateway.truth.orders[0])
-        await rig.told(FillReported)
+        await rig.filled()
 
 
 async def test_a_refused_cancel_leaves_the_fate_to_the_evidence() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.broker.cancel(ref(1))
         await rig.until(lambda: [said for said in rig.ear.messages if getattr(said, "code", 0) in (161, 10147, 10148)])
         assert rig.of(OrderCancelled) == []
@@ -234,7 +233,7 @@ async def test_a_status_before_its_execution_is_no_loss() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(StatusFirst())
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await asyncio.sleep(2 * rig.connection.timing.executions_s)
         assert rig.of(OrderLost) == []
 
@@ -243,17 +242,16 @@ async def test_a_commission_before_its_execution_is_in_the_fill() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(CommissionFirst())
         rig.broker.place(an_entry(1, 400))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
-        assert fills(rig)[0].commission_micros == micros(2)
-        assert rig.of(CommissionReported) == []
+        assert [fill.commission_micros for fill in fills(rig)] == [micros(2)]
 
 
 async def test_an_execution_that_comes_twice_is_told_once() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Duplicate(on="execDetails"))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
         assert len(fills(rig)) == 1
 
@@ -262,7 +260,7 @@ async def test_a_correction_names_what_it_replaces() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Correct(shares=60))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         first, second = fills(rig)
         assert second.corrects == (first.execution_id,)
         assert (first.quantity, second.quantity) == (100, 60)
@@ -271,9 +269,9 @@ async def test_a_correction_names_what_it_replaces() -> None:
 async def test_a_bust_is_a_correction_to_nothing() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.gateway.correct(rig.gateway.truth.executions[0].exec_id, 0)
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert fills(rig)[1].is_bust
 
 
@@ -281,7 +279,7 @@ async def test_an_execution_in_an_unknown_time_zone_is_told_and_doubted_aloud() 
     async with a_desk() as rig:
         zone = rig.gateway.faults.add(UnknownZone())
         rig.broker.place(an_entry(1))
-        [fill] = [event.fill for event in await rig.told(FillReported)]
+        [fill] = await rig.filled()
         assert rig.gateway.faults.fired[zone] == 1
         assert abs((fill.executed_at - rig.clock.now()).total_seconds()) < 5
         assert "Central European Standard Time" in rig.log.errors[0]
@@ -305,7 +303,7 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
         rig.broker.place(an_entry(1, limit=400))
         await rig.told(OrderAccepted)
         rig.broker.cancel(ref(1))
-        await rig.told(FillReported)
+        await rig.filled()
         assert fills(rig)[0].quantity == 30
 
 
@@ -367,7 +365,7 @@ async def test_more_of_what_is_held_is_bought_after_a_margin_check() -> None:
     async with a_desk() as rig:
         await _hold(rig)
         rig.broker.place(an_entry(2))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert [one.flag("whatIf") for one in rig.gateway.asked("placeOrder")] == [False, True, False]
 
 
@@ -403,7 +401,7 @@ async def test_an_order_cancelled_during_its_margin_check_is_not_sent() -> None:
 
 async def _hold(rig: Rig) -> None:
     rig.broker.place(an_entry(1))
-    await rig.told(FillReported)
+    await rig.filled()
     await rig.quiet()
 
 

@@ -44,7 +44,9 @@ class Asking:
 
     async def everything(self, session: Session) -> Told:
         """Ask for everything, at once as far as the order of the answers does not matter."""
-        executions, orders = await asyncio.gather(self._executions(session), self._orders(session))
+        executions, orders = await asyncio.gather(  # noqa: TID251  (both end here)
+            self._executions(session), self._orders(session)
+        )
         return Told(executions, *orders, await self._positions(session))
 
     async def _executions(self, session: Session) -> tuple[Execution, ...] | None:

