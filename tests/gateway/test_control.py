@@ -39,6 +39,12 @@ async def test_a_gateway_in_another_process_is_driven_by_commands() -> None:
         assert await gateway.do("fired") == {}
 
 
+async def test_the_clock_of_a_remote_gateway_can_be_set() -> None:
+    async with RemoteGateway() as gateway:
+        await gateway.do("set_clock", at="2026-01-05T17:00:00+00:00")
+        assert str(await gateway.do("now")).startswith("2026-01-05T17:00:")
+
+
 async def test_a_command_that_cannot_be_done_says_why() -> None:
     async with RemoteGateway() as gateway:
         for command, why in (("fly", "KeyError: 'fly'"), ("trade", "TypeError"), ("place_by_hand", "TypeError")):

@@ -121,6 +121,15 @@ async def test_a_connection_that_ends(gateway: Gateway, client: RawClient, fault
     assert gateway.client_ids == ()
 
 
+async def test_what_follows_a_lost_request_is_lost_with_it(gateway: Gateway, client: RawClient) -> None:
+    gateway.faults.add(faults.LoseConnection("placeOrder"))
+    client.place(1, "BUY", 100)
+    client.place(2, "BUY", 100)
+    assert await client.hear() == []
+    await gateway.until(lambda: not gateway.client_ids)
+    assert gateway.truth.orders == []
+
+
 async def test_a_stall_says_nothing_until_it_is_released(gateway: Gateway, client: RawClient) -> None:
     gateway.faults.add(faults.Stall("execDetails"))
     client.place(1, "BUY", 100)

@@ -245,6 +245,19 @@ async def test_ticks_follow_the_last_price(gateway: Gateway, client: RawClient) 
     ]
 
 
+async def test_a_halt_is_a_tick_and_stops_the_trading(gateway: Gateway, client: RawClient) -> None:
+    client.ask("reqMktData", version=11, reqId=5, **_CONTRACT)
+    await client.hear()
+    gateway.market.halt("QQQ")
+    client.place(1, "BUY", 100, account=ACCOUNT)
+    heard = await client.hear()
+    assert [m.values["value"] for m in heard if m.name == "tickGeneric"] == [1]
+    assert gateway.truth.positions(ACCOUNT) == {}
+    gateway.market.resume("QQQ")
+    assert [m.values["value"] for m in await client.hear() if m.name == "tickGeneric"] == [0]
+    assert gateway.truth.positions(ACCOUNT) == {"QQQ": 100}
+
+
 @pytest.mark.parametrize(("entitled", "heard"), [(3, "error 10167"), (0, "error 354")])
 async def test_without_live_data_the_client_is_told(
     gateway: Gateway, client: RawClient, entitled: int, heard: str
