@@ -45,6 +45,15 @@ async def test_the_clock_of_a_remote_gateway_can_be_set() -> None:
         assert str(await gateway.do("now")).startswith("2026-01-05T17:00:")
 
 
+async def test_an_answer_goes_to_who_has_asked() -> None:
+    async with RemoteGateway() as gateway:
+        impatient = asyncio.create_task(gateway.do("endow", account="DU1", symbol="QQQ", shares=1, average_cost=1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert await gateway.do("clients") == []
+
+
 async def test_a_command_that_cannot_be_done_says_why() -> None:
     async with RemoteGateway() as gateway:
         for command, why in (("fly", "KeyError: 'fly'"), ("trade", "TypeError"), ("place_by_hand", "TypeError")):
