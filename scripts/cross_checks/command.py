@@ -3,10 +3,10 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gateway.remote import RemoteGateway
 
@@ -74,10 +74,11 @@ async def _run(client: Client, python: str) -> set[str]:
         ticking = asyncio.create_task(_tick(gateway))
         try:
             output, _ = await asyncio.wait_for(process.communicate(), _DEADLINE_S)
+        except TimeoutError:
+            process.kill()
+            output, _ = await process.communicate()
         finally:
             ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
         errors, truth = await gateway.do("errors"), await gateway.do("truth")
     return passed(output.decode().splitlines()) if _is_true(client, errors, truth) else set()
 
@@ -91,13 +92,12 @@ async def _tick(gateway: RemoteGateway) -> None:
         await asyncio.sleep(_BAR_EVERY_S)
 
 
-def _is_true(client: Client, errors: list[str], truth: Mapping[str, Mapping[str, object]]) -> bool:
+def _is_true(client: Client, errors: Sequence[str], truth: Any) -> bool:
     """Whether the broker holds what the client says it has bought, and nothing works any more."""
-    held = truth["positions"][ACCOUNT]
-    working = [order for order in truth["orders"] if order["status"] not in ("Filled", "Cancelled")]  # type: ignore[index]
+    working = [order for order in truth["orders"] if order["status"] not in ("Filled", "Cancelled")]
     for wrong in (*errors, *working):
         print(f"{client.name}: {wrong}", file=sys.stderr)
-    return held == {"QQQ": SHARES} and not errors and not working
+    return truth["positions"][ACCOUNT] == {"QQQ": SHARES} and not errors and not working
 
 
 def _print_table(columns: Mapping[str, set[str] | None]) -> None:

@@ -9,20 +9,22 @@ import asyncio
 import json
 import sys
 
-from gateway.control import Control
+from gateway.control import Control, SetClock
 from gateway.layouts import OLDEST
 from gateway.simulator import Gateway
 
 
 async def _run(arguments: argparse.Namespace) -> None:
+    clock = SetClock()
     gateway = Gateway(
         accounts=arguments.accounts.split(","),
         seed=arguments.seed,
         server_version=arguments.server_version,
         cash=arguments.cash,
+        clock=clock,
         port=arguments.port,
     )
-    control = Control(gateway)
+    control = Control(gateway, clock)
     await gateway.start()
     where = {"port": gateway.port, "control": await control.listen(arguments.control)}
     sys.stdout.write(json.dumps(where) + "\n")

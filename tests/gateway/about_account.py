@@ -38,7 +38,7 @@ def account_updates(venue: Venue, session: Session, request: Request) -> None:
     """Values and portfolio of one account, and from then on every change."""
     account = request.text("account") or venue.accounts[0]
     if account not in venue.book.accounts:
-        session.refuse(request, 321, "Error validating request:-'b' : cause - Invalid account code.")
+        session.refuse(request, 321, "Error validating request.-'b' : cause - Invalid account code.")
         return
     if not request.flag("subscribe"):
         session.watching.accounts.discard(account)
@@ -69,7 +69,7 @@ def account_summary(venue: Venue, session: Session, request: Request) -> None:
     """Some values of all accounts."""
     if len(session.watching.summaries) >= _MOST_SUMMARIES and request.id not in session.watching.summaries:
         session.refuse(
-            request, 322, "Error processing request:-'b' : cause - Maximum number of account summary requests"
+            request, 322, "Error processing request.-'b' : cause - Maximum number of account summary requests"
         )
         return
     session.watching.summaries[request.id] = request.text("tags")

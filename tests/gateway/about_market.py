@@ -13,6 +13,7 @@ _UNKNOWN = (200, "No security definition has been found for the request")
 _NO_DATA = "Historical Market Data Service error message:"
 _DELAYED = 3
 _BID, _ASK, _LAST, _BID_SIZE, _ASK_SIZE, _LAST_SIZE, _VOLUME = 1, 2, 4, 0, 3, 5, 8
+_HALTED = 49
 _DELAYED_TICK = {_BID: 66, _ASK: 67, _LAST: 68, _BID_SIZE: 69, _ASK_SIZE: 70, _LAST_SIZE: 71, _VOLUME: 74}
 _LOT = 100
 _HISTORY_ENDS_APART = 196
@@ -91,7 +92,7 @@ def historical_data(venue: Venue, session: Session, request: Request) -> None:
     try:
         bars = history(venue.market.quote(listing.symbol).bars, request, venue.clock())
     except NoSuchHistory as no:
-        session.refuse(request, 321, f"Error validating request:-'b' : cause - {no}")
+        session.refuse(request, 321, f"Error validating request.-'b' : cause - {no}")
         return
     if not bars:
         what = f"{listing.symbol}@{request.text('exchange')} {request.text('whatToShow')}"
@@ -145,6 +146,8 @@ def _send_ticks(venue: Venue, session: Session, request_id: int, symbol: str) ->
     for tick, size in ((_BID_SIZE, _LOT), (_ASK_SIZE, _LOT), (_LAST_SIZE, _LOT), (_VOLUME, quote.volume)):
         sized: Values = {"reqId": request_id, "tickType": _tick(venue, tick), "size": size}
         session.send(Message("tickSize", sized, symbol))
+    halted: Values = {"reqId": request_id, "tickType": _HALTED, "value": int(quote.is_halted)}
+    session.send(Message("tickGeneric", halted, symbol))
 
 
 def _tick(venue: Venue, tick: int) -> int:

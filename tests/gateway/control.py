@@ -11,13 +11,13 @@ import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from gateway import faults
 from gateway.fault_script import Fault
 from gateway.orders import Execution, Order
-from gateway.simulator import Gateway
+from gateway.simulator import Gateway, utc_now
 from gateway.wire import text_of
 
 Answer = object
@@ -26,10 +26,25 @@ Answer = object
 _HOST = "127.0.0.1"
 
 
+class SetClock:
+    """The real clock, until it is set; it goes on from there."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        """The time it shows."""
+        return utc_now() + self._ahead
+
+    def set(self, at: datetime) -> None:
+        """Show this time now."""
+        self._ahead = at - utc_now()
+
+
 class Control:
     """One gateway's control channel."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, clock: SetClock) -> None:
         self._gateway = gateway
         self._server: asyncio.Server | None = None
         self._holders = 0
@@ -40,7 +55,11 @@ class Control:
             "trade": market.trade,
             "depth": market.depth,
             "bar": self._bar,
+            "halt": market.halt,
+            "resume": market.resume,
             "list": lambda symbol: market.list(symbol).con_id,
+            "stall": gateway.stall,
+            "set_clock": lambda at: clock.set(datetime.fromisoformat(at)),
             "now": lambda: gateway.now().isoformat(),
             "truth": self._truth,
             "requests": self._requests,

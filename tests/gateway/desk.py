@@ -251,7 +251,7 @@ class Desk:
 def _action(request: Request) -> str:
     action = request.text("action")
     if action not in ("BUY", "SELL"):
-        raise Refused(321, f"Error validating request:-'bX' : cause - Invalid side: {action}")
+        raise Refused(321, f"Error validating request.-'bX' : cause - Invalid side: {action}")
     return action
 
 
@@ -262,7 +262,7 @@ def _terms(request: Request) -> Terms:
     if order_type not in _TYPES:
         raise Refused(387, "Unsupported order type for this exchange and security type.")
     if tif not in _TIFS | {""}:
-        raise Refused(321, f"Error validating request:-'bX' : cause - Invalid time in force: {tif}")
+        raise Refused(321, f"Error validating request.-'bX' : cause - Invalid time in force: {tif}")
     if quantity <= 0:
         raise Refused(434, "The order size cannot be zero")
     if quantity != quantity.to_integral_value():
@@ -270,7 +270,7 @@ def _terms(request: Request) -> Terms:
     limit = request.number("lmtPrice") if order_type in _TYPES_WITH_LIMIT else None
     stop = request.number("auxPrice") if order_type in _TYPES_WITH_STOP else None
     if (limit is None and order_type in _TYPES_WITH_LIMIT) or (stop is None and order_type in _TYPES_WITH_STOP):
-        raise Refused(321, f"Error validating request:-'bX' : cause - {order_type} needs a price.")
+        raise Refused(321, f"Error validating request.-'bX' : cause - {order_type} needs a price.")
     for price in filter(None, (limit, stop)):
         if price % TICK_USD:
             raise Refused(110, "The price does not conform to the minimum price variation for this contract.")

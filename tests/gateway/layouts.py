@@ -235,6 +235,8 @@ ANSWERS = table(
  each bars | date open:num high:num low:num close:num volume:num wap:num count:int
 108 historicalDataEnd
         | reqId:int start end
+45 tickGeneric
+        | version=6 reqId:int tickType:int value:num
 49 currentTime
         | version=1 time:int
 50 realtimeBar

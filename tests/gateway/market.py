@@ -46,6 +46,7 @@ class Quote:
 
     last: Decimal | None = None
     depth: int | None = None
+    is_halted: bool = False
     volume: int = 0
     bars: list[Bar] = field(default_factory=list)
 
@@ -61,6 +62,8 @@ class Quote:
 
     def take(self, shares: int) -> int:
         """Shares that can be traded now, at most so many."""
+        if self.is_halted:
+            return 0
         if self.depth is None:
             return shares
         taken = min(shares, self.depth)
@@ -105,6 +108,19 @@ class Market:
         quote.depth = shares
         if quote.last is not None:
             self._step(Step(symbol, quote.last, jumped=True))
+
+    def halt(self, symbol: str) -> None:
+        """Nothing can be traded until `resume`."""
+        self.quote(symbol).is_halted = True
+        self.on_quote(symbol)
+
+    def resume(self, symbol: str) -> None:
+        """Trading goes on, at the last price."""
+        quote = self.quote(symbol)
+        quote.is_halted = False
+        if quote.last is not None:
+            self._step(Step(symbol, quote.last, jumped=True))
+        self.on_quote(symbol)
 
     def bar(
         self,

@@ -53,6 +53,11 @@ class SocketOutlet:
         for data in held:
             self.write(data)
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection has been ended from here."""
+        return self._writer.is_closing()
+
     def close(self) -> None:
         """End the connection in good order, after what has been written."""
         self._writer.close()

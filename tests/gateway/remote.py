@@ -18,6 +18,7 @@ class RemoteGateway:
 
     def __init__(self, *arguments: str) -> None:
         self._arguments = arguments
+        self._turn = asyncio.Lock()
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -43,8 +44,13 @@ class RemoteGateway:
 
     async def do(self, command: str, **arguments: object) -> Any:
         """One command of `gateway.control`; its answer, or AssertionError with the reason why not."""
-        self._writer.write(json.dumps({"do": command, **arguments}).encode() + b"\n")
-        answer = json.loads(await self._reader.readline())
+        answer = json.loads(await asyncio.shield(self._exchange({"do": command, **arguments})))
         if "error" in answer:
             raise AssertionError(f"{command}: {answer['error']}")
         return answer["ok"]
+
+    async def _exchange(self, order: dict[str, object]) -> bytes:
+        """One line there and one back, whatever becomes of who asked: the next answer must be the next one's."""
+        async with self._turn:
+            self._writer.write(json.dumps(order).encode() + b"\n")
+            return await self._reader.readline()

@@ -91,10 +91,12 @@ class Session:
         self.outlet.write(frame([str(self._version), connected_at]))
 
     async def next_request(self) -> Request:
-        """The next request; IncompleteReadError when the client has gone."""
+        """The next request; IncompleteReadError when the client has gone, ConnectionError when it was sent away."""
         await self.outlet.flows.wait()
         body = await read_body(self._reader)
         await self.outlet.flows.wait()
+        if self.outlet.is_closed:  # what came before the end, and was not read by then, is lost
+            raise ConnectionAbortedError
         return read_request(fields_of(body), self.client_id, self._version)
 
     def send(self, *messages: Message) -> None:

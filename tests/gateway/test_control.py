@@ -1,10 +1,16 @@
 """A gateway in a process of its own does what it is told, and tells the truth."""
 
 import asyncio
+import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.remote import RemoteGateway
+
+_TESTS = str(Path(__file__).resolve().parents[1])
 
 
 async def test_a_gateway_in_another_process_is_driven_by_commands() -> None:
@@ -33,11 +39,37 @@ async def test_a_gateway_in_another_process_is_driven_by_commands() -> None:
         assert await gateway.do("fired") == {}
 
 
+async def test_the_clock_of_a_remote_gateway_can_be_set() -> None:
+    async with RemoteGateway() as gateway:
+        await gateway.do("set_clock", at="2026-01-05T17:00:00+00:00")
+        assert str(await gateway.do("now")).startswith("2026-01-05T17:00:")
+
+
+async def test_an_answer_goes_to_who_has_asked() -> None:
+    async with RemoteGateway() as gateway:
+        impatient = asyncio.create_task(gateway.do("endow", account="DU1", symbol="QQQ", shares=1, average_cost=1))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        impatient.cancel()
+        assert await gateway.do("clients") == []
+
+
 async def test_a_command_that_cannot_be_done_says_why() -> None:
     async with RemoteGateway() as gateway:
         for command, why in (("fly", "KeyError: 'fly'"), ("trade", "TypeError"), ("place_by_hand", "TypeError")):
             with pytest.raises(AssertionError, match=why):
                 await gateway.do(command)
+
+
+async def test_a_gateway_ends_when_nobody_drives_it_any_more() -> None:
+    command = (sys.executable, "-m", "gateway")
+    env = {**os.environ, "PYTHONPATH": _TESTS}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=env)
+    assert process.stdout is not None
+    ports = json.loads(await process.stdout.readline())
+    _, writer = await asyncio.open_connection("127.0.0.1", ports["control"])
+    writer.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_a_remote_restart_keeps_its_port() -> None:

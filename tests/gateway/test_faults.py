@@ -121,6 +121,15 @@ async def test_a_connection_that_ends(gateway: Gateway, client: RawClient, fault
     assert gateway.client_ids == ()
 
 
+async def test_what_follows_a_lost_request_is_lost_with_it(gateway: Gateway, client: RawClient) -> None:
+    gateway.faults.add(faults.LoseConnection("placeOrder"))
+    client.place(1, "BUY", 100)
+    client.place(2, "BUY", 100)
+    assert await client.hear() == []
+    await gateway.until(lambda: not gateway.client_ids)
+    assert gateway.truth.orders == []
+
+
 async def test_a_stall_says_nothing_until_it_is_released(gateway: Gateway, client: RawClient) -> None:
     gateway.faults.add(faults.Stall("execDetails"))
     client.place(1, "BUY", 100)
@@ -187,6 +196,26 @@ async def test_one_order_becomes_two(gateway: Gateway, client: RawClient) -> Non
     await client.hear()
     assert len({order.perm_id for order in gateway.truth.orders}) == 2
     assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
+
+
+async def test_a_changed_order_becomes_two(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490))
+    await client.hear()
+    gateway.faults.add(faults.TwoPermIds())
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(491))
+    await client.hear()
+    gateway.market.trade("QQQ", 490)
+    assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
+
+
+async def test_a_stalled_gateway_reads_nothing(gateway: Gateway, client: RawClient) -> None:
+    gateway.stall()
+    client.place(1, "BUY", 100)
+    async with RawClient(gateway, client_id=2):
+        assert gateway.asked("placeOrder") == []
+    gateway.faults.release()
+    await client.hear()
+    assert bought(gateway)
 
 
 async def test_an_order_fills_while_its_client_is_away(gateway: Gateway) -> None:
