@@ -222,6 +222,15 @@ async def test_a_farm_that_flaps_ends_no_line_and_no_connection(code: int) -> No
     assert feeding.asked("reqRealTimeBars") == 1
 
 
+@pytest.mark.parametrize("code", [165, 2108, 2119])
+async def test_a_notice_that_names_a_line_stops_nothing(code: int) -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.notify(code, "by the way", feeding.gateway.asked("reqRealTimeBars")[0].id)
+        await feeding.minute(0)
+        await feeding.until(lambda: feeding.published)
+        assert not feeding.feed.not_live
+
+
 # what is not passed on
 
 
@@ -266,6 +275,13 @@ async def test_bars_of_a_quarter_of_an_hour_ago_are_not_live() -> None:
     assert not feeding.published
     assert not feeding.openings
     assert len(feeding.log.said("FIVE SECONDS LEFT OUT")) == 2, "the first, and the tenth"
+
+
+async def test_nothing_of_the_hours_outside_the_session_is_passed_on() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.market.bar("QQQ", OPEN - FIVE, 500, 500, 500, 500, 1)
+        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: outside regular hours"))
+    assert not feeding.openings
 
 
 async def test_a_bar_of_the_future_is_left_out_and_makes_no_other_late() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from feeding import MINUTE, OPEN, SECOND, Feeding, connected, running
+from feeding import FIVE, MINUTE, OPEN, SECOND, Feeding, connected, running
 from gateway.faults import Alter, Duplicate, Lose, Mute, Refuse
 from gateway.messages import Message
 
@@ -80,6 +80,15 @@ async def test_prices_that_cannot_be_are_left_out(value: str) -> None:
     assert len(feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: ")) == 1
 
 
+async def test_nobody_fills_where_nobody_has_traded() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.faults.add(Alter("realtimeBar", field="count", value="0"))
+        feeding.five_seconds(0, "QQQ", volume=0)
+        feeding.five_seconds(5, "QQQ")
+        await feeding.until(lambda: feeding.openings)
+    assert [opening.ends_at for opening in feeding.openings] == [OPEN + 2 * FIVE]
+
+
 async def test_a_historical_bar_that_cannot_be_is_left_out() -> None:
     async with connected("QQQ") as feeding:
         await feeding.minute(0)
@@ -99,6 +108,26 @@ async def test_an_answer_that_does_not_come_is_unknown() -> None:
         assert feeding.log.said("HISTORY MISSING of QQQ: no whole answer in 0.2 s")
         assert feeding.gateway.faults.fired[mute] == 1
         await feeding.until(lambda: feeding.asked("cancelHistoricalData") == 1)
+
+
+async def test_an_empty_answer_proves_nothing() -> None:
+    async with connected("QQQ") as feeding:
+        await feeding.minute(0)
+        feeding.gateway.faults.add(Mute("reqHistoricalData"))
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(unreachable(feeding))
+            await feeding.until(lambda: feeding.asked("reqHistoricalData"))
+            values = {"reqId": feeding.gateway.asked("reqHistoricalData")[0].id, "start": "", "end": "", "bars": []}
+            for session in feeding.gateway._present():
+                session.send(Message("historicalData", values))
+    assert "QQQ: the answer was empty, which proves nothing" in asking.result()
+
+
+async def unreachable(feeding: Feeding) -> str:
+    """Ask for history in vain; gives why."""
+    with pytest.raises(BrokerUnreachable) as raised:
+        await feeding.feed.history(OPEN + MINUTE, 1)
+    return str(raised.value)
 
 
 async def test_a_broker_that_answers_nobody_cannot_be_reached() -> None:
