@@ -353,7 +353,9 @@ class Market:
         strategies = StrategyHost(self.strategy, "test", parts.chain.rules)
         self.parts = replace(parts, strategies=strategies)
         writer: Writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
-        self.book = await open_book(writer, self.path, settings, "replay", self.clock.now())
+        self.book = await open_book(
+            writer, self.path, settings, "replay", settings.account.starting_cash_micros, self.clock.now()
+        )
         self.spill = SpillFile(self.path.with_name(f"{self.path.name}.exits"))
         make_broker = partial(PaperBroker, script=self._treat)
         machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, make_broker)

@@ -13,6 +13,7 @@ from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import (
     NO_EVIDENCE,
     BrokerEvent,
+    EpochEnded,
     Evidence,
     FillReported,
     OrderAccepted,
@@ -150,6 +151,7 @@ class Wire:
         if number < self._newest_heard:
             self._faults.seen(Fault.REPORTS_REORDERED)
         self._newest_heard = max(self._newest_heard, number)
+        assert not isinstance(event, EpochEnded)  # noqa: S101  (the venue has no connection that could end)
         ref = event.fill.order_ref if isinstance(event, FillReported) else event.order_ref
         if isinstance(event, FillReported):
             if (OrderCancelled, ref) in self._heard:

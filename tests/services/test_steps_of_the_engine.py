@@ -34,7 +34,8 @@ async def test_a_signal_is_kept_under_its_own_symbol(tmp_path: Path) -> None:
 async def test_a_start_that_died_before_its_first_event_is_made_good(tmp_path: Path) -> None:
     path = tmp_path / "book.db"
     for _ in range(2):
-        book = await open_book(InlineWriter(connect(path)), path, load_settings(CONFIGURATION), "replay", NOON)
+        settings = load_settings(CONFIGURATION)
+        book = await open_book(InlineWriter(connect(path)), path, settings, "replay", 0, NOON)
         assert book.journal_is_empty
         await book.store.close()
 

@@ -29,10 +29,17 @@ class Requests:
     """Answers requests."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, holder: Holder, halt_file: Path, stop: Callable[[str], None]
+        self,
+        engine: Engine,
+        clock: Clock,
+        holder: Holder,
+        halt_file: Path,
+        stop: Callable[[str], None],
+        connection: Callable[[], Answer] = dict,
     ) -> None:
         self._engine = engine
         self._clock = clock
+        self._connection = connection
         self._holder = holder
         self._halt_file = halt_file
         self._stop = stop
@@ -67,6 +74,7 @@ class Requests:
             "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
             "market_time": self._clock.now().isoformat(timespec="seconds"),
+            "connection": self._connection(),
             "pid": self._holder.pid,
             "version": self._holder.version,
             "code": self._holder.fingerprint,

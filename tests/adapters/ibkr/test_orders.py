@@ -11,14 +11,17 @@ from gateway.faults import (
     FillAfterCancel,
     FillWhileDown,
     HoldForLocate,
+    Ignore,
     Lose,
     Note,
+    Refuse,
     Reject,
+    Reorder,
     StatusFirst,
     TwoPermIds,
     UnknownZone,
 )
-from ibkr_rig import ACCOUNT, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
+from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
 
 from trader.domain.events import (
     CommissionReported,
@@ -151,6 +154,30 @@ async def test_a_cancel_of_what_nobody_knows_sends_nothing() -> None:
         assert rig.gateway.asked("reqGlobalCancel") == []
 
 
+async def test_a_notice_of_a_cancel_before_its_status_is_no_doubt() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        await rig.quiet()
+        late = rig.gateway.faults.add(Reorder(on="orderStatus"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderCancelled)
+        await asyncio.sleep(2 * rig.connection.timing.executions_s)
+        assert rig.gateway.faults.fired[late] == 1
+        assert rig.kinds() == ["OrderAccepted", "OrderCancelled"]
+
+
+async def test_a_cancel_whose_status_never_comes_is_of_unknown_fate() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Lose(on="orderStatus", times=10))
+        rig.broker.cancel(ref(1))
+        [lost] = await rig.told(OrderLost)
+        assert "202" in lost.reason
+        assert "no status has said so" in lost.reason
+
+
 # errors
 
 
@@ -207,13 +234,25 @@ async def test_an_order_held_for_a_locate_works() -> None:
         await rig.told(FillReported)
 
 
-async def test_a_refused_cancel_leaves_the_fate_to_the_evidence() -> None:
+async def test_a_refused_cancel_of_a_filled_order_is_no_news() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
         await rig.told(FillReported)
+        await rig.quiet()
         rig.broker.cancel(ref(1))
         await rig.until(lambda: [said for said in rig.ear.messages if getattr(said, "code", 0) in (161, 10147, 10148)])
+        assert not {"OrderCancelled", "OrderLost"} & set(rig.kinds())
+
+
+async def test_a_refused_cancel_of_an_order_that_may_live_leaves_its_fate_to_the_evidence() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Refuse(on="cancelOrder", code=10147, text="not found"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderLost)
         assert rig.of(OrderCancelled) == []
+        assert (await rig.broker.evidence([ref(1)])).working == frozenset({ref(1)})
 
 
 # fills, and what goes wrong with them
@@ -246,6 +285,25 @@ async def test_a_commission_before_its_execution_is_in_the_fill() -> None:
         await rig.told(FillReported)
         await rig.quiet()
         assert fills(rig)[0].commission_micros == micros(2)
+        assert rig.of(CommissionReported) == []
+
+
+async def test_a_commission_that_comes_twice_is_told_once() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Duplicate(on="commissionReport"))
+        rig.broker.place(an_entry(1))
+        await rig.told(CommissionReported)
+        await rig.quiet()
+        assert len(rig.of(CommissionReported)) == 1
+
+
+@pytest.mark.parametrize(("field", "value"), [("currency", "EUR"), ("commission", "1.7976931348623157E308")])
+async def test_a_commission_that_is_no_amount_of_dollars_is_not_booked(field: str, value: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="commissionReport", field=field, value=value))
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        await rig.quiet()
         assert rig.of(CommissionReported) == []
 
 
@@ -309,6 +367,17 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
         assert fills(rig)[0].quantity == 30
 
 
+async def test_an_order_that_works_again_after_its_end_is_cancelled() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="orderStatus", field="status", value="Cancelled"))
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderCancelled)
+        await rig.broker.evidence([])
+        await rig.until(lambda: rig.gateway.asked("cancelOrder"))
+        assert rig.of(OrderAccepted) in ([], [OrderAccepted(ref(1))])
+        assert rig.log.said(f"{ref(1)} WORKS AGAIN")
+
+
 async def test_two_orders_from_one_are_told_once_and_left_alone() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(TwoPermIds())
@@ -347,6 +416,15 @@ async def test_an_execution_of_another_account_is_not_ours_even_under_a_referenc
         rig.broker.place(an_entry(1))
         await rig.until(lambda: rig.broker.foreign)
         assert rig.of(FillReported) == []
+
+
+async def test_an_open_order_of_another_account_is_not_ours_even_under_a_reference_like_ours() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="openOrder", field="account", value="DU9", times=10))
+        assert (await rig.broker.evidence([ref(1)])).working == frozenset()
+        assert [(found.kind, found.account) for found in rig.broker.foreign] == [("order", "DU9")]
 
 
 # margin
@@ -390,6 +468,16 @@ async def test_an_order_cancelled_during_its_margin_check_is_not_sent() -> None:
         assert rig.placed() == 1
 
 
+async def test_an_order_whose_margin_was_asked_when_the_connection_ended_was_not_sent_and_says_so() -> None:
+    async with a_desk(timing=QUICK._replace(margin_s=10 * PATIENCE_S)) as rig:
+        await _hold(rig)
+        rig.gateway.faults.add(Ignore(on="placeOrder"))
+        rig.broker.place(an_entry(2))
+        rig.gateway.disconnect()
+        [rejected] = await rig.told(OrderRejected)
+        assert "connection ended before it left" in rejected.reason
+
+
 async def _hold(rig: Rig) -> None:
     rig.broker.place(an_entry(1))
     await rig.told(FillReported)
@@ -397,6 +485,21 @@ async def _hold(rig: Rig) -> None:
 
 
 # the end of an epoch
+
+
+async def test_what_waits_when_the_servers_are_lost_does_not_leave() -> None:
+    async with a_desk(timing=QUICK._replace(heartbeat_s=PATIENCE_S)) as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        for _ in range(45):  # as many as may leave in a second: what follows has to wait
+            rig.session.outgoing.order(lambda: None, lambda: None)
+        rig.broker.cancel(ref(1))
+        rig.broker.place(an_entry(2, limit=400))
+        rig.gateway.lose_servers()
+        [rejected] = await rig.told(OrderRejected)
+        assert rejected.order_ref == ref(2)
+        assert rig.placed() == 1
+        assert rig.gateway.asked("cancelOrder") == []
 
 
 async def test_an_order_that_was_not_answered_when_the_connection_ended_is_of_unknown_fate() -> None:

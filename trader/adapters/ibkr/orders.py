@@ -10,6 +10,7 @@ Rule 4: what is not ours by reference is listed and left alone. Cancelled is ord
 from collections.abc import Callable, Collection
 
 from trader.adapters.ibkr.asking import Asking, Told
+from trader.adapters.ibkr.cash import cash_micros
 from trader.adapters.ibkr.completed import ended_orders
 from trader.adapters.ibkr.connection import Connection, Session
 from trader.adapters.ibkr.contracts import Contracts, Qualified
@@ -26,6 +27,8 @@ from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancell
 from trader.domain.order import Fill, Order
 from trader.domain.reference import is_order_ref
 from trader.services.ports import Clock, Log
+
+_TOO_LATE = "the connection ended before it left"
 
 
 class IbkrBroker:
@@ -46,9 +49,9 @@ class IbkrBroker:
         self._log = log
         self._found = ForeignList(log)
         self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
-        self._executions = Executions(account_name, emit, clock, log)
+        self._executions = Executions(account_name, contracts, emit, clock, log)
         self._reports = Reports(self._executions, emit, self.cancel, log, connection.timing.executions_s)
-        self._asking = Asking(connection.account, connection.timing, self._found)
+        self._asking = Asking(connection.account, contracts, connection.timing, self._found)
         self._checks: dict[str, MarginCheck] = {}
         self._held: dict[str, int] = {}
         """Symbol -> shares, by the last complete answer and the executions told since."""
@@ -97,8 +100,12 @@ class IbkrBroker:
 
     def _send(self, session: Session, tracked: Tracked, contract: Qualified, order: Order) -> None:
         """Hand it to the way out, where it may have to wait; its id is taken when it leaves."""
+        epoch = session.epoch
 
         def send() -> None:
+            if not self._is_current(session, epoch):
+                self._rejected(tracked, _TOO_LATE)
+                return
             if tracked.is_withdrawn:
                 tracked.is_ended = True
                 self._emit(OrderCancelled(order.ref, "cancelled before it was sent"))
@@ -106,7 +113,7 @@ class IbkrBroker:
             self._tracking.sent_as(tracked, session.take_id())
             session.client.placeOrder(tracked.order_id, contract.contract, wire_order(order, self._connection.account))
 
-        session.outgoing.order(send, lambda: self._rejected(tracked, "the connection ended before it left"))
+        session.outgoing.order(send, lambda: self._rejected(tracked, _TOO_LATE))
 
     def _rejected(self, tracked: Tracked, why: str) -> None:
         tracked.is_ended, tracked.is_unanswered = True, False
@@ -120,12 +127,24 @@ class IbkrBroker:
         elif session is None:
             self._log.warning(f"CANCEL of {order_ref}: no connection; nothing is sent")
         elif tracked.order_id:
-            order_id = tracked.order_id
-            session.outgoing.order(lambda: session.client.cancelOrder(order_id, ""), lambda: None)
+            self._send_cancel(session, tracked)
         elif tracked.perm_ids:
             self._log.error(f"CANCEL of {order_ref}: it was placed under another client id; cancel it in TWS")
         else:
             tracked.is_withdrawn = True
+
+    def _send_cancel(self, session: Session, tracked: Tracked) -> None:
+        order_id, epoch = tracked.order_id, session.epoch
+
+        def send() -> None:
+            if self._is_current(session, epoch):
+                session.client.cancelOrder(order_id, "")
+
+        session.outgoing.order(send, lambda: None)
+
+    def _is_current(self, session: Session, epoch: int) -> bool:
+        """Whether the epoch still lasts: with the servers lost nothing may leave, though the socket stands."""
+        return self._connection.session is session and session.epoch == epoch
 
     # asking
 
@@ -136,14 +155,13 @@ class IbkrBroker:
             raise BrokerUnreachable(f"Interactive Brokers cannot be asked: {self._connection.standing.last_error}")
         epoch = session.epoch
         told = await self._asking.everything(session)
-        if self._connection.session is not session or session.epoch != epoch:
+        if not self._is_current(session, epoch):
             raise BrokerUnreachable(f"the connection ended meanwhile: {self._connection.standing.last_error}")
         return self._evidence(told, order_refs)
 
     async def cash_micros(self) -> int | None:
         """The account's cash in dollars; None when there is no connection, or it was not told completely."""
-        session = self._connection.session
-        return None if session is None else await self._asking.cash_micros(session)
+        return await cash_micros(self._connection)
 
     def _evidence(self, told: Told, order_refs: Collection[str]) -> Evidence:
         if told.positions is not None:
@@ -174,7 +192,7 @@ class IbkrBroker:
     def ended(self, reason: str) -> None:
         """The epoch has ended: what was to be sent is not, what was sent and not answered is lost."""
         for check in list(self._checks.values()):
-            check.settle(f"the connection ended before it left: {reason}")
+            check.settle(f"{_TOO_LATE}: {reason}")
         for tracked in self._tracking:
             if tracked.is_unanswered and not tracked.is_ended:
                 tracked.is_unanswered = False

@@ -36,6 +36,9 @@ _DAY_TRADES_MATTER = timedelta(days=14)
 """Longer than five sessions, whatever the holidays."""
 
 
+_OF_ONE_ACCOUNT = ("paper", "live")
+
+
 class Stamp(NamedTuple):
     """What a book is: written at its first start and never changed but for the epoch."""
 
@@ -54,7 +57,10 @@ class SqliteStore:
         self._path = path
 
     async def stamp(self, kind: str, book_id: str, seed: int, at: datetime) -> Stamp:
-        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind."""
+        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind or another account.
+
+        `book_id` is the broker's name of the account, and where there is no broker outside, ours.
+        """
 
         def job(connection: sqlite3.Connection) -> Stamp:
             row = connection.execute(QUERIES["stamp"]).fetchone()
@@ -67,6 +73,11 @@ class SqliteStore:
         if stamp.kind != kind:
             raise BookBroken(
                 f"{self._path} is a {stamp.kind} book and this is a {kind} run; name another book with --db"
+            )
+        if kind in _OF_ONE_ACCOUNT and stamp.book_id != book_id:
+            raise BookBroken(
+                f"{self._path} is the book of the account {stamp.book_id} and this run is of {book_id}; name another "
+                "book with --db"
             )
         return stamp
 
