@@ -192,6 +192,9 @@ async def test_lines_that_went_silent_are_told_once_and_made_anew() -> None:
         await feeding.settled()
         assert feeding.asked("reqRealTimeBars") == 3
         assert feeding.gateway.requests[-1].symbol == "SPY"
+        assert [old.id for old in feeding.gateway.asked("cancelRealTimeBars")] == [
+            line.id for line in feeding.gateway.asked("reqRealTimeBars")[:2] if line.symbol == "SPY"
+        ]
         feeding.five_seconds(20, "SPY")
         await feeding.until(lambda: feeding.log.said("BARS AGAIN of SPY"))
     assert feeding.log.said("NO BARS") == ["NO BARS of SPY: 15 s overdue; subscribed anew until some come"]

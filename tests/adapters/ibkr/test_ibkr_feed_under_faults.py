@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from feeding import FIVE, MINUTE, OPEN, SECOND, Feeding, connected, running
+from feeding import FIVE, MINUTE, OPEN, SECOND, UNQUALIFIED, Feeding, connected, running
 from gateway.faults import Alter, Duplicate, Lose, Mute, Refuse
 from gateway.messages import Message
 
@@ -13,9 +13,9 @@ from trader.domain.market import BarTime
 THIRTEEN = ("QQQ", "TQQQ", "PSQ", "SQQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "SPY")
 
 
-async def one_minute(feeding: Feeding) -> BarTime:
+async def one_minute(feeding: Feeding, *symbols: str) -> BarTime:
     """A minute is traded, and published."""
-    await feeding.minute(0)
+    await feeding.minute(0, symbols=symbols)
     await feeding.until(lambda: feeding.published)
     (bar_time,) = feeding.published
     return bar_time
@@ -118,8 +118,7 @@ async def test_an_empty_answer_proves_nothing() -> None:
             asking = group.create_task(unreachable(feeding))
             await feeding.until(lambda: feeding.asked("reqHistoricalData"))
             values = {"reqId": feeding.gateway.asked("reqHistoricalData")[0].id, "start": "", "end": "", "bars": []}
-            for session in feeding.gateway._present():
-                session.send(Message("historicalData", values))
+            feeding.say(Message("historicalData", values))
     assert "QQQ: the answer was empty, which proves nothing" in asking.result()
 
 
@@ -170,8 +169,7 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
 
         def say(type_: int) -> None:
             values = {"reqId": feeding.gateway.asked("reqRealTimeBars")[0].id, "marketDataType": type_}
-            for session in feeding.gateway._present():
-                session.send(Message("marketDataType", values))
+            feeding.say(Message("marketDataType", values))
 
         say(type_)
         await feeding.until(lambda: feeding.feed.not_live == {"QQQ": f"market data type {type_}, {word}"})
@@ -182,6 +180,26 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
         await feeding.until(lambda: not feeding.feed.not_live)
         feeding.five_seconds(5, "QQQ")
         await feeding.until(lambda: feeding.openings)
+
+
+async def test_no_more_than_sixty_lines_are_made_in_ten_minutes() -> None:
+    async with running(*THIRTEEN) as feeding:
+        for epoch in range(2, 6):
+            feeding.gateway.lose_servers()
+            feeding.gateway.restore_servers(data_lost=True)
+            await feeding.until(lambda: feeding.asked("reqRealTimeBars") >= min(13 * epoch, 60))  # noqa: B023
+        await feeding.until(lambda: feeding.log.said("SUBSCRIPTIONS WAIT"))
+        await feeding.settled()
+        assert feeding.asked("reqRealTimeBars") == 60
+
+
+async def test_a_symbol_that_is_not_qualified_gets_nothing_and_says_so() -> None:
+    async with running("QQQ", UNQUALIFIED) as feeding:
+        await feeding.until(lambda: feeding.feed.not_live == {UNQUALIFIED: "it is not qualified"})
+        bar_time = await one_minute(feeding, "QQQ")
+        await feeding.feed.history(OPEN + MINUTE, 1)
+    assert [bar.symbol for bar in bar_time.bars] == ["QQQ"]
+    assert feeding.log.said("HISTORY MISSING") == [f"HISTORY MISSING of {UNQUALIFIED}: not qualified"]
 
 
 async def test_a_symbol_that_may_not_be_had_is_asked_for_less_and_less_often_and_told_once() -> None:
