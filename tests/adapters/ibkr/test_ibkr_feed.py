@@ -111,6 +111,22 @@ async def test_the_feed_goes_on_where_history_ended() -> None:
         assert feeding.ends == [3]
 
 
+async def test_what_history_has_given_is_not_given_again() -> None:
+    async with connected("QQQ") as feeding:
+        await feeding.minute(0)
+        await feeding.minute(1)
+        await feeding.feed.history(OPEN + 2 * MINUTE, 2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(feeding.feed.run(feeding.publish, feeding.stop))
+            await feeding.subscribed()
+            feeding.five_seconds(115, "QQQ")
+            await feeding.minute(2)
+            await feeding.until(lambda: feeding.published)
+            await feeding.settled()
+            feeding.stop.set()
+        assert feeding.ends == [3]
+
+
 # gaps
 
 
@@ -131,6 +147,35 @@ async def test_what_a_lost_connection_has_missed_goes_out_first_and_once() -> No
     assert feeding.published[3].bars[0].open_micros == 503_000_000, "its first half was taken from history"
     assert feeding.log.said("HOLES") == ["HOLES in the minute that ended 14:34 UTC, of 12 five seconds: QQQ 6 (mended)"]
     assert not feeding.log.said("NO BARS")
+
+
+async def test_what_was_back_filled_is_not_given_again() -> None:
+    async with running("QQQ") as feeding:
+        await feeding.minute(0)
+        await feeding.until(lambda: feeding.published)
+        await feeding.gateway.stop()
+        await feeding.minute(1)
+        feeding.clock.set(OPEN + 2 * MINUTE + 3 * SECOND)
+        await feeding.gateway.start()
+        await feeding.until(lambda: len(feeding.published) == 2)
+        await feeding.subscribed(2)
+        feeding.five_seconds(115, "QQQ")
+        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: its minute has been given already"))
+        await feeding.minute(2)
+        await feeding.until(lambda: len(feeding.published) >= 3)
+    assert feeding.ends == [1, 2, 3]
+
+
+async def test_a_minute_that_may_still_come_live_is_not_asked_for() -> None:
+    async with running("QQQ") as feeding:
+        await feeding.minute(0, without=[11])
+        feeding.clock.set(OPEN + MINUTE + SECOND)
+        feeding.gateway.lose_servers()
+        feeding.gateway.restore_servers(data_lost=False)
+        await feeding.settled()
+        assert not feeding.asked("reqHistoricalData")
+        feeding.five_seconds(55, "QQQ")
+        await feeding.until(lambda: feeding.published)
 
 
 async def test_what_cannot_be_had_of_a_gap_is_told_and_live_minutes_go_on() -> None:

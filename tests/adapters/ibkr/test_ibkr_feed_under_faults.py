@@ -55,6 +55,17 @@ async def test_a_minute_whose_last_five_seconds_are_lost_is_not_given_with_an_ol
     assert [bar.symbol for bar in feeding.published[0].bars] == ["SPY"]
 
 
+async def test_a_minute_of_which_nothing_is_finished_is_no_bar_time() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.faults.add(Lose("realtimeBar", nth=12))
+        feeding.gateway.faults.add(Refuse("reqHistoricalData", 162, "pacing violation"))
+        await feeding.minute(0)
+        feeding.clock.set(OPEN + MINUTE + 2 * SECOND)
+        await feeding.until(lambda: feeding.log.said("HOLES"))
+        await feeding.settled()
+    assert not feeding.published
+
+
 async def test_mending_leaves_room_for_a_back_fill_of_all() -> None:
     symbols = ["QQQ", "TQQQ", "PSQ", "SQQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "SPY"]
     async with running(*symbols) as feeding:
