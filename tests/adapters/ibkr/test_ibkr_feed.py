@@ -296,6 +296,21 @@ async def test_data_that_are_not_live_are_not_passed_on(code: int) -> None:
     assert line.startswith(f"DATA NOT LIVE of QQQ: IB error {code}")
 
 
+async def test_who_is_not_live_is_not_helped_out_by_history() -> None:
+    async with running("QQQ", "SPY") as feeding:
+        await feeding.minute(0, without=range(6, 12))
+        feeding.gateway.notify(10197, "competing", feeding.gateway.asked("reqRealTimeBars")[0].id)
+        await feeding.until(lambda: feeding.feed.not_live)
+        await feeding.minute(0, without=range(6))
+        await feeding.until(lambda: feeding.published)
+        feeding.gateway.faults.add(Lose("realtimeBar", times=24))
+        await feeding.minute(1)
+        await feeding.minute(2, symbols=["SPY"])
+        await feeding.until(lambda: len(feeding.published) == 3)
+    assert [[bar.symbol for bar in bar_time.bars] for bar_time in feeding.published] == [["SPY"]] * 3
+    assert {question.symbol for question in feeding.gateway.asked("reqHistoricalData")} == {"SPY"}
+
+
 async def test_another_session_that_takes_the_data_stops_all_of_them() -> None:
     async with running("QQQ", "SPY") as feeding:
         feeding.gateway.notify(10197, "No market data during competing live session")
