@@ -1,10 +1,16 @@
 """A gateway in a process of its own does what it is told, and tells the truth."""
 
 import asyncio
+import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
 from gateway.remote import RemoteGateway
+
+_TESTS = str(Path(__file__).resolve().parents[1])
 
 
 async def test_a_gateway_in_another_process_is_driven_by_commands() -> None:
@@ -38,6 +44,17 @@ async def test_a_command_that_cannot_be_done_says_why() -> None:
         for command, why in (("fly", "KeyError: 'fly'"), ("trade", "TypeError"), ("place_by_hand", "TypeError")):
             with pytest.raises(AssertionError, match=why):
                 await gateway.do(command)
+
+
+async def test_a_gateway_ends_when_nobody_drives_it_any_more() -> None:
+    command = (sys.executable, "-m", "gateway")
+    env = {**os.environ, "PYTHONPATH": _TESTS}
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env=env)
+    assert process.stdout is not None
+    ports = json.loads(await process.stdout.readline())
+    _, writer = await asyncio.open_connection("127.0.0.1", ports["control"])
+    writer.close()
+    assert await asyncio.wait_for(process.wait(), 10) == 0
 
 
 async def test_a_remote_restart_keeps_its_port() -> None:

@@ -189,6 +189,26 @@ async def test_one_order_becomes_two(gateway: Gateway, client: RawClient) -> Non
     assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
 
 
+async def test_a_changed_order_becomes_two(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490))
+    await client.hear()
+    gateway.faults.add(faults.TwoPermIds())
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(491))
+    await client.hear()
+    gateway.market.trade("QQQ", 490)
+    assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
+
+
+async def test_a_stalled_gateway_reads_nothing(gateway: Gateway, client: RawClient) -> None:
+    gateway.stall()
+    client.place(1, "BUY", 100)
+    async with RawClient(gateway, client_id=2):
+        assert gateway.asked("placeOrder") == []
+    gateway.faults.release()
+    await client.hear()
+    assert bought(gateway)
+
+
 async def test_an_order_fills_while_its_client_is_away(gateway: Gateway) -> None:
     gateway.faults.add(faults.FillWhileDown())
     async with RawClient(gateway) as client:
