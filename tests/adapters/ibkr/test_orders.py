@@ -410,6 +410,24 @@ async def test_a_foreign_order_is_listed_and_not_ours() -> None:
         assert rig.gateway.asked("cancelOrder") == []
 
 
+async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
+    async with a_desk() as rig:
+        order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
+        await rig.broker.evidence([])
+        rig.gateway.cancel(order)
+        await rig.broker.evidence([])
+        assert rig.broker.foreign == ()
+
+
+@pytest.mark.parametrize("status", ["Filled", "Cancelled", "ApiCancelled"])
+async def test_an_order_that_is_over_does_not_work_though_it_is_listed_as_open(status: str) -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="openOrder", field="status", value=status))
+        assert (await rig.broker.evidence([])).working == frozenset()
+
+
 async def test_an_execution_of_another_account_is_not_ours_even_under_a_reference_like_ours() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="execDetails", field="account", value="DU9"))
@@ -537,6 +555,19 @@ async def test_an_id_is_never_used_again_when_the_broker_has_rolled_its_ids_back
         rig.broker.place(an_entry(2, limit=401))
         await rig.told(OrderAccepted, 2)
         assert {order.order_ref for order in rig.gateway.truth.live()} == {ref(1), ref(2)}
+
+
+async def test_an_id_of_an_order_that_has_ended_is_not_used_again_either() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value="1"))
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        rig.broker.place(an_entry(2, symbol="AAPL", limit=400))
+        await rig.until(lambda: rig.placed() == 2)
+        first, second = (one.whole("orderId") for one in rig.gateway.asked("placeOrder"))
+        assert second > first
 
 
 async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() -> None:
