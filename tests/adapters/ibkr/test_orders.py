@@ -23,6 +23,7 @@ from gateway.faults import (
 )
 from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
 
+from trader.adapters.ibkr.messages import Status
 from trader.domain.events import (
     CommissionReported,
     EpochEnded,
@@ -96,8 +97,15 @@ async def test_what_cannot_be_sent_is_rejected_and_not_sent() -> None:
         rig.broker.place(an_entry(2, limit=501.005))
         rig.broker.place(an_entry(3)._replace(limit_micros=None))
         rig.broker.place(an_entry(4, shares=0))
+        rig.broker.place(an_entry(5)._replace(ref="paper-1\0-0005"))
         await rig.quiet()
-        assert [event.order_ref for event in rig.of(OrderRejected)] == [ref(1), ref(2), ref(3), ref(4)]
+        assert [event.order_ref for event in rig.of(OrderRejected)] == [
+            ref(1),
+            ref(2),
+            ref(3),
+            ref(4),
+            "paper-1\0-0005",
+        ]
         assert rig.gateway.asked("placeOrder") == []
 
 
@@ -408,6 +416,23 @@ async def test_a_foreign_order_is_listed_and_not_ours() -> None:
         assert (await rig.broker.evidence([])).working == frozenset()
         assert [found.kind for found in rig.broker.foreign] == ["order"]
         assert rig.gateway.asked("cancelOrder") == []
+
+
+async def test_the_status_of_another_clients_order_of_the_same_id_is_not_ours() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        order_id = rig.gateway.asked("placeOrder")[0].whole("orderId")
+        rig.broker.hear(Status(order_id, 8, 999, "Cancelled", 0, 100, ""))
+        assert rig.kinds() == ["OrderAccepted"]
+
+
+async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="execDetails", field="orderId", value=""))
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        assert fills(rig)[0].order_ref == ref(1)
 
 
 async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
