@@ -23,6 +23,7 @@ from gateway.faults import (
 )
 from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
 
+from trader.adapters.ibkr.messages import Status
 from trader.domain.events import (
     CommissionReported,
     EpochEnded,
@@ -96,8 +97,15 @@ async def test_what_cannot_be_sent_is_rejected_and_not_sent() -> None:
         rig.broker.place(an_entry(2, limit=501.005))
         rig.broker.place(an_entry(3)._replace(limit_micros=None))
         rig.broker.place(an_entry(4, shares=0))
+        rig.broker.place(an_entry(5)._replace(ref="paper-1\0-0005"))
         await rig.quiet()
-        assert [event.order_ref for event in rig.of(OrderRejected)] == [ref(1), ref(2), ref(3), ref(4)]
+        assert [event.order_ref for event in rig.of(OrderRejected)] == [
+            ref(1),
+            ref(2),
+            ref(3),
+            ref(4),
+            "paper-1\0-0005",
+        ]
         assert rig.gateway.asked("placeOrder") == []
 
 
@@ -410,6 +418,41 @@ async def test_a_foreign_order_is_listed_and_not_ours() -> None:
         assert rig.gateway.asked("cancelOrder") == []
 
 
+async def test_the_status_of_another_clients_order_of_the_same_id_is_not_ours() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        order_id = rig.gateway.asked("placeOrder")[0].whole("orderId")
+        rig.broker.hear(Status(order_id, 8, 999, "Cancelled", 0, 100, ""))
+        assert rig.kinds() == ["OrderAccepted"]
+
+
+async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="execDetails", field="orderId", value=""))
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        assert fills(rig)[0].order_ref == ref(1)
+
+
+async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
+    async with a_desk() as rig:
+        order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
+        await rig.broker.evidence([])
+        rig.gateway.cancel(order)
+        await rig.broker.evidence([])
+        assert rig.broker.foreign == ()
+
+
+@pytest.mark.parametrize("status", ["Filled", "Cancelled", "ApiCancelled"])
+async def test_an_order_that_is_over_does_not_work_though_it_is_listed_as_open(status: str) -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="openOrder", field="status", value=status))
+        assert (await rig.broker.evidence([])).working == frozenset()
+
+
 async def test_an_execution_of_another_account_is_not_ours_even_under_a_reference_like_ours() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="execDetails", field="account", value="DU9"))
@@ -537,6 +580,19 @@ async def test_an_id_is_never_used_again_when_the_broker_has_rolled_its_ids_back
         rig.broker.place(an_entry(2, limit=401))
         await rig.told(OrderAccepted, 2)
         assert {order.order_ref for order in rig.gateway.truth.live()} == {ref(1), ref(2)}
+
+
+async def test_an_id_of_an_order_that_has_ended_is_not_used_again_either() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value="1"))
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        rig.broker.place(an_entry(2, symbol="AAPL", limit=400))
+        await rig.until(lambda: rig.placed() == 2)
+        first, second = (one.whole("orderId") for one in rig.gateway.asked("placeOrder"))
+        assert second > first
 
 
 async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() -> None:

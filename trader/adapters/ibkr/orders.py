@@ -24,10 +24,11 @@ from trader.adapters.ibkr.translate import fault_of, symbol_of, wire_order
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancelled, OrderLost, OrderRejected
-from trader.domain.order import Fill, Order
+from trader.domain.order import Order
 from trader.domain.reference import is_order_ref
 from trader.services.ports import Clock, Log
 
+_OVER = frozenset({"Filled", "Cancelled", "ApiCancelled"})
 _TOO_LATE = "the connection ended before it left"
 
 
@@ -166,23 +167,22 @@ class IbkrBroker:
     def _evidence(self, told: Told, order_refs: Collection[str]) -> Evidence:
         if told.positions is not None:
             self._held = dict(told.positions)
-        return Evidence(
-            None if told.executions is None else tuple(self._ours(told.executions)),
-            None
-            if told.open_orders is None
-            else frozenset(one.order_ref for one in told.open_orders if self._order_of(one) is not None),
-            None
-            if told.completed_orders is None
-            else ended_orders(
-                order_refs,
-                (one for one in told.completed_orders if one.account == self._connection.account),
-                self._executions.filled,
-            ),
-            told.positions,
-        )
+        executions = working = ended = None
+        if told.executions is not None:
+            heard = (self._executions.get(one.execution_id) for one in told.executions)
+            executions = tuple(fill for fill in heard if fill is not None)
+        if told.open_orders is not None:
+            working = self._working(told.open_orders)
+        if told.completed_orders is not None:
+            mine = [one for one in told.completed_orders if one.account == self._connection.account]
+            ended = ended_orders(order_refs, mine, self._executions.filled)
+        return Evidence(executions, working, ended, told.positions)
 
-    def _ours(self, executions: tuple[Execution, ...]) -> list[Fill]:
-        return [fill for one in executions if (fill := self._executions.get(one.execution_id)) is not None]
+    def _working(self, orders: tuple[OpenOrder, ...]) -> frozenset[str]:
+        """References of ours among the open orders. Inactive is among them: it may still be waiting for a locate."""
+        self._found.remove("order", {_identity(one) for one in orders})
+        tracked = [self._order_of(one) for one in orders if one.status not in _OVER]
+        return frozenset(one.ref for one in tracked if one is not None)
 
     # being told
 
@@ -235,5 +235,10 @@ class IbkrBroker:
         tracked = self._tracking.of(order) if order.account == self._connection.account else None
         if tracked is None:
             what = f"{order.side} {order.quantity:g} {order.order_type} of client {order.client_id}, {order.status}"
-            self._found.add(Foreign("order", str(order.perm_id), order.account, symbol_of(order.symbol), what))
+            self._found.add(Foreign("order", _identity(order), order.account, symbol_of(order.symbol), what))
         return tracked
+
+
+def _identity(order: OpenOrder) -> str:
+    """What tells an order from all others; an order that was not made at IB has no permId."""
+    return str(order.perm_id or f"{order.client_id}/{order.order_id}")
