@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from builders import Sentences
+from builders import Sentences, an_order
 from feeding import CALENDAR, FIVE, MINUTE, OPEN, SECOND, connected, running
 from gateway.faults import Lose
 
@@ -12,8 +12,11 @@ from trader.adapters.clock import SteppedClock
 from trader.adapters.ibkr.connection import Address, Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.market_data import IbkrFeed
+from trader.adapters.paper.broker import PaperBroker
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
+from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.market import Bar
+from trader.domain.rules import Costs
 
 
 async def test_minutes_of_all_symbols_are_published_together() -> None:
@@ -46,6 +49,19 @@ async def test_each_five_seconds_open_once() -> None:
         (OPEN + 2 * FIVE, FIVE),
     ]
     assert [opening.bars[0].open_micros for opening in feeding.openings] == [500_000_000, 500_070_000]
+
+
+async def test_the_paper_broker_fills_at_the_first_five_seconds_after_an_order() -> None:
+    said: list[BrokerEvent] = []
+    broker = PaperBroker(said.append, Costs(slippage_ppm=0))
+    broker.place(an_order("QQQ", limit=510.0, at=OPEN + 55 * SECOND))
+    async with running("QQQ") as feeding:
+        for seconds, price in ((50, "500.10"), (55, "500.20"), (60, "500.30")):
+            feeding.five_seconds(seconds, "QQQ", price)
+        await feeding.until(lambda: len(feeding.openings) == 3)
+    for opening in feeding.openings:
+        broker.match(opening)
+    assert [event.fill.price_micros for event in said if isinstance(event, FillReported)] == [500_200_000]
 
 
 async def test_live_data_are_asked_for_with_regular_hours_and_trades_alone() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from feeding import FIVE, MINUTE, OPEN, SECOND, UNQUALIFIED, Feeding, connected, running
 from gateway.faults import Alter, Duplicate, Lose, Mute, Refuse
+from gateway.layout import Values
 from gateway.messages import Message
 
 from trader.domain.errors import BrokerUnreachable
@@ -128,7 +129,12 @@ async def test_an_empty_answer_proves_nothing() -> None:
         async with asyncio.TaskGroup() as group:
             asking = group.create_task(unreachable(feeding))
             await feeding.until(lambda: feeding.asked("reqHistoricalData"))
-            values = {"reqId": feeding.gateway.asked("reqHistoricalData")[0].id, "start": "", "end": "", "bars": []}
+            values: Values = {
+                "reqId": feeding.gateway.asked("reqHistoricalData")[0].id,
+                "start": "",
+                "end": "",
+                "bars": [],
+            }
             feeding.say(Message("historicalData", values))
     assert "QQQ: the answer was empty, which proves nothing" in asking.result()
 
