@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from builders import Sentences
 from gateway import Gateway
+from gateway.messages import Message
 
 from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
@@ -21,6 +22,8 @@ CALENDAR = load_calendar()
 OPEN = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 FIVE = 5 * SECOND
+UNQUALIFIED = "SPY.U"
+"""A symbol that nobody has looked up."""
 QUICK = Timing(connect_s=3, request_s=3, back_off_s=(0.05,))
 _PATIENCE_S = 5.0
 _TURNS_ON_THE_WAY = 10
@@ -69,6 +72,10 @@ class Feeding:
                 for _ in range(_TURNS_ON_THE_WAY):
                     await asyncio.sleep(0)
 
+    def say(self, message: Message) -> None:
+        """Have the gateway say something that it would not say by itself."""
+        self.gateway._front.tell_all(message)
+
     def asked(self, name: str) -> int:
         """How many requests of a kind have arrived."""
         return len(self.gateway.asked(name))
@@ -81,7 +88,8 @@ class Feeding:
 
     async def subscribed(self, times: int = 1) -> None:
         """Wait until every symbol was subscribed so often."""
-        await self.until(lambda: self.asked("reqRealTimeBars") >= times * len(self.symbols))
+        qualified = len(set(self.symbols) - {UNQUALIFIED})
+        await self.until(lambda: self.asked("reqRealTimeBars") >= times * qualified)
 
     async def settled(self) -> None:
         """Give the feed time for whatever it would do now."""
@@ -98,7 +106,7 @@ async def connected(*symbols: str) -> AsyncIterator[Feeding]:
         watching = asyncio.create_task(connection.run())
         try:
             feeding = Feeding(symbols, clock, gateway, connection)
-            await feeding.contracts.qualify(symbols)
+            await feeding.contracts.qualify([symbol for symbol in symbols if symbol != UNQUALIFIED])
             yield feeding
         finally:
             await connection.close()

@@ -191,6 +191,21 @@ async def test_a_message_that_cannot_be_read_ends_the_epoch() -> None:
         assert "could not be read" in rig.ear.ends[0]
 
 
+async def test_bytes_that_are_no_message_end_the_epoch() -> None:
+    async with a_desk() as rig:
+        rig.client._onSocketHasData(b"\0\0\0\4\xff\xfe\0\0")
+        await rig.reconnected()
+        assert "could not be read" in rig.ear.ends[0]
+
+
+async def test_a_message_of_a_kind_that_nobody_knows_is_told_once_and_left_alone() -> None:
+    async with a_desk() as rig:
+        for _ in range(2):
+            rig.client.decoder.interpret(["999", "1"])
+        assert len(rig.log.said("IB UNKNOWN MESSAGE 999")) == 1
+        assert rig.connection.is_open
+
+
 async def test_a_listener_that_fails_ends_the_epoch() -> None:
     async with a_desk() as rig:
         with pytest.MonkeyPatch.context() as patched:
@@ -275,9 +290,10 @@ async def test_an_error_ends_the_request_that_it_names() -> None:
         assert answer.failure is not None
 
 
-async def test_what_waits_for_an_answer_gets_none_when_the_connection_ends() -> None:
-    async with a_desk() as rig:
-        rig.gateway.faults.add(LoseConnection(on="reqExecutions"))
+@pytest.mark.parametrize("lost", ["reqExecutions", "reqCompletedOrders", "reqPositions"])
+async def test_what_waits_for_an_answer_gets_none_at_once_when_the_connection_ends(lost: str) -> None:
+    async with a_desk(timing=QUICK._replace(request_s=10 * PATIENCE_S)) as rig:
+        rig.gateway.faults.add(LoseConnection(on=lost))
         evidence = asyncio.create_task(rig.broker.evidence([]))
         with pytest.raises(BrokerUnreachable):
             await asyncio.wait_for(evidence, PATIENCE_S)
@@ -308,6 +324,13 @@ async def test_at_most_45_messages_leave_in_a_second_and_orders_go_first() -> No
         await rig.until(lambda: len(left) == 80)
         later = left[before:]
         assert later == sorted(later, key=lambda name: name.startswith("request"))
+
+
+async def test_the_heartbeat_does_not_wait_behind_requests() -> None:
+    async with a_desk(timing=QUICK._replace(heartbeat_s=PATIENCE_S)) as rig:
+        for _ in range(200):
+            rig.session.outgoing.request(lambda: None)
+        assert await rig.session.time.ask(rig.client.reqCurrentTime, 0.5)
 
 
 async def test_orders_that_wait_when_the_connection_ends_were_never_sent_and_say_so() -> None:

@@ -2,9 +2,13 @@
 
 import pytest
 from gateway.faults import Alter, Ignore
-from ibkr_rig import a_desk
+from ibkr_rig import a_desk, an_entry, fills
 
+from trader.adapters.ibkr.client_library import ContractDetails
+from trader.adapters.ibkr.contracts import Qualified, the_one
+from trader.adapters.ibkr.translate import stock
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
+from trader.domain.events import FillReported
 
 
 async def test_a_stock_is_known_by_its_id_and_tick() -> None:
@@ -44,6 +48,27 @@ async def test_anything_but_a_us_stock_or_etf_in_dollars_is_refused(field: str, 
         rig.gateway.faults.add(Alter(on="contractDetails", field=field, value=value))
         with pytest.raises(ConfigurationError, match=f"JPM .*{why}"):
             await rig.contracts.qualify(["JPM"])
+
+
+def test_a_symbol_of_two_contracts_is_ambiguous_and_both_are_named() -> None:
+    found = []
+    for con_id, exchange in ((1, "NYSE"), (2, "AMEX")):
+        contract = stock("JPM", con_id)
+        contract.primaryExchange = exchange
+        found.append(ContractDetails(contract=contract, minTick=0.01, stockType="COMMON"))
+    assert the_one("JPM", tuple(found)) == "JPM is ambiguous: NYSE (1), AMEX (2)"
+    assert isinstance(the_one("JPM", tuple(found[:1] * 2)), Qualified)
+
+
+async def test_a_class_of_shares_keeps_the_name_that_we_have_for_it() -> None:
+    async with a_desk() as rig:
+        rig.gateway.market.list("BRK B", "NYSE")
+        rig.gateway.market.trade("BRK B", 500)
+        await rig.contracts.qualify(["BRK-B"])
+        rig.broker.place(an_entry(1, symbol="BRK-B"))
+        await rig.told(FillReported)
+        assert fills(rig)[0].symbol == "BRK-B"
+        assert (await rig.broker.evidence([])).positions == {"BRK-B": 100}
 
 
 async def test_no_answer_is_no_refusal() -> None:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from builders import Sentences
+from builders import Sentences, an_order
 from feeding import CALENDAR, FIVE, MINUTE, OPEN, SECOND, connected, running
 from gateway.faults import Lose
 
@@ -12,8 +12,11 @@ from trader.adapters.clock import SteppedClock
 from trader.adapters.ibkr.connection import Address, Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.market_data import IbkrFeed
+from trader.adapters.paper.broker import PaperBroker
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
+from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.market import Bar
+from trader.domain.rules import Costs
 
 
 async def test_minutes_of_all_symbols_are_published_together() -> None:
@@ -46,6 +49,19 @@ async def test_each_five_seconds_open_once() -> None:
         (OPEN + 2 * FIVE, FIVE),
     ]
     assert [opening.bars[0].open_micros for opening in feeding.openings] == [500_000_000, 500_070_000]
+
+
+async def test_the_paper_broker_fills_at_the_first_five_seconds_after_an_order() -> None:
+    said: list[BrokerEvent] = []
+    broker = PaperBroker(said.append, Costs(slippage_ppm=0))
+    broker.place(an_order("QQQ", limit=510.0, at=OPEN + 55 * SECOND))
+    async with running("QQQ") as feeding:
+        for seconds, price in ((50, "500.10"), (55, "500.20"), (60, "500.30")):
+            feeding.five_seconds(seconds, "QQQ", price)
+        await feeding.until(lambda: len(feeding.openings) == 3)
+    for opening in feeding.openings:
+        broker.match(opening)
+    assert [event.fill.price_micros for event in said if isinstance(event, FillReported)] == [500_200_000]
 
 
 async def test_live_data_are_asked_for_with_regular_hours_and_trades_alone() -> None:
@@ -111,6 +127,22 @@ async def test_the_feed_goes_on_where_history_ended() -> None:
         assert feeding.ends == [3]
 
 
+async def test_what_history_has_given_is_not_given_again() -> None:
+    async with connected("QQQ") as feeding:
+        await feeding.minute(0)
+        await feeding.minute(1)
+        await feeding.feed.history(OPEN + 2 * MINUTE, 2)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(feeding.feed.run(feeding.publish, feeding.stop))
+            await feeding.subscribed()
+            feeding.five_seconds(115, "QQQ")
+            await feeding.minute(2)
+            await feeding.until(lambda: feeding.published)
+            await feeding.settled()
+            feeding.stop.set()
+        assert feeding.ends == [3]
+
+
 # gaps
 
 
@@ -131,6 +163,35 @@ async def test_what_a_lost_connection_has_missed_goes_out_first_and_once() -> No
     assert feeding.published[3].bars[0].open_micros == 503_000_000, "its first half was taken from history"
     assert feeding.log.said("HOLES") == ["HOLES in the minute that ended 14:34 UTC, of 12 five seconds: QQQ 6 (mended)"]
     assert not feeding.log.said("NO BARS")
+
+
+async def test_what_was_back_filled_is_not_given_again() -> None:
+    async with running("QQQ") as feeding:
+        await feeding.minute(0)
+        await feeding.until(lambda: feeding.published)
+        await feeding.gateway.stop()
+        await feeding.minute(1)
+        feeding.clock.set(OPEN + 2 * MINUTE + 3 * SECOND)
+        await feeding.gateway.start()
+        await feeding.until(lambda: len(feeding.published) == 2)
+        await feeding.subscribed(2)
+        feeding.five_seconds(115, "QQQ")
+        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: its minute has been given already"))
+        await feeding.minute(2)
+        await feeding.until(lambda: len(feeding.published) >= 3)
+    assert feeding.ends == [1, 2, 3]
+
+
+async def test_a_minute_that_may_still_come_live_is_not_asked_for() -> None:
+    async with running("QQQ") as feeding:
+        await feeding.minute(0, without=[11])
+        feeding.clock.set(OPEN + MINUTE + SECOND)
+        feeding.gateway.lose_servers()
+        feeding.gateway.restore_servers(data_lost=False)
+        await feeding.settled()
+        assert not feeding.asked("reqHistoricalData")
+        feeding.five_seconds(55, "QQQ")
+        await feeding.until(lambda: feeding.published)
 
 
 async def test_what_cannot_be_had_of_a_gap_is_told_and_live_minutes_go_on() -> None:
@@ -192,6 +253,9 @@ async def test_lines_that_went_silent_are_told_once_and_made_anew() -> None:
         await feeding.settled()
         assert feeding.asked("reqRealTimeBars") == 3
         assert feeding.gateway.requests[-1].symbol == "SPY"
+        assert [old.id for old in feeding.gateway.asked("cancelRealTimeBars")] == [
+            line.id for line in feeding.gateway.asked("reqRealTimeBars")[:2] if line.symbol == "SPY"
+        ]
         feeding.five_seconds(20, "SPY")
         await feeding.until(lambda: feeding.log.said("BARS AGAIN of SPY"))
     assert feeding.log.said("NO BARS") == ["NO BARS of SPY: 15 s overdue; subscribed anew until some come"]
@@ -222,6 +286,15 @@ async def test_a_farm_that_flaps_ends_no_line_and_no_connection(code: int) -> No
     assert feeding.asked("reqRealTimeBars") == 1
 
 
+@pytest.mark.parametrize("code", [165, 2108, 2119])
+async def test_a_notice_that_names_a_line_stops_nothing(code: int) -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.notify(code, "by the way", feeding.gateway.asked("reqRealTimeBars")[0].id)
+        await feeding.minute(0)
+        await feeding.until(lambda: feeding.published)
+        assert not feeding.feed.not_live
+
+
 # what is not passed on
 
 
@@ -237,6 +310,21 @@ async def test_data_that_are_not_live_are_not_passed_on(code: int) -> None:
         assert list(feeding.feed.not_live) == ["QQQ"]
     (line,) = feeding.log.errors
     assert line.startswith(f"DATA NOT LIVE of QQQ: IB error {code}")
+
+
+async def test_who_is_not_live_is_not_helped_out_by_history() -> None:
+    async with running("QQQ", "SPY") as feeding:
+        await feeding.minute(0, without=range(6, 12))
+        feeding.gateway.notify(10197, "competing", feeding.gateway.asked("reqRealTimeBars")[0].id)
+        await feeding.until(lambda: feeding.feed.not_live)
+        await feeding.minute(0, without=range(6))
+        await feeding.until(lambda: feeding.published)
+        feeding.gateway.faults.add(Lose("realtimeBar", times=24))
+        await feeding.minute(1)
+        await feeding.minute(2, symbols=["SPY"])
+        await feeding.until(lambda: len(feeding.published) == 3)
+    assert [[bar.symbol for bar in bar_time.bars] for bar_time in feeding.published] == [["SPY"]] * 3
+    assert {question.symbol for question in feeding.gateway.asked("reqHistoricalData")} == {"SPY"}
 
 
 async def test_another_session_that_takes_the_data_stops_all_of_them() -> None:
@@ -266,6 +354,13 @@ async def test_bars_of_a_quarter_of_an_hour_ago_are_not_live() -> None:
     assert not feeding.published
     assert not feeding.openings
     assert len(feeding.log.said("FIVE SECONDS LEFT OUT")) == 2, "the first, and the tenth"
+
+
+async def test_nothing_of_the_hours_outside_the_session_is_passed_on() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.market.bar("QQQ", OPEN - FIVE, 500, 500, 500, 500, 1)
+        await feeding.until(lambda: feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: outside regular hours"))
+    assert not feeding.openings
 
 
 async def test_a_bar_of_the_future_is_left_out_and_makes_no_other_late() -> None:

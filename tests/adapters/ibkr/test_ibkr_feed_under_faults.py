@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from feeding import MINUTE, OPEN, SECOND, Feeding, connected, running
+from feeding import FIVE, MINUTE, OPEN, SECOND, UNQUALIFIED, Feeding, connected, running
 from gateway.faults import Alter, Duplicate, Lose, Mute, Refuse
+from gateway.layout import Values
 from gateway.messages import Message
 
 from trader.domain.errors import BrokerUnreachable
@@ -13,9 +14,9 @@ from trader.domain.market import BarTime
 THIRTEEN = ("QQQ", "TQQQ", "PSQ", "SQQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "SPY")
 
 
-async def one_minute(feeding: Feeding) -> BarTime:
+async def one_minute(feeding: Feeding, *symbols: str) -> BarTime:
     """A minute is traded, and published."""
-    await feeding.minute(0)
+    await feeding.minute(0, symbols=symbols)
     await feeding.until(lambda: feeding.published)
     (bar_time,) = feeding.published
     return bar_time
@@ -55,6 +56,17 @@ async def test_a_minute_whose_last_five_seconds_are_lost_is_not_given_with_an_ol
     assert [bar.symbol for bar in feeding.published[0].bars] == ["SPY"]
 
 
+async def test_a_minute_of_which_nothing_is_finished_is_no_bar_time() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.faults.add(Lose("realtimeBar", nth=12))
+        feeding.gateway.faults.add(Refuse("reqHistoricalData", 162, "pacing violation"))
+        await feeding.minute(0)
+        feeding.clock.set(OPEN + MINUTE + 2 * SECOND)
+        await feeding.until(lambda: feeding.log.said("HOLES"))
+        await feeding.settled()
+    assert not feeding.published
+
+
 async def test_mending_leaves_room_for_a_back_fill_of_all() -> None:
     symbols = ["QQQ", "TQQQ", "PSQ", "SQQQ", "AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "JPM", "SPY"]
     async with running(*symbols) as feeding:
@@ -80,6 +92,15 @@ async def test_prices_that_cannot_be_are_left_out(value: str) -> None:
     assert len(feeding.log.said("FIVE SECONDS LEFT OUT of QQQ: ")) == 1
 
 
+async def test_nobody_fills_where_nobody_has_traded() -> None:
+    async with running("QQQ") as feeding:
+        feeding.gateway.faults.add(Alter("realtimeBar", field="count", value="0"))
+        feeding.five_seconds(0, "QQQ", volume=0)
+        feeding.five_seconds(5, "QQQ")
+        await feeding.until(lambda: feeding.openings)
+    assert [opening.ends_at for opening in feeding.openings] == [OPEN + 2 * FIVE]
+
+
 async def test_a_historical_bar_that_cannot_be_is_left_out() -> None:
     async with connected("QQQ") as feeding:
         await feeding.minute(0)
@@ -99,6 +120,30 @@ async def test_an_answer_that_does_not_come_is_unknown() -> None:
         assert feeding.log.said("HISTORY MISSING of QQQ: no whole answer in 0.2 s")
         assert feeding.gateway.faults.fired[mute] == 1
         await feeding.until(lambda: feeding.asked("cancelHistoricalData") == 1)
+
+
+async def test_an_empty_answer_proves_nothing() -> None:
+    async with connected("QQQ") as feeding:
+        await feeding.minute(0)
+        feeding.gateway.faults.add(Mute("reqHistoricalData"))
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(unreachable(feeding))
+            await feeding.until(lambda: feeding.asked("reqHistoricalData"))
+            values: Values = {
+                "reqId": feeding.gateway.asked("reqHistoricalData")[0].id,
+                "start": "",
+                "end": "",
+                "bars": [],
+            }
+            feeding.say(Message("historicalData", values))
+    assert "QQQ: the answer was empty, which proves nothing" in asking.result()
+
+
+async def unreachable(feeding: Feeding) -> str:
+    """Ask for history in vain; gives why."""
+    with pytest.raises(BrokerUnreachable) as raised:
+        await feeding.feed.history(OPEN + MINUTE, 1)
+    return str(raised.value)
 
 
 async def test_a_broker_that_answers_nobody_cannot_be_reached() -> None:
@@ -141,8 +186,7 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
 
         def say(type_: int) -> None:
             values = {"reqId": feeding.gateway.asked("reqRealTimeBars")[0].id, "marketDataType": type_}
-            for session in feeding.gateway._connections.present:
-                session.send(Message("marketDataType", values))
+            feeding.say(Message("marketDataType", values))
 
         say(type_)
         await feeding.until(lambda: feeding.feed.not_live == {"QQQ": f"market data type {type_}, {word}"})
@@ -153,6 +197,26 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
         await feeding.until(lambda: not feeding.feed.not_live)
         feeding.five_seconds(5, "QQQ")
         await feeding.until(lambda: feeding.openings)
+
+
+async def test_no_more_than_sixty_lines_are_made_in_ten_minutes() -> None:
+    async with running(*THIRTEEN) as feeding:
+        for epoch in range(2, 6):
+            feeding.gateway.lose_servers()
+            feeding.gateway.restore_servers(data_lost=True)
+            await feeding.until(lambda: feeding.asked("reqRealTimeBars") >= min(13 * epoch, 60))  # noqa: B023
+        await feeding.until(lambda: feeding.log.said("SUBSCRIPTIONS WAIT"))
+        await feeding.settled()
+        assert feeding.asked("reqRealTimeBars") == 60
+
+
+async def test_a_symbol_that_is_not_qualified_gets_nothing_and_says_so() -> None:
+    async with running("QQQ", UNQUALIFIED) as feeding:
+        await feeding.until(lambda: feeding.feed.not_live == {UNQUALIFIED: "it is not qualified"})
+        bar_time = await one_minute(feeding, "QQQ")
+        await feeding.feed.history(OPEN + MINUTE, 1)
+    assert [bar.symbol for bar in bar_time.bars] == ["QQQ"]
+    assert feeding.log.said("HISTORY MISSING") == [f"HISTORY MISSING of {UNQUALIFIED}: not qualified"]
 
 
 async def test_a_symbol_that_may_not_be_had_is_asked_for_less_and_less_often_and_told_once() -> None:

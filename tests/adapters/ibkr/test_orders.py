@@ -11,16 +11,21 @@ from gateway.faults import (
     FillAfterCancel,
     FillWhileDown,
     HoldForLocate,
+    Ignore,
     Lose,
     Note,
+    Refuse,
     Reject,
+    Reorder,
     StatusFirst,
     TwoPermIds,
     UnknownZone,
 )
-from ibkr_rig import ACCOUNT, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
+from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter, an_entry, an_exit, fills, ref
 
+from trader.adapters.ibkr.messages import Status
 from trader.domain.events import (
+    CommissionReported,
     EpochEnded,
     FillReported,
     OrderAccepted,
@@ -34,7 +39,7 @@ from trader.domain.money import micros
 async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 100, 501.25))
-        await rig.filled()
+        await rig.told(FillReported)
         [sent] = rig.gateway.asked("placeOrder")
         assert (sent.text("action"), sent.text("orderType"), sent.text("tif")) == ("BUY", "LMT", "DAY")
         assert (sent.text("account"), sent.text("orderRef")) == (ACCOUNT, ref(1))
@@ -46,21 +51,21 @@ async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> No
 async def test_a_fill_is_told_at_once_and_its_commission_after_it() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 400))
-        fill, with_cost = [event.fill for event in await rig.told(FillReported, 2)]
+        [cost] = await rig.told(CommissionReported)
+        [fill] = fills(rig)
         assert (fill.order_ref, fill.account, fill.quantity) == (ref(1), "paper", 400)
         assert fill.price_micros == micros(rig.gateway.truth.executions[0].price)
         assert fill.fault == ""
-        assert fill.commission_micros == 0
-        assert with_cost == fill._replace(commission_micros=micros(2))
-        assert rig.kinds() == ["OrderAccepted", "FillReported", "FillReported"]
+        assert (cost.execution_id, cost.commission_micros) == (fill.execution_id, micros(2))
+        assert rig.kinds() == ["OrderAccepted", "FillReported", "CommissionReported"]
 
 
 async def test_an_exit_is_a_market_order() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
         rig.broker.place(an_exit(2))
-        await rig.filled(2)
+        await rig.told(FillReported, 2)
         assert rig.gateway.asked("placeOrder")[-1].text("orderType") == "MKT"
         assert rig.gateway.truth.positions(ACCOUNT) == {}
 
@@ -69,7 +74,7 @@ async def test_one_reference_is_sent_once() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
         await rig.quiet()
         assert rig.placed() == 1
 
@@ -92,8 +97,15 @@ async def test_what_cannot_be_sent_is_rejected_and_not_sent() -> None:
         rig.broker.place(an_entry(2, limit=501.005))
         rig.broker.place(an_entry(3)._replace(limit_micros=None))
         rig.broker.place(an_entry(4, shares=0))
+        rig.broker.place(an_entry(5)._replace(ref="paper-1\0-0005"))
         await rig.quiet()
-        assert [event.order_ref for event in rig.of(OrderRejected)] == [ref(1), ref(2), ref(3), ref(4)]
+        assert [event.order_ref for event in rig.of(OrderRejected)] == [
+            ref(1),
+            ref(2),
+            ref(3),
+            ref(4),
+            "paper-1\0-0005",
+        ]
         assert rig.gateway.asked("placeOrder") == []
 
 
@@ -150,6 +162,30 @@ async def test_a_cancel_of_what_nobody_knows_sends_nothing() -> None:
         assert rig.gateway.asked("reqGlobalCancel") == []
 
 
+async def test_a_notice_of_a_cancel_before_its_status_is_no_doubt() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        await rig.quiet()
+        late = rig.gateway.faults.add(Reorder(on="orderStatus"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderCancelled)
+        await asyncio.sleep(2 * rig.connection.timing.executions_s)
+        assert rig.gateway.faults.fired[late] == 1
+        assert rig.kinds() == ["OrderAccepted", "OrderCancelled"]
+
+
+async def test_a_cancel_whose_status_never_comes_is_of_unknown_fate() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Lose(on="orderStatus", times=10))
+        rig.broker.cancel(ref(1))
+        [lost] = await rig.told(OrderLost)
+        assert "202" in lost.reason
+        assert "no status has said so" in lost.reason
+
+
 # errors
 
 
@@ -203,16 +239,28 @@ async def test_an_order_held_for_a_locate_works() -> None:
         await rig.quiet()
         assert rig.of(OrderLost) == []
         rig.gateway.fill(rig.gateway.truth.orders[0])
-        await rig.filled()
+        await rig.told(FillReported)
 
 
-async def test_a_refused_cancel_leaves_the_fate_to_the_evidence() -> None:
+async def test_a_refused_cancel_of_a_filled_order_is_no_news() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
+        await rig.quiet()
         rig.broker.cancel(ref(1))
         await rig.until(lambda: [said for said in rig.ear.messages if getattr(said, "code", 0) in (161, 10147, 10148)])
+        assert not {"OrderCancelled", "OrderLost"} & set(rig.kinds())
+
+
+async def test_a_refused_cancel_of_an_order_that_may_live_leaves_its_fate_to_the_evidence() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Refuse(on="cancelOrder", code=10147, text="not found"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderLost)
         assert rig.of(OrderCancelled) == []
+        assert (await rig.broker.evidence([ref(1)])).working == frozenset({ref(1)})
 
 
 # fills, and what goes wrong with them
@@ -233,7 +281,7 @@ async def test_a_status_before_its_execution_is_no_loss() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(StatusFirst())
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
         await asyncio.sleep(2 * rig.connection.timing.executions_s)
         assert rig.of(OrderLost) == []
 
@@ -242,16 +290,36 @@ async def test_a_commission_before_its_execution_is_in_the_fill() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(CommissionFirst())
         rig.broker.place(an_entry(1, 400))
-        await rig.filled()
+        await rig.told(FillReported)
         await rig.quiet()
-        assert [fill.commission_micros for fill in fills(rig)] == [micros(2)]
+        assert fills(rig)[0].commission_micros == micros(2)
+        assert rig.of(CommissionReported) == []
+
+
+async def test_a_commission_that_comes_twice_is_told_once() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Duplicate(on="commissionReport"))
+        rig.broker.place(an_entry(1))
+        await rig.told(CommissionReported)
+        await rig.quiet()
+        assert len(rig.of(CommissionReported)) == 1
+
+
+@pytest.mark.parametrize(("field", "value"), [("currency", "EUR"), ("commission", "1.7976931348623157E308")])
+async def test_a_commission_that_is_no_amount_of_dollars_is_not_booked(field: str, value: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="commissionReport", field=field, value=value))
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        await rig.quiet()
+        assert rig.of(CommissionReported) == []
 
 
 async def test_an_execution_that_comes_twice_is_told_once() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Duplicate(on="execDetails"))
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
         await rig.quiet()
         assert len(fills(rig)) == 1
 
@@ -260,7 +328,7 @@ async def test_a_correction_names_what_it_replaces() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Correct(shares=60))
         rig.broker.place(an_entry(1))
-        await rig.filled(2)
+        await rig.told(FillReported, 2)
         first, second = fills(rig)
         assert second.corrects == (first.execution_id,)
         assert (first.quantity, second.quantity) == (100, 60)
@@ -269,9 +337,9 @@ async def test_a_correction_names_what_it_replaces() -> None:
 async def test_a_bust_is_a_correction_to_nothing() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.filled()
+        await rig.told(FillReported)
         rig.gateway.correct(rig.gateway.truth.executions[0].exec_id, 0)
-        await rig.filled(2)
+        await rig.told(FillReported, 2)
         assert fills(rig)[1].is_bust
 
 
@@ -279,7 +347,7 @@ async def test_an_execution_in_an_unknown_time_zone_is_told_and_doubted_aloud() 
     async with a_desk() as rig:
         zone = rig.gateway.faults.add(UnknownZone())
         rig.broker.place(an_entry(1))
-        [fill] = await rig.filled()
+        [fill] = [event.fill for event in await rig.told(FillReported)]
         assert rig.gateway.faults.fired[zone] == 1
         assert abs((fill.executed_at - rig.clock.now()).total_seconds()) < 5
         assert "Central European Standard Time" in rig.log.errors[0]
@@ -303,7 +371,7 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
         rig.broker.place(an_entry(1, limit=400))
         await rig.told(OrderAccepted)
         rig.broker.cancel(ref(1))
-        await rig.filled()
+        await rig.told(FillReported)
         assert fills(rig)[0].quantity == 30
 
 
@@ -350,12 +418,56 @@ async def test_a_foreign_order_is_listed_and_not_ours() -> None:
         assert rig.gateway.asked("cancelOrder") == []
 
 
+async def test_the_status_of_another_clients_order_of_the_same_id_is_not_ours() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        order_id = rig.gateway.asked("placeOrder")[0].whole("orderId")
+        rig.broker.hear(Status(order_id, 8, 999, "Cancelled", 0, 100, ""))
+        assert rig.kinds() == ["OrderAccepted"]
+
+
+async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="execDetails", field="orderId", value=""))
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        assert fills(rig)[0].order_ref == ref(1)
+
+
+async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
+    async with a_desk() as rig:
+        order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
+        await rig.broker.evidence([])
+        rig.gateway.cancel(order)
+        await rig.broker.evidence([])
+        assert rig.broker.foreign == ()
+
+
+@pytest.mark.parametrize("status", ["Filled", "Cancelled", "ApiCancelled"])
+async def test_an_order_that_is_over_does_not_work_though_it_is_listed_as_open(status: str) -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="openOrder", field="status", value=status))
+        assert (await rig.broker.evidence([])).working == frozenset()
+
+
 async def test_an_execution_of_another_account_is_not_ours_even_under_a_reference_like_ours() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="execDetails", field="account", value="DU9"))
         rig.broker.place(an_entry(1))
         await rig.until(lambda: rig.broker.foreign)
         assert rig.of(FillReported) == []
+
+
+async def test_an_open_order_of_another_account_is_not_ours_even_under_a_reference_like_ours() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="openOrder", field="account", value="DU9", times=10))
+        assert (await rig.broker.evidence([ref(1)])).working == frozenset()
+        assert [(found.kind, found.account) for found in rig.broker.foreign] == [("order", "DU9")]
 
 
 # margin
@@ -365,7 +477,7 @@ async def test_more_of_what_is_held_is_bought_after_a_margin_check() -> None:
     async with a_desk() as rig:
         await _hold(rig)
         rig.broker.place(an_entry(2))
-        await rig.filled(2)
+        await rig.told(FillReported, 2)
         assert [one.flag("whatIf") for one in rig.gateway.asked("placeOrder")] == [False, True, False]
 
 
@@ -399,13 +511,38 @@ async def test_an_order_cancelled_during_its_margin_check_is_not_sent() -> None:
         assert rig.placed() == 1
 
 
+async def test_an_order_whose_margin_was_asked_when_the_connection_ended_was_not_sent_and_says_so() -> None:
+    async with a_desk(timing=QUICK._replace(margin_s=10 * PATIENCE_S)) as rig:
+        await _hold(rig)
+        rig.gateway.faults.add(Ignore(on="placeOrder"))
+        rig.broker.place(an_entry(2))
+        rig.gateway.disconnect()
+        [rejected] = await rig.told(OrderRejected)
+        assert "connection ended before it left" in rejected.reason
+
+
 async def _hold(rig: Rig) -> None:
     rig.broker.place(an_entry(1))
-    await rig.filled()
+    await rig.told(FillReported)
     await rig.quiet()
 
 
 # the end of an epoch
+
+
+async def test_what_waits_when_the_servers_are_lost_does_not_leave() -> None:
+    async with a_desk(timing=QUICK._replace(heartbeat_s=PATIENCE_S)) as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        for _ in range(45):  # as many as may leave in a second: what follows has to wait
+            rig.session.outgoing.order(lambda: None, lambda: None)
+        rig.broker.cancel(ref(1))
+        rig.broker.place(an_entry(2, limit=400))
+        rig.gateway.lose_servers()
+        [rejected] = await rig.told(OrderRejected)
+        assert rejected.order_ref == ref(2)
+        assert rig.placed() == 1
+        assert rig.gateway.asked("cancelOrder") == []
 
 
 async def test_an_order_that_was_not_answered_when_the_connection_ended_is_of_unknown_fate() -> None:
@@ -443,6 +580,19 @@ async def test_an_id_is_never_used_again_when_the_broker_has_rolled_its_ids_back
         rig.broker.place(an_entry(2, limit=401))
         await rig.told(OrderAccepted, 2)
         assert {order.order_ref for order in rig.gateway.truth.live()} == {ref(1), ref(2)}
+
+
+async def test_an_id_of_an_order_that_has_ended_is_not_used_again_either() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.told(FillReported)
+        rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value="1"))
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        rig.broker.place(an_entry(2, symbol="AAPL", limit=400))
+        await rig.until(lambda: rig.placed() == 2)
+        first, second = (one.whole("orderId") for one in rig.gateway.asked("placeOrder"))
+        assert second > first
 
 
 async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() -> None:

@@ -77,6 +77,13 @@ def test_a_line_may_be_made_anew_at_once() -> None:
         asked(pacing, subscription("QQQ"), 100)
 
 
+def test_what_no_limit_is_about_any_more_is_forgotten() -> None:
+    pacing = Pacing()
+    for now_s in range(0, 60_000, 60):
+        asked(pacing, subscription("QQQ"), now_s)
+    assert len(pacing._sent) == 10
+
+
 def test_no_more_than_fifty_questions_are_open_at_once() -> None:
     pacing = Pacing()
     for number in range(MOST_OPEN):

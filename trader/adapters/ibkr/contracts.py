@@ -69,10 +69,10 @@ class Contracts:
             raise BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol} in {patience_s:g} s")
         if answer.failure is not None and answer.failure.code != _NO_SUCH_CONTRACT:
             raise BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol}: {answer.failure}")
-        return _the_one(symbol, answer.items)
+        return the_one(symbol, answer.items)
 
 
-def _the_one(symbol: str, found: tuple[ContractDetails, ...]) -> Qualified | str:
+def the_one(symbol: str, found: tuple[ContractDetails, ...]) -> Qualified | str:
     """The contract, or why there is none, in words."""
     if not found:
         return f"{symbol} is no stock or ETF in US dollars there"

@@ -87,7 +87,7 @@ class HistoricalBars:
             self._pacing.answered()
         if not answer:
             raise _Unknown("the answer was empty, which proves nothing")
-        return self._believed(symbol, answer, after, until)
+        return self._believed(symbol, answer)
 
     async def _answer(self, symbol: str, end: str, duration: str) -> tuple[BarData, ...]:
         session = self._connection.session
@@ -115,10 +115,8 @@ class HistoricalBars:
             raise _Unknown(str(answer.failure))
         return answer.items
 
-    def _believed(
-        self, symbol: str, answer: Collection[BarData], after: datetime, until: datetime
-    ) -> Mapping[datetime, Bar]:
-        """The bars that were asked for and can be; an answer may hold more."""
+    def _believed(self, symbol: str, answer: Collection[BarData]) -> Mapping[datetime, Bar]:
+        """The bars that can be, by their ends; an answer may reach further back than was asked."""
         bars: dict[datetime, Bar] = {}
         for told in answer:
             try:
@@ -126,7 +124,7 @@ class HistoricalBars:
             except ValueError as fault:
                 self._log.warning(f"HISTORICAL BAR LEFT OUT of {symbol}, {told.date}: {fault}")
                 continue
-            if bar is not None and after < bar.timestamp + MINUTE <= until:
+            if bar is not None:
                 bars[bar.timestamp + MINUTE] = bar
         return bars
 

@@ -5,11 +5,12 @@ Rule 2: after a gap (a lost connection, a daemon that was down since its history
 for and go out first. What cannot be had is told, and left out: live data do not wait for ever.
 Rule 3: a minute with a hole in it goes out mended, where the historical servers have it in time; else as it
 is, and told.
-Rule 4: no price that is not live, and none that cannot be, goes out (see `subscriptions`, `live_bars`).
+Rule 4: no price that is not live, and none that cannot be, goes out (see `subscriptions`, `live_bars`); nor is a symbol
+that is not live now helped out by history.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -185,7 +186,9 @@ class IbkrFeed:
         ends = minutes_between(self._calendar, self._published_until, until)
         if not ends or stop.is_set():
             return
-        found = await self._ask(self._symbols, ends[0], ends[-1], _GAP_S, stop)
+        found = await self._ask(self._live_ones(self._symbols), ends[0], ends[-1], _GAP_S, stop)
+        if stop.is_set():
+            return
         bar_times = found.bar_times(ends)
         words = f"of {len(ends)} minutes, {ends[0]:%Y-%m-%d %H:%M} to {ends[-1]:%H:%M} UTC: {len(bar_times)} were found"
         if found.missing or len(bar_times) < len(ends):
@@ -198,21 +201,24 @@ class IbkrFeed:
     async def _mended(self, minute: Minute, stop: asyncio.Event) -> BarTime:
         """The minute with its holes filled, where that can be had at once, and leaves room for a back-fill of all."""
         bar_time, lacking = minute
-        if not lacking or stop.is_set():
+        wanted = self._live_ones(lacking)
+        if not wanted or stop.is_set():
             return bar_time
         found = Found()
-        if self._history.may_be_asked(len(lacking) + len(self._symbols)):
-            found = await self._ask(list(lacking), bar_time.ends_at, bar_time.ends_at, _MEND_S, stop)
+        if self._history.may_be_asked(len(wanted) + len(self._symbols)):
+            found = await self._ask(wanted, bar_time.ends_at, bar_time.ends_at, _MEND_S, stop)
         mended = found.bars.get(bar_time.ends_at, {})
         holes = ", ".join(
-            f"{symbol} {number} ({'mended' if symbol in mended else 'not mended'})"
-            for symbol, number in lacking.items()
+            f"{symbol} {lacking[symbol]} ({'mended' if symbol in mended else 'not mended'})" for symbol in wanted
         )
         self._log.warning(
             f"HOLES in the minute that ended {bar_time.ends_at:%H:%M} UTC, of {PIECES} five seconds: {holes}"
         )
         bars = by_symbol(bar_time.bars) | mended
         return bar_time._replace(bars=tuple(bar for _, bar in sorted(bars.items())))
+
+    def _live_ones(self, symbols: Iterable[str]) -> list[str]:
+        return [symbol for symbol in symbols if symbol not in self.not_live]
 
     async def _ask(
         self, symbols: Collection[str], first: datetime, last: datetime, deadline_s: float, stop: asyncio.Event

@@ -24,9 +24,12 @@ from trader.adapters.ibkr.translate import fault_of, symbol_of, wire_order
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancelled, OrderLost, OrderRejected
-from trader.domain.order import Fill, Order
+from trader.domain.order import Order
 from trader.domain.reference import is_order_ref
 from trader.services.ports import Clock, Log
+
+_OVER = frozenset({"Filled", "Cancelled", "ApiCancelled"})
+_TOO_LATE = "the connection ended before it left"
 
 
 class IbkrBroker:
@@ -98,8 +101,12 @@ class IbkrBroker:
 
     def _send(self, session: Session, tracked: Tracked, contract: Qualified, order: Order) -> None:
         """Hand it to the way out, where it may have to wait; its id is taken when it leaves."""
+        epoch = session.epoch
 
         def send() -> None:
+            if not self._is_current(session, epoch):
+                self._rejected(tracked, _TOO_LATE)
+                return
             if tracked.is_withdrawn:
                 tracked.is_ended = True
                 self._emit(OrderCancelled(order.ref, "cancelled before it was sent"))
@@ -107,7 +114,7 @@ class IbkrBroker:
             self._tracking.sent_as(tracked, session.take_id())
             session.client.placeOrder(tracked.order_id, contract.contract, wire_order(order, self._connection.account))
 
-        session.outgoing.order(send, lambda: self._rejected(tracked, "the connection ended before it left"))
+        session.outgoing.order(send, lambda: self._rejected(tracked, _TOO_LATE))
 
     def _rejected(self, tracked: Tracked, why: str) -> None:
         tracked.is_ended, tracked.is_unanswered = True, False
@@ -121,12 +128,24 @@ class IbkrBroker:
         elif session is None:
             self._log.warning(f"CANCEL of {order_ref}: no connection; nothing is sent")
         elif tracked.order_id:
-            order_id = tracked.order_id
-            session.outgoing.order(lambda: session.client.cancelOrder(order_id, ""), lambda: None)
+            self._send_cancel(session, tracked)
         elif tracked.perm_ids:
             self._log.error(f"CANCEL of {order_ref}: it was placed under another client id; cancel it in TWS")
         else:
             tracked.is_withdrawn = True
+
+    def _send_cancel(self, session: Session, tracked: Tracked) -> None:
+        order_id, epoch = tracked.order_id, session.epoch
+
+        def send() -> None:
+            if self._is_current(session, epoch):
+                session.client.cancelOrder(order_id, "")
+
+        session.outgoing.order(send, lambda: None)
+
+    def _is_current(self, session: Session, epoch: int) -> bool:
+        """Whether the epoch still lasts: with the servers lost nothing may leave, though the socket stands."""
+        return self._connection.session is session and session.epoch == epoch
 
     # asking
 
@@ -137,7 +156,7 @@ class IbkrBroker:
             raise BrokerUnreachable(f"Interactive Brokers cannot be asked: {self._connection.standing.last_error}")
         epoch = session.epoch
         told = await self._asking.everything(session)
-        if self._connection.session is not session or session.epoch != epoch:
+        if not self._is_current(session, epoch):
             raise BrokerUnreachable(f"the connection ended meanwhile: {self._connection.standing.last_error}")
         return self._evidence(told, order_refs)
 
@@ -148,23 +167,22 @@ class IbkrBroker:
     def _evidence(self, told: Told, order_refs: Collection[str]) -> Evidence:
         if told.positions is not None:
             self._held = dict(told.positions)
-        return Evidence(
-            None if told.executions is None else tuple(self._ours(told.executions)),
-            None
-            if told.open_orders is None
-            else frozenset(one.order_ref for one in told.open_orders if self._order_of(one) is not None),
-            None
-            if told.completed_orders is None
-            else ended_orders(
-                order_refs,
-                (one for one in told.completed_orders if one.account == self._connection.account),
-                self._executions.filled,
-            ),
-            told.positions,
-        )
+        executions = working = ended = None
+        if told.executions is not None:
+            heard = (self._executions.get(one.execution_id) for one in told.executions)
+            executions = tuple(fill for fill in heard if fill is not None)
+        if told.open_orders is not None:
+            working = self._working(told.open_orders)
+        if told.completed_orders is not None:
+            mine = [one for one in told.completed_orders if one.account == self._connection.account]
+            ended = ended_orders(order_refs, mine, self._executions.filled)
+        return Evidence(executions, working, ended, told.positions)
 
-    def _ours(self, executions: tuple[Execution, ...]) -> list[Fill]:
-        return [fill for one in executions if (fill := self._executions.get(one.execution_id)) is not None]
+    def _working(self, orders: tuple[OpenOrder, ...]) -> frozenset[str]:
+        """References of ours among the open orders. Inactive is among them: it may still be waiting for a locate."""
+        self._found.remove("order", {_identity(one) for one in orders})
+        tracked = [self._order_of(one) for one in orders if one.status not in _OVER]
+        return frozenset(one.ref for one in tracked if one is not None)
 
     # being told
 
@@ -174,7 +192,7 @@ class IbkrBroker:
     def ended(self, reason: str) -> None:
         """The epoch has ended: what was to be sent is not, what was sent and not answered is lost."""
         for check in list(self._checks.values()):
-            check.settle(f"the connection ended before it left: {reason}")
+            check.settle(f"{_TOO_LATE}: {reason}")
         for tracked in self._tracking:
             if tracked.is_unanswered and not tracked.is_ended:
                 tracked.is_unanswered = False
@@ -217,5 +235,10 @@ class IbkrBroker:
         tracked = self._tracking.of(order) if order.account == self._connection.account else None
         if tracked is None:
             what = f"{order.side} {order.quantity:g} {order.order_type} of client {order.client_id}, {order.status}"
-            self._found.add(Foreign("order", str(order.perm_id), order.account, symbol_of(order.symbol), what))
+            self._found.add(Foreign("order", _identity(order), order.account, symbol_of(order.symbol), what))
         return tracked
+
+
+def _identity(order: OpenOrder) -> str:
+    """What tells an order from all others; an order that was not made at IB has no permId."""
+    return str(order.perm_id or f"{order.client_id}/{order.order_id}")

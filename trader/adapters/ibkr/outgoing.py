@@ -61,7 +61,7 @@ class Outgoing:
             self._sent.popleft()
         while self._orders and len(self._sent) < _PER_SECOND:
             self._leave(self._orders, now)
-        while self._requests and not self._orders and len(self._sent) < _REQUESTS_PER_SECOND:
+        while self._requests and len(self._sent) < _REQUESTS_PER_SECOND:
             self._leave(self._requests, now)
         if self._timer is not None:
             self._timer.cancel()

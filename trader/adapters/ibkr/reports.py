@@ -46,7 +46,7 @@ class Reports:
         elif said.status in _CANCELLED:
             self._cancelled(tracked, said)
         elif said.status == "Filled":
-            self._later(self._look_for_executions, tracked, said.filled)
+            self._filled(tracked, said.filled)
         elif said.status == "Inactive":
             self._inactive(tracked, said)
 
@@ -63,7 +63,7 @@ class Reports:
         """Take in an error or notice that names an order."""
         tracked.is_unanswered = False
         kind = kind_of(failure.code)
-        if kind in (Kind.NOTICE, Kind.FARM) or tracked.is_ended:
+        if kind in (Kind.NOTICE, Kind.FARM) or tracked.is_ended or tracked.is_filled:
             self._once(tracked, f"{tracked.ref} {failure}")
             return
         if failure.code == _CANCEL_NOTICE:
@@ -101,13 +101,20 @@ class Reports:
             after = f" after {tracked.last_error}" if tracked.last_error else ""
             self._lost(tracked, f"Inactive at the broker{after}")
 
+    def _filled(self, tracked: Tracked, filled: float) -> None:
+        """The executions say the same, or will in a moment."""
+        tracked.is_filled = self._executions.filled(tracked.ref) >= filled
+        if not tracked.is_filled:
+            self._later(self._look_for_executions, tracked, filled)
+
     def _look_for_executions(self, tracked: Tracked, filled: float) -> None:
         heard = self._executions.filled(tracked.ref)
-        if heard < filled and not tracked.is_ended:
+        tracked.is_filled = heard >= filled
+        if not tracked.is_filled:
             self._lost(tracked, f"Filled with {filled:g} shares, of which {heard} were told")
 
     def _look_for_end(self, tracked: Tracked, why: str) -> None:
-        if not tracked.is_ended:
+        if not (tracked.is_ended or tracked.is_filled):
             self._lost(tracked, f"{why}, and no status has said so")
 
     def _lost(self, tracked: Tracked, why: str) -> None:

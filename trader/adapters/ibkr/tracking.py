@@ -17,7 +17,10 @@ class Tracked:
     is_unanswered: bool = False
     """It was sent, and nothing has been heard of it since."""
     is_accepted: bool = False
+    is_filled: bool = False
+    """IB has said so, and the executions for it were told."""
     is_ended: bool = False
+    """Without being filled (further)."""
     is_withdrawn: bool = False
     """Cancelled before it was sent."""
     last_error: str = ""
