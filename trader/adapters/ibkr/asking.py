@@ -62,7 +62,7 @@ class Asking:
         before: tuple[Held, ...] | None = None
         for look in range(_LOOKS):
             if look:
-                await asyncio.sleep(self._timing.second_look_s)
+                await asyncio.sleep(self._timing.second_look_s if before else self._timing.empty_look_s)
             told = await session.positions.ask(session.client.reqPositions, self._timing.request_s)
             if told is None:
                 return None
