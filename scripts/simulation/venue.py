@@ -48,6 +48,8 @@ class Venue:
         self.executed: Callable[[Fill], None] = lambda _: None
         """Where each execution is noted when it happens."""
         self._account = account
+        self._deaf_to: set[str] = set()
+        """Orders of which a cancel was ignored."""
         self._faults = faults
         self._filled: Counter[str] = Counter()
         self._executed: Counter[str] = Counter()
@@ -61,7 +63,11 @@ class Venue:
         self._paper.place(order)
 
     def cancel(self, order_ref: str) -> None:
-        """End an order, unless it has ended."""
+        """End an order, unless it has ended; whoever is deaf to one stays so."""
+        is_live = order_ref in self.received and order_ref not in self.ended
+        if is_live and (order_ref in self._deaf_to or self._faults.strikes(Fault.CANCEL_IGNORED, 0.03)):
+            self._deaf_to.add(order_ref)
+            return
         self._paper.cancel(order_ref)
 
     def match(self, bar_time: BarTime) -> None:
@@ -109,12 +115,12 @@ class Venue:
             fault = Fault.ENTRY_REJECTED if is_entry else Fault.EXIT_REJECTED
             return Treatment(reject=self._faults.chance(fault).choice(_REJECTS))
         delay = 1 + self._faults.chance(Fault.SLOW_FILL).randrange(6) if strikes(Fault.SLOW_FILL, 0.12) else 0
+        is_silent = strikes(Fault.BROKER_SILENT, 0.05)
         return Treatment(
-            lose_acknowledgement=strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
-            is_silent=strikes(Fault.BROKER_SILENT, 0.05),
+            lose_acknowledgement=not is_silent and strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
+            is_silent=is_silent,
             delay_bars=delay,
             parts=self._parts(order),
-            ignore_cancel=strikes(Fault.CANCEL_IGNORED, 0.03),
         )
 
     def _parts(self, order: Order) -> tuple[int, ...]:

@@ -97,6 +97,7 @@ class Trading:
             self._execution.cancelling.ask_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
+        self._execution.shrink_exits(step)
         if session is not None and session.trades_at(step.draft.now):  # nothing is queued for the open
             self._execution.pursue_exits(step)
 
