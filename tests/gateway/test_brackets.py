@@ -81,7 +81,13 @@ async def test_an_unfilled_parent_takes_its_children_along(gateway: Gateway, cli
     await place_bracket(client, limit=495)
     client.cancel(1)
     await client.hear()
-    assert {order.status for order in gateway.truth.orders} == {Status.CANCELLED}
+    assert states(gateway) == [(Status.CANCELLED, 100, 0)] * 3
+
+
+async def test_a_child_that_comes_later_wakes_nobody_else(gateway: Gateway, client: RawClient) -> None:
+    await place_bracket(client, limit=495)
+    client.place(4, "SELL", 50, "LMT", lmtPrice=Decimal(520), parentId=1)
+    assert {message.values["orderId"] for message in await client.hear()} == {4}
 
 
 async def test_children_of_a_partly_filled_parent_stay_for_that_part(gateway: Gateway, client: RawClient) -> None:

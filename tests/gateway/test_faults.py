@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway import Gateway, faults
-from gateway.faults import Fault
+from gateway.fault_script import Fault
 from gateway.orders import Status
 from gateway.raw_client import RawClient, outline
 
@@ -189,6 +189,26 @@ async def test_one_order_becomes_two(gateway: Gateway, client: RawClient) -> Non
     assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
 
 
+async def test_a_changed_order_becomes_two(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490))
+    await client.hear()
+    gateway.faults.add(faults.TwoPermIds())
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(491))
+    await client.hear()
+    gateway.market.trade("QQQ", 490)
+    assert gateway.truth.positions(ACCOUNT) == {"QQQ": 200}
+
+
+async def test_a_stalled_gateway_reads_nothing(gateway: Gateway, client: RawClient) -> None:
+    gateway.stall()
+    client.place(1, "BUY", 100)
+    async with RawClient(gateway, client_id=2):
+        assert gateway.asked("placeOrder") == []
+    gateway.faults.release()
+    await client.hear()
+    assert bought(gateway)
+
+
 async def test_an_order_fills_while_its_client_is_away(gateway: Gateway) -> None:
     gateway.faults.add(faults.FillWhileDown())
     async with RawClient(gateway) as client:
@@ -218,6 +238,13 @@ async def test_a_client_id_that_lingers(gateway: Gateway) -> None:
         assert outline(client.greeted) == ["error 326"]
     async with RawClient(gateway) as client:
         assert outline(client.greeted) == ["managedAccounts", "nextValidId"]
+
+
+async def test_a_handshake_that_is_never_answered(gateway: Gateway) -> None:
+    fault = gateway.faults.add(faults.NoGreeting())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(RawClient(gateway).connect(), 0.05)
+    assert gateway.faults.fired[fault] == 1
 
 
 async def test_lost_servers_make_orders_wait(gateway: Gateway, client: RawClient) -> None:

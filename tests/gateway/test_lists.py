@@ -7,6 +7,8 @@ from decimal import Decimal
 import pytest
 
 from gateway import Gateway
+from gateway.layout import Row
+from gateway.messages import Message
 from gateway.raw_client import RawClient, outline
 from gateway.wire import Cell
 
@@ -81,9 +83,9 @@ async def test_contract_details(gateway: Gateway, client: RawClient) -> None:
 
 async def test_open_orders_are_ones_own_or_everybodys(gateway: Gateway, client: RawClient) -> None:
     gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 10, limit=490)
-    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490))
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490), account=ACCOUNT)
     async with RawClient(gateway, client_id=2) as other:
-        other.place(1, "BUY", 20, "LMT", lmtPrice=Decimal(490))
+        other.place(1, "BUY", 20, "LMT", lmtPrice=Decimal(490), account=ACCOUNT)
         await other.hear()
     await client.hear()
     client.ask("reqOpenOrders", version=1)
@@ -95,7 +97,7 @@ async def test_open_orders_are_ones_own_or_everybodys(gateway: Gateway, client: 
 
 
 async def test_completed_orders_carry_their_reference_and_no_ids(gateway: Gateway, client: RawClient) -> None:
-    client.place(1, "BUY", 100, orderRef="why")
+    client.place(1, "BUY", 100, orderRef="why", account=ACCOUNT)
     gateway.place_by_hand(ACCOUNT, "QQQ", "SELL", 10)
     await client.hear()
     client.ask("reqCompletedOrders", apiOnly=True)
@@ -111,6 +113,44 @@ async def test_executions_are_everybodys_of_today(gateway: Gateway, client: RawC
     execution, _, _ = await client.hear()
     assert (execution.values["reqId"], execution.values["clientId"], execution.values["orderRef"]) == (5, 0, "")
     assert execution.values["time"] == "20260105 12:00:00 US/Eastern"
+
+
+async def test_executions_of_yesterday_are_not_told() -> None:
+    now = [NOON]
+    async with Gateway(clock=lambda: now[0]) as gateway, RawClient(gateway) as client:
+        gateway.place_by_hand(ACCOUNT, "QQQ", "BUY", 10, price=500)
+        now[0] += timedelta(hours=13)
+        client.ask("reqExecutions", version=3, reqId=5)
+        assert outline(await client.hear()) == ["execDetailsEnd"]
+
+
+async def test_executions_are_filtered_by_client(gateway: Gateway, client: RawClient) -> None:
+    gateway.place_by_hand(ACCOUNT, "QQQ", "BUY", 10)
+    client.place(1, "BUY", 20, account=ACCOUNT)
+    await client.hear()
+    client.ask("reqExecutions", version=3, reqId=5, clientId=1)
+    assert [m.values["shares"] for m in await client.hear() if m.name == "execDetails"] == [20]
+
+
+async def test_what_is_flat_is_no_position(gateway: Gateway, client: RawClient) -> None:
+    gateway.place_by_hand(ACCOUNT, "QQQ", "BUY", 10)
+    gateway.place_by_hand(ACCOUNT, "QQQ", "SELL", 10)
+    client.ask("reqPositions", version=1)
+    assert outline(await client.hear()) == ["positionEnd"]
+
+
+async def test_an_order_that_is_not_transmitted_is_in_no_list(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100, account=ACCOUNT, transmit=False)
+    client.ask("reqAllOpenOrders", version=1)
+    assert outline(await client.hear()) == ["openOrderEnd"]
+
+
+async def test_there_are_at_most_two_account_summaries(gateway: Gateway, client: RawClient) -> None:
+    for request_id in (5, 6, 7):
+        client.ask("reqAccountSummary", version=1, reqId=request_id, group="All", tags="AccountType")
+    heard = await client.hear()
+    assert outline(heard)[-1] == "error 322"
+    assert heard[-1].values["id"] == 7
 
 
 async def test_another_accounts_execution_can_be_heard(gateway: Gateway, client: RawClient) -> None:
@@ -161,15 +201,31 @@ async def test_history_is_put_together_and_kept_up_to_date(gateway: Gateway, cli
     }
     client.ask("reqHistoricalData", reqId=5, barSize="1 min", **asked, **_CONTRACT)
     (history,) = await client.hear()
-    bars = history.values["bars"]
-    assert isinstance(bars, list)
-    assert [(bar["date"], bar["high"], bar["volume"]) for bar in bars] == [
+    assert [(bar["date"], bar["high"], bar["volume"]) for bar in _rows(history)] == [
         ("20260105 11:58:00 US/Eastern", 555, 120),
         ("20260105 11:59:00 US/Eastern", 615, 120),
     ]
     gateway.market.bar("QQQ", NOON, 500, 501, 499, 500, 10)
     (update,) = await client.hear()
     assert (update.values["date"], update.values["volume"]) == ("20260105 12:00:00 US/Eastern", 10)
+
+
+async def test_history_goes_back_as_far_as_it_was_asked_to(gateway: Gateway, client: RawClient) -> None:
+    for hours in (30, 1):
+        gateway.market.bar("QQQ", NOON - timedelta(hours=hours), 500, 500, 500, 500, 10)
+    asked: dict[str, Cell] = {"barSize": "1 hour", "duration": "7200 S", "whatToShow": "TRADES", "formatDate": 2}
+    client.ask("reqHistoricalData", reqId=5, **asked, **_CONTRACT)
+    (history,) = await client.hear()
+    assert [bar["date"] for bar in _rows(history)] == [str(int((NOON - timedelta(hours=1)).timestamp()))]
+
+
+async def test_from_version_196_on_a_history_has_an_end_of_its_own() -> None:
+    async with Gateway(server_version=196, clock=lambda: NOON) as gateway, RawClient(gateway) as client:
+        gateway.market.bar("QQQ", NOON, 500, 500, 500, 500, 10)
+        client.ask("reqHistoricalData", reqId=5, barSize="1 day", duration="1 D", formatDate=1, **_CONTRACT)
+        history, end = await client.hear()
+        assert [bar["date"] for bar in _rows(history)] == ["20260105"]
+        assert end.name == "historicalDataEnd"
 
 
 async def test_history_that_is_not_there_is_error_162(gateway: Gateway, client: RawClient) -> None:
@@ -196,3 +252,9 @@ async def test_without_live_data_the_client_is_told(
     gateway.set_market_data_type(entitled)
     client.ask("reqMktData", version=11, reqId=5, **_CONTRACT)
     assert outline(await client.hear())[0] == heard
+
+
+def _rows(history: Message) -> list[Row]:
+    bars = history.values["bars"]
+    assert isinstance(bars, list)
+    return bars

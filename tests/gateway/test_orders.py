@@ -80,6 +80,37 @@ async def test_a_stop_is_triggered_and_fills_at_the_market(gateway: Gateway, cli
     assert gateway.truth.executions[-1].price == Decimal("494.20")
 
 
+async def test_inside_a_bar_a_stop_fills_at_its_own_price(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "SELL", 100, "STP", auxPrice=Decimal(495))
+    await client.hear()
+    gateway.market.bar("QQQ", _noon(), 500, 501, 490, 500, 1_000)
+    assert gateway.truth.executions[0].price == 495
+
+
+async def test_a_stop_limit_is_triggered_and_then_waits_for_its_limit(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "SELL", 100, "STP LMT", auxPrice=Decimal(495), lmtPrice=Decimal(494))
+    await client.hear()
+    gateway.market.trade("QQQ", 493)
+    assert outline(await client.hear()) == ["openOrder Submitted", "orderStatus Submitted"]
+    gateway.market.trade("QQQ", 494)
+    assert gateway.truth.executions[0].price == 494
+
+
+async def test_what_an_order_for_now_cannot_fill_is_cancelled(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.depth("QQQ", 40)
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(501), tif="IOC")
+    assert outline(await client.hear())[-2:] == ["orderStatus Cancelled", "error 202"]
+    assert gateway.truth.orders[0].filled == 40
+
+
+async def test_a_sale_realises_what_it_has_earned_after_both_commissions(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100)
+    await client.hear()
+    gateway.market.trade("QQQ", "501.10")
+    client.place(2, "SELL", 100)
+    assert (await client.hear())[-1].values["realizedPNL"] == 98
+
+
 async def test_forty_now_sixty_later(gateway: Gateway, client: RawClient) -> None:
     gateway.market.depth("QQQ", 40)
     client.place(1, "BUY", 100)
@@ -96,6 +127,13 @@ async def test_the_commission_of_an_order_is_that_of_the_fixed_plan(gateway: Gat
     await client.hear()
     gateway.market.depth("QQQ", 200)
     assert [execution.commission_usd for execution in gateway.truth.executions] == [1, Decimal("0.5")]
+
+
+async def test_the_commission_is_at_most_one_percent(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.list("PENNY")
+    gateway.market.trade("PENNY", "0.10")
+    client.place(1, "BUY", 100, symbol="PENNY")
+    assert (await client.hear())[-1].values["commission"] == Decimal("0.1")
 
 
 async def test_a_cancel_is_a_status_and_then_a_notice(gateway: Gateway, client: RawClient) -> None:
@@ -122,6 +160,47 @@ async def test_a_what_if_is_never_executed(gateway: Gateway, client: RawClient) 
     assert preview.values["initMarginChange"] == "25005"
     assert preview.values["whatIf"] is True
     assert gateway.truth.orders == []
+
+
+async def test_a_reduced_order_is_changed_to_what_is_named(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.depth("QQQ", 0)
+    for order_id, limit in ((1, 501), (2, 495)):
+        client.place(order_id, "BUY", 100, "LMT", lmtPrice=Decimal(limit), ocaGroup="pair", ocaType=3)
+    await client.hear()
+    gateway.market.depth("QQQ", 30)
+    assert gateway.truth.orders[1].remaining == 70
+    client.place(2, "BUY", 70, "LMT", lmtPrice=Decimal(494), ocaGroup="pair", ocaType=3)
+    await client.hear()
+    assert gateway.truth.orders[1].remaining == 70
+
+
+async def test_an_order_changed_to_what_is_filled_is_filled(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.depth("QQQ", 40)
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(501))
+    await client.hear()
+    client.place(1, "BUY", 40, "LMT", lmtPrice=Decimal(501))
+    assert outline(await client.hear()) == ["openOrder Filled", "orderStatus Filled"]
+
+
+async def test_an_order_names_its_account_when_there_are_several() -> None:
+    async with Gateway(accounts=("DU1", "DU2")) as gateway, RawClient(gateway) as client:
+        gateway.market.trade("QQQ", 500)
+        client.place(1, "BUY", 100)
+        assert outline(await client.hear()) == ["error 435"]
+        client.place(1, "BUY", 100, account="DU2")
+        await client.hear()
+        assert gateway.truth.positions("DU2") == {"QQQ": 100}
+
+
+async def test_order_ids_that_are_rolled_back_come_a_second_time(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100)
+    await client.hear()
+    gateway.roll_back_order_ids()
+    client.ask("reqIds", version=1, count=1)
+    assert [message.values["orderId"] for message in await client.hear()] == [1]
+    client.place(1, "BUY", 50)
+    await client.hear()
+    assert [(order.order_id, order.filled) for order in gateway.truth.orders] == [(1, 100), (1, 50)]
 
 
 @pytest.mark.parametrize(
