@@ -44,8 +44,10 @@ class Asking:
 
     async def everything(self, session: Session) -> Told:
         """Ask for everything, at once as far as the order of the answers does not matter."""
-        executions, orders = await asyncio.gather(self._executions(session), self._orders(session))
-        return Told(executions, *orders, await self._positions(session))
+        async with asyncio.TaskGroup() as tasks:
+            executions = tasks.create_task(self._executions(session))
+            orders = tasks.create_task(self._orders(session))
+        return Told(executions.result(), *orders.result(), await self._positions(session))
 
     async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
         of_account = ExecutionFilter(acctCode=self._account)
