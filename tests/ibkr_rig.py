@@ -33,6 +33,7 @@ QUICK = Timing(
     margin_s=0.3,
     executions_s=0.15,
     second_look_s=0.01,
+    empty_look_s=0.02,
 )
 """Real seconds, as few as a loaded machine allows."""
 SYMBOLS = ("QQQ", "AAPL", "MSFT")

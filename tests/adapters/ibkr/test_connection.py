@@ -74,6 +74,14 @@ async def test_another_account_is_refused_by_name() -> None:
         assert gateway.client_ids == ()
 
 
+async def test_a_greeting_that_cannot_be_read_is_told_at_once_and_not_at_the_time_out() -> None:
+    async with Gateway(accounts=(ACCOUNT,)) as gateway:
+        gateway.faults.add(Alter(on="nextValidId", field="orderId", value="first"))
+        rig = Rig(gateway, QUICK, client_id=7)
+        with pytest.raises(BrokerUnreachable, match="could not be read"):
+            await rig.connection.open(10 * PATIENCE_S)
+
+
 async def test_a_gateway_that_has_lost_the_servers_is_no_broker() -> None:
     async with Gateway(accounts=(ACCOUNT,)) as gateway:
         gateway.faults.add(Alter(on="error", field="code", value="1100"))
@@ -187,13 +195,6 @@ async def test_the_skew_of_the_clock_is_measured() -> None:
 async def test_a_message_that_cannot_be_read_ends_the_epoch() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="currentTime", field="time", value="noon"))
-        await rig.reconnected()
-        assert "could not be read" in rig.ear.ends[0]
-
-
-async def test_bytes_that_are_no_message_end_the_epoch() -> None:
-    async with a_desk() as rig:
-        rig.client._onSocketHasData(b"\0\0\0\4\xff\xfe\0\0")
         await rig.reconnected()
         assert "could not be read" in rig.ear.ends[0]
 

@@ -82,6 +82,20 @@ async def test_empty_positions_just_after_a_log_in_are_not_believed() -> None:
         assert rig.gateway.faults.fired[empty] == 1
 
 
+async def test_an_answer_that_shows_nothing_is_given_more_time_before_it_is_believed() -> None:
+    async with a_desk(timing=QUICK._replace(second_look_s=0, empty_look_s=0.3)) as rig:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert (await rig.broker.evidence([])).positions == {}
+        assert loop.time() - began >= 0.3
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        began = loop.time()
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert loop.time() - began < 0.3
+
+
 async def test_each_epoch_looks_at_the_positions_twice_and_then_once() -> None:
     async with a_desk() as rig:
         for _ in range(3):

@@ -44,10 +44,10 @@ class Asking:
 
     async def everything(self, session: Session) -> Told:
         """Ask for everything, at once as far as the order of the answers does not matter."""
-        executions, orders = await asyncio.gather(  # noqa: TID251  (both end here)
-            self._executions(session), self._orders(session)
-        )
-        return Told(executions, *orders, await self._positions(session))
+        async with asyncio.TaskGroup() as tasks:
+            executions = tasks.create_task(self._executions(session))
+            orders = tasks.create_task(self._orders(session))
+        return Told(executions.result(), *orders.result(), await self._positions(session))
 
     async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
         of_account = ExecutionFilter(acctCode=self._account)
@@ -64,7 +64,7 @@ class Asking:
         before: tuple[Held, ...] | None = None
         for look in range(_LOOKS):
             if look:
-                await asyncio.sleep(self._timing.second_look_s)
+                await asyncio.sleep(self._timing.second_look_s if before else self._timing.empty_look_s)
             told = await session.positions.ask(session.client.reqPositions, self._timing.request_s)
             if told is None:
                 return None

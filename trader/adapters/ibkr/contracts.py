@@ -50,8 +50,12 @@ class Contracts:
         if session is None:
             raise BrokerUnreachable("contracts cannot be looked up: there is no connection to Interactive Brokers")
         missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
-        looking = (self._look_up(session, symbol) for symbol in missing)
-        found = await asyncio.gather(*looking)  # noqa: TID251  (all end here)
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(self._look_up(session, symbol)) for symbol in missing]
+        found = [one.result() for one in asked]
+        for one in found:
+            if isinstance(one, BrokerUnreachable):
+                raise one
         refused = [one for one in found if isinstance(one, str)]
         if refused:
             raise ConfigurationError(
@@ -62,13 +66,13 @@ class Contracts:
             if isinstance(one, Qualified):
                 self._known[one.symbol], self._names[one.con_id] = one, one.symbol
 
-    async def _look_up(self, session: Session, symbol: str) -> Qualified | str:
+    async def _look_up(self, session: Session, symbol: str) -> Qualified | str | BrokerUnreachable:
         patience_s = self._connection.timing.request_s
         answer = await session.ask(lambda id_: session.client.reqContractDetails(id_, stock(symbol)), patience_s)
         if answer is None:
-            raise BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol} in {patience_s:g} s")
+            return BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol} in {patience_s:g} s")
         if answer.failure is not None and answer.failure.code != _NO_SUCH_CONTRACT:
-            raise BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol}: {answer.failure}")
+            return BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol}: {answer.failure}")
         return the_one(symbol, answer.items)
 
 

@@ -23,3 +23,5 @@ class Timing(NamedTuple):
     """For the executions of an order that is said to be filled."""
     second_look_s: float = 0.25
     """Between the first two answers about positions: just after a log-in an empty one may come first."""
+    empty_look_s: float = 3.0
+    """The same where the first answer shows nothing at all: TWS may still be asking its servers."""
