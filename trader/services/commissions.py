@@ -35,7 +35,7 @@ def _leave_it(step: Step, fill: Fill, booked_micros: int) -> None:
     step.say(
         Level.WARNING,
         f"COMMISSION DIFFERS {fill.symbol}: {fill.execution_id} is booked with {usd(booked_micros)} USD and told again "
-        f"with {usd(fill.commission_micros)}; the booked one stays, book the rest with `trader adjust --cash` "
+        f"with {usd(fill.commission_micros)}; the booked one stays, book the rest with `trader cash book` "
         f"account={step.draft.account}",
     )
 
