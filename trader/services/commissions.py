@@ -24,10 +24,10 @@ def hear_again(step: Step, fill: Fill, booked_micros: int | None) -> None:
         return
     if booked_micros or fill.fault or fill.account != step.draft.account:
         _leave_it(step, fill, booked_micros or 0)
-    elif step.unread is None:
-        booking = known_bookings(step).get(fill.execution_id)
-        if booking is not None:
-            _charge(step, booking, fill.commission_micros)
+        return
+    booking = known_bookings(step).get(fill.execution_id)
+    if booking is not None:  # else it could not be looked up, and the step will not be written
+        _charge(step, booking, fill.commission_micros)
 
 
 def _leave_it(step: Step, fill: Fill, booked_micros: int) -> None:
