@@ -32,6 +32,7 @@ from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, 
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
 from trader.app.wiring import OpenBook, Parts, make_machine, make_parts, open_book
+from trader.domain.cash import CashKind
 from trader.domain.decision import Decision, Purpose, Side, Signal, Ticket
 from trader.domain.errors import BookUnwritable
 from trader.domain.events import Command, CommandName, Event, FillReported, JournalType, Tick
@@ -591,7 +592,8 @@ async def a_machine(
 
 
 async def no_cash(market: Market) -> None:
-    await market.command(CommandName.ADJUST, amount_micros=-market.one("SELECT cash_micros FROM book_accounts"))
+    cash_micros = market.one("SELECT cash_micros FROM book_accounts")
+    await market.command(CommandName.CASH, kind=CashKind.CORRECTION, amount_micros=-cash_micros)
     assert market.one("SELECT cash FROM account") == 0
 
 

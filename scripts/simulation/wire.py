@@ -11,6 +11,7 @@ from simulation.history import History
 from simulation.venue import TOLD, Venue
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import (
+    EVIDENCE_PARTS,
     NO_EVIDENCE,
     BrokerEvent,
     EpochEnded,
@@ -27,7 +28,6 @@ _USUAL_S = 0.002
 _LATE_S = 0.6
 _ORDER_LATE_S = 0.1
 """Virtual seconds; the market's are as many times longer as the feed's speed."""
-_PARTS = Evidence._fields
 
 
 class Wire:
@@ -106,7 +106,7 @@ class Wire:
         else:
             await asyncio.sleep(self._transit_s())
         if self._faults.strikes(Fault.ANSWER_INCOMPLETE, 0.1):
-            return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(_PARTS): None})
+            return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(EVIDENCE_PARTS): None})
         if self._faults.strikes(Fault.ANSWER_EMPTY, 0.05):
             return NO_EVIDENCE
         self.complete_answers += 1

@@ -174,12 +174,15 @@ async def test_a_round_trip_that_is_over_pays_its_own_commission(tmp_path: Path)
         await market.report(first)
         assert market.sql("SELECT pnl FROM round_trips") == [(496.0,)]
         assert market.sql("SELECT realized_micros FROM book_positions") == [(0,)]
+        other = a_fill("MSFT", 1, 400.0, order_ref="by-hand", commission=0, at=market.now)
+        for fill in (other, other._replace(side=Side.SELL, execution_id="M2")):
+            await market.report(fill)
         await market.report(second._replace(side=Side.SELL, execution_id="S2"))
         await market.report(last._replace(commission_micros=3 * DOLLAR))
-        assert market.sql("SELECT pnl FROM round_trips") == [(493.0,), (0.0,)]
+        assert market.sql("SELECT pnl FROM round_trips") == [(493.0,), (0.0,), (0.0,)]
         await market.report(second._replace(commission_micros=2 * DOLLAR))
-        assert market.sql("SELECT pnl FROM round_trips") == [(493.0,), (-2.0,)]
-        assert market.sql("SELECT realized_micros FROM book_positions") == [(micros(-2),)]
+        assert market.sql("SELECT pnl FROM round_trips") == [(493.0,), (0.0,), (-2.0,)]
+        assert market.sql("SELECT symbol, realized_micros FROM book_positions") == [("JD", micros(-2)), ("MSFT", 0)]
         await assert_sound(market)
 
 
@@ -241,15 +244,16 @@ async def test_what_is_undone_gives_the_whole_commission_back(
         await assert_sound(market)
 
 
-async def test_a_sale_that_is_undone_gives_the_whole_commission_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_sale_that_is_undone_gives_the_whole_commission_back(tmp_path: Path, together: bool) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         await market.report(await bought(market, 497))
         cash = market.one("SELECT cash_micros FROM book_accounts")
         sale = await sold(market, 497)
         await market.report(before_its_commission(sale))
-        await market.report(sale)
         bust = sale._replace(execution_id="S1.2", corrects=("S1",), quantity=0, commission_micros=0)
-        await market.report(bust)
+        for told in ([sale, bust],) if together else ([sale], [bust]):
+            await market.handle(*(FillReported(fill) for fill in told))
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
         assert market.sql("SELECT quantity, cost_micros, realized_micros FROM book_positions") == [
             (497, 497 * micros(30), micros(498))
@@ -269,6 +273,30 @@ async def test_what_was_undone_is_charged_nothing(tmp_path: Path) -> None:
             assert (await market.engine.news_of(answer(fill).evidence)).executions == ()
             assert market.one("SELECT cash_micros FROM book_accounts") == cash
             await market.restart(keep_broker=True)
+        await assert_sound(market)
+
+
+async def test_what_was_undone_is_charged_nothing_beside_another_correction_of_it(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        await market.report(before_its_commission(fill))
+        second = fill._replace(execution_id="X1.2", corrects=("X1",), commission_micros=0)
+        await market.report(second)
+        third = second._replace(execution_id="X1.3", corrects=("X1", "X1.2"), quantity=300)
+        await market.restart(keep_broker=True)
+        await market.handle(FillReported(fill), FillReported(third))
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash - 300 * micros(30)
+        await assert_sound(market)
+
+
+async def test_what_was_undone_in_the_same_step_is_charged_nothing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        bust = fill._replace(execution_id="X1.2", corrects=("X1",), quantity=0, commission_micros=0)
+        await market.handle(*(FillReported(told) for told in (before_its_commission(fill), bust, fill)))
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash
         await assert_sound(market)
 
 

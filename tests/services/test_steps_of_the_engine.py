@@ -117,7 +117,7 @@ async def test_a_command_that_could_not_be_written_is_done_once_as_soon_as_it_ca
 ) -> None:
     async with a_machine(tmp_path) as market:
         with an_unwritable_book(monkeypatch):
-            answer = await market.command(CommandName.ADJUST, amount_micros=1_000_000)
+            answer = await market.command(CommandName.CASH, amount_micros=1_000_000)
             assert answer.startswith("refused for now")
             assert market.one("SELECT cash FROM account") == 100_000
             assert (await market.command(CommandName.HALT)).startswith("entries are stopped")

@@ -139,6 +139,7 @@ class LimitsSection(_Section):
     family_pct: Percent = 40.0
     cash_reserve_pct: Percent = 2.0
     minimum_notional: Dollars = 500
+    cash_tolerance: Dollars = 25.0
     open_positions: Count = 6
     openings_per_day: Count = 200
     max_day_trades_5d: Count | None = None
@@ -159,6 +160,7 @@ class LimitsSection(_Section):
             family_ppm=percent_ppm(self.family_pct),
             cash_reserve_ppm=percent_ppm(self.cash_reserve_pct),
             minimum_notional_micros=micros(self.minimum_notional),
+            cash_tolerance_micros=micros(self.cash_tolerance),
             open_positions=self.open_positions,
             openings_per_day=self.openings_per_day,
             max_day_trades_5d=self.max_day_trades_5d,

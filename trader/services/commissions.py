@@ -24,10 +24,10 @@ def hear_again(step: Step, fill: Fill, booked_micros: int | None) -> None:
         return
     if booked_micros or fill.fault or fill.account != step.draft.account:
         _leave_it(step, fill, booked_micros or 0)
-    elif step.unread is None:
-        booking = known_bookings(step).get(fill.execution_id)
-        if booking is not None:
-            _charge(step, booking, fill.commission_micros)
+        return
+    booking = known_bookings(step).get(fill.execution_id)
+    if booking is not None:  # else it could not be looked up, and the step will not be written
+        _charge(step, booking, fill.commission_micros)
 
 
 def _leave_it(step: Step, fill: Fill, booked_micros: int) -> None:
@@ -35,7 +35,7 @@ def _leave_it(step: Step, fill: Fill, booked_micros: int) -> None:
     step.say(
         Level.WARNING,
         f"COMMISSION DIFFERS {fill.symbol}: {fill.execution_id} is booked with {usd(booked_micros)} USD and told again "
-        f"with {usd(fill.commission_micros)}; the booked one stays, book the rest with `trader adjust --cash` "
+        f"with {usd(fill.commission_micros)}; the booked one stays, book the rest with `trader cash book` "
         f"account={step.draft.account}",
     )
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import TypeVar
 
+from trader.domain.cash import CashDrift, CashKind
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
@@ -36,6 +37,7 @@ class Draft:
         self.locks: Mapping[str, PendingLock] = book.locks
         self.halts: Mapping[str, Halt] = book.halts
         self.drift: Mapping[str, Drift] = book.drift
+        self.cash_drift = book.cash_drift
         self.day: Day | None = book.day
         self.day_trades: Mapping[date, int] = book.day_trades
         self.orders_made = book.orders_made
@@ -171,6 +173,30 @@ class Draft:
         """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
         self.cash_micros += amount_micros
         self.commit.cash_micros = self.cash_micros
+
+    def book_cash(self, amount_micros: int, kind: CashKind, reason: str, movement: str) -> None:
+        """Book cash that has come or gone otherwise than by trading; `movement` is its name in a statement, if it has
+        one."""
+        self.move_cash(amount_micros)
+        named: dict[str, str] = {"movement": movement} if movement else {}
+        self.commit.movements.extend(named.values())
+        self.note(JournalType.CASH_MOVED, "", amount_micros=amount_micros, kind=kind, reason=reason, **named)
+        if self.cash_drift is not None:
+            self._set_cash_drift(self.cash_drift.after(amount_micros))
+
+    def cash_differs(self, drift: CashDrift) -> None:
+        """Take over what cash book and broker do not agree on."""
+        self._set_cash_drift(drift)
+        self.note(JournalType.CASH_DIFFERS, book_micros=drift.book_micros, broker_micros=drift.broker_micros)
+
+    def cash_agrees(self, reason: str) -> None:
+        """Book and broker agree on cash again."""
+        self._set_cash_drift(None)
+        self.note(JournalType.CASH_AGREES, reason=reason)
+
+    def _set_cash_drift(self, drift: CashDrift | None) -> None:
+        self.cash_drift = self.commit.cash_drift = drift
+        self.commit.cash_drift_changed = True
 
     def start_day(self, day: Day) -> None:
         """Begin a day: its opening equity is stored, its counters are counted from now on."""
@@ -382,6 +408,7 @@ class Draft:
             locks=self.locks,
             halts=self.halts,
             drift=self.drift,
+            cash_drift=self.cash_drift,
             day=self.day,
             day_trades=self.day_trades,
             orders_made=self.orders_made,

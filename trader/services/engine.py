@@ -271,13 +271,17 @@ class Engine:
         self._answers.give(step)
 
     async def _look_up(self, step: Step, gathered: Sequence[Event]) -> None:
-        """What the book has of executions that are corrected or charged: to change one, all of it has to be known."""
+        """What the book has of executions that are corrected or charged: to change one, all of it has to be known. And
+        which cash movements it has: each counts once."""
+        movements = {event.movement for event in gathered if isinstance(event, Command) and event.movement}
         ids = self.trading.to_look_up(gathered)
-        if ids:
-            try:
+        try:
+            if ids:
                 step.looked_up = await self._ports.store.booked(self.book.account, ids)
-            except BookUnwritable as error:
-                step.unread = error
+            if movements:
+                step.moved = await self._ports.store.moved(self.book.account, movements)
+        except BookUnwritable as error:
+            step.unread = error
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
 from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
 from trader.domain.ledger import Lot, Position, RoundTrip
@@ -152,6 +153,11 @@ class Commit:
     """In the order in which they were made: a halt may be cleared and made again in one step."""
     drift: dict[str, Drift | None] = field(default_factory=dict)
     """By symbol; None where book and broker agree again."""
+    movements: list[str] = field(default_factory=list)
+    """Cash movements of statements."""
+    cash_drift: CashDrift | None = None
+    """As the book has it from now on."""
+    cash_drift_changed: bool = False
     day: Day | None = None
     marks: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Last prices, micros, so that readers can value what is held."""
@@ -190,6 +196,10 @@ class Store(Protocol):
 
     async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
         """Those of the executions that are booked, however long ago, by id. Raises BookUnwritable."""
+        ...
+
+    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+        """Those of the cash movements that are booked, however long ago. Raises BookUnwritable."""
         ...
 
     async def history(self, account: str, since: datetime) -> "History":

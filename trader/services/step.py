@@ -36,6 +36,8 @@ class Step:
     """Executions taken up in this step, with the commission they are booked with; None where nothing can be charged."""
     looked_up: Mapping[str, Booking] = field(default_factory=dict)
     """What the book has of executions that are corrected or charged in this step, and of reversals."""
+    moved: frozenset[str] = frozenset()
+    """Of the cash movements that are asked for in this step: those that the book has."""
     unread: BookUnwritable | None = None
     """Why that could not be read: this step cannot be written, and what needs it is taken up again."""
     by_operator: list[Fill] = field(default_factory=list)

@@ -24,6 +24,7 @@ from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
+from trader.services.cash_reconciliation import CashReconciliation
 from trader.services.commands import Commands
 from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
@@ -61,6 +62,7 @@ class Trading:
         self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
+        self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
@@ -83,6 +85,7 @@ class Trading:
                 signals.append(event)
             else:
                 self._happened(step, event)
+        self._cash.guard(step.draft)
         self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
@@ -110,6 +113,7 @@ class Trading:
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
+            self._cash.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
         elif isinstance(event, Command):
@@ -261,6 +265,7 @@ class Trading:
         self.market_data.happened()
         self._inquiry.happened()
         self.reconciliation.happened()
+        self._cash.happened()
 
     def refused_whole(self, step: Step) -> None:
         """The step has not happened, and nothing of it was sent."""
@@ -277,6 +282,7 @@ class Trading:
         self.market_data.not_happened()
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
+        self._cash.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()

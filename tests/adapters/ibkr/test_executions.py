@@ -11,7 +11,7 @@ from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.executions import Executions
 from trader.adapters.ibkr.messages import Commission, Execution
 from trader.domain.decision import Side
-from trader.domain.events import BrokerEvent, CommissionReported, FillReported
+from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.money import micros
 
 
@@ -89,8 +89,6 @@ def test_the_last_commission_is_the_one_that_was_told_in_whatever_order_they_com
     for event in heard.events:
         if isinstance(event, FillReported):
             told = event.fill.commission_micros
-        elif isinstance(event, CommissionReported):
-            told = event.commission_micros
     assert told == last
     fill = heard.executions.get("a.b.c.01")
     assert fill is not None

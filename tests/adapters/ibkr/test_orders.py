@@ -25,7 +25,6 @@ from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter, an_ent
 
 from trader.adapters.ibkr.messages import Status
 from trader.domain.events import (
-    CommissionReported,
     EpochEnded,
     FillReported,
     OrderAccepted,
@@ -39,7 +38,7 @@ from trader.domain.money import micros
 async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 100, 501.25))
-        await rig.told(FillReported)
+        await rig.filled()
         [sent] = rig.gateway.asked("placeOrder")
         assert (sent.text("action"), sent.text("orderType"), sent.text("tif")) == ("BUY", "LMT", "DAY")
         assert (sent.text("account"), sent.text("orderRef")) == (ACCOUNT, ref(1))
@@ -51,21 +50,21 @@ async def test_an_entry_is_a_limit_order_for_the_day_under_our_reference() -> No
 async def test_a_fill_is_told_at_once_and_its_commission_after_it() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1, 400))
-        [cost] = await rig.told(CommissionReported)
-        [fill] = fills(rig)
+        fill, with_cost = [event.fill for event in await rig.told(FillReported, 2)]
         assert (fill.order_ref, fill.account, fill.quantity) == (ref(1), "paper", 400)
         assert fill.price_micros == micros(rig.gateway.truth.executions[0].price)
         assert fill.fault == ""
-        assert (cost.execution_id, cost.commission_micros) == (fill.execution_id, micros(2))
-        assert rig.kinds() == ["OrderAccepted", "FillReported", "CommissionReported"]
+        assert fill.commission_micros == 0
+        assert with_cost == fill._replace(commission_micros=micros(2))
+        assert rig.kinds() == ["OrderAccepted", "FillReported", "FillReported"]
 
 
 async def test_an_exit_is_a_market_order() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.broker.place(an_exit(2))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert rig.gateway.asked("placeOrder")[-1].text("orderType") == "MKT"
         assert rig.gateway.truth.positions(ACCOUNT) == {}
 
@@ -74,7 +73,7 @@ async def test_one_reference_is_sent_once() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
         assert rig.placed() == 1
 
@@ -239,13 +238,13 @@ async def test_an_order_held_for_a_locate_works() -> None:
         await rig.quiet()
         assert rig.of(OrderLost) == []
         rig.gateway.fill(rig.gateway.truth.orders[0])
-        await rig.told(FillReported)
+        await rig.filled()
 
 
 async def test_a_refused_cancel_of_a_filled_order_is_no_news() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
         rig.broker.cancel(ref(1))
         await rig.until(lambda: [said for said in rig.ear.messages if getattr(said, "code", 0) in (161, 10147, 10148)])
@@ -281,7 +280,7 @@ async def test_a_status_before_its_execution_is_no_loss() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(StatusFirst())
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await asyncio.sleep(2 * rig.connection.timing.executions_s)
         assert rig.of(OrderLost) == []
 
@@ -290,19 +289,18 @@ async def test_a_commission_before_its_execution_is_in_the_fill() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(CommissionFirst())
         rig.broker.place(an_entry(1, 400))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
-        assert fills(rig)[0].commission_micros == micros(2)
-        assert rig.of(CommissionReported) == []
+        assert [fill.commission_micros for fill in fills(rig)] == [micros(2)]
 
 
 async def test_a_commission_that_comes_twice_is_told_once() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Duplicate(on="commissionReport"))
         rig.broker.place(an_entry(1))
-        await rig.told(CommissionReported)
+        await rig.told(FillReported, 2)
         await rig.quiet()
-        assert len(rig.of(CommissionReported)) == 1
+        assert len(rig.of(FillReported)) == 2
 
 
 @pytest.mark.parametrize(("field", "value"), [("currency", "EUR"), ("commission", "1.7976931348623157E308")])
@@ -310,16 +308,16 @@ async def test_a_commission_that_is_no_amount_of_dollars_is_not_booked(field: st
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="commissionReport", field=field, value=value))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
-        assert rig.of(CommissionReported) == []
+        assert [event.fill.commission_micros for event in rig.of(FillReported)] == [0]
 
 
 async def test_an_execution_that_comes_twice_is_told_once() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Duplicate(on="execDetails"))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         await rig.quiet()
         assert len(fills(rig)) == 1
 
@@ -328,7 +326,7 @@ async def test_a_correction_names_what_it_replaces() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Correct(shares=60))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         first, second = fills(rig)
         assert second.corrects == (first.execution_id,)
         assert (first.quantity, second.quantity) == (100, 60)
@@ -337,9 +335,9 @@ async def test_a_correction_names_what_it_replaces() -> None:
 async def test_a_bust_is_a_correction_to_nothing() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.gateway.correct(rig.gateway.truth.executions[0].exec_id, 0)
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert fills(rig)[1].is_bust
 
 
@@ -347,7 +345,7 @@ async def test_an_execution_in_an_unknown_time_zone_is_told_and_doubted_aloud() 
     async with a_desk() as rig:
         zone = rig.gateway.faults.add(UnknownZone())
         rig.broker.place(an_entry(1))
-        [fill] = [event.fill for event in await rig.told(FillReported)]
+        [fill] = await rig.filled()
         assert rig.gateway.faults.fired[zone] == 1
         assert abs((fill.executed_at - rig.clock.now()).total_seconds()) < 5
         assert "Central European Standard Time" in rig.log.errors[0]
@@ -371,7 +369,7 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
         rig.broker.place(an_entry(1, limit=400))
         await rig.told(OrderAccepted)
         rig.broker.cancel(ref(1))
-        await rig.told(FillReported)
+        await rig.filled()
         assert fills(rig)[0].quantity == 30
 
 
@@ -431,7 +429,7 @@ async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="execDetails", field="orderId", value=""))
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         assert fills(rig)[0].order_ref == ref(1)
 
 
@@ -477,7 +475,7 @@ async def test_more_of_what_is_held_is_bought_after_a_margin_check() -> None:
     async with a_desk() as rig:
         await _hold(rig)
         rig.broker.place(an_entry(2))
-        await rig.told(FillReported, 2)
+        await rig.filled(2)
         assert [one.flag("whatIf") for one in rig.gateway.asked("placeOrder")] == [False, True, False]
 
 
@@ -523,7 +521,7 @@ async def test_an_order_whose_margin_was_asked_when_the_connection_ended_was_not
 
 async def _hold(rig: Rig) -> None:
     rig.broker.place(an_entry(1))
-    await rig.told(FillReported)
+    await rig.filled()
     await rig.quiet()
 
 
@@ -585,7 +583,7 @@ async def test_an_id_is_never_used_again_when_the_broker_has_rolled_its_ids_back
 async def test_an_id_of_an_order_that_has_ended_is_not_used_again_either() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
-        await rig.told(FillReported)
+        await rig.filled()
         rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value="1"))
         rig.gateway.disconnect()
         await rig.reconnected()

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from trader.adapters.sqlite.journal import Event, Facts, Finding, read_journal
 from trader.adapters.sqlite.rows import from_us
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import IllegalTransition
 from trader.domain.events import JournalType
@@ -76,6 +77,9 @@ class Folded:
     """By order reference, released ones too."""
     halts: dict[str, Halt] = field(default_factory=dict)
     drift: dict[str, Drift] = field(default_factory=dict)
+    cash_drift: CashDrift | None = None
+    movements: dict[str, datetime] = field(default_factory=dict)
+    """Cash movements of statements, and when they were booked."""
     fills: dict[str, FillRow] = field(default_factory=dict)
     commissions: dict[str, CommissionRow] = field(default_factory=dict)
     """By execution: those that were told late."""
@@ -337,7 +341,26 @@ def _drift_ended(folded: Folded, event: Event) -> None:
 
 
 def _cash_moved(folded: Folded, event: Event) -> None:
-    folded.cash_micros += event.facts.number("amount_micros")
+    """One without a kind came with shares that were taken in: they have cost nothing."""
+    facts, amount_micros = event.facts, event.facts.number("amount_micros")
+    folded.cash_micros += amount_micros
+    if "kind" in facts and folded.cash_drift is not None:
+        folded.cash_drift = folded.cash_drift.after(amount_micros)
+    if "movement" in facts:
+        if facts.text("movement") in folded.movements:
+            raise ValueError(f"{facts.text('movement')} was booked before")
+        folded.movements[facts.text("movement")] = event.at
+
+
+def _cash_differs(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    folded.cash_drift = CashDrift(facts.number("book_micros"), facts.number("broker_micros"), event.at)
+
+
+def _cash_agrees(folded: Folded, _: Event) -> None:
+    if folded.cash_drift is None:
+        raise ValueError("book and broker agreed on cash")
+    folded.cash_drift = None
 
 
 def _halted(folded: Folded, event: Event) -> None:
@@ -363,6 +386,8 @@ _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
     JournalType.DRIFT_FOUND: _drift_found,
     JournalType.DRIFT_ENDED: _drift_ended,
     JournalType.CASH_MOVED: _cash_moved,
+    JournalType.CASH_DIFFERS: _cash_differs,
+    JournalType.CASH_AGREES: _cash_agrees,
     JournalType.HALTED: _halted,
     JournalType.RESUMED: _resumed,
 }

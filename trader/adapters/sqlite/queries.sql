@@ -95,6 +95,17 @@ ON CONFLICT (account, symbol) DO UPDATE SET
 -- name: end_drift
 DELETE FROM book_drift WHERE account = ? AND symbol = ?
 
+-- name: put_cash_drift
+INSERT INTO book_cash_drift (account, book_micros, broker_micros, since_us) VALUES (?, ?, ?, ?)
+ON CONFLICT (account) DO UPDATE SET
+    book_micros = excluded.book_micros, broker_micros = excluded.broker_micros, since_us = excluded.since_us
+
+-- name: end_cash_drift
+DELETE FROM book_cash_drift WHERE account = ?
+
+-- name: insert_movement
+INSERT INTO book_cash_movements (account, movement, booked_us) VALUES (?, ?, ?)
+
 -- name: insert_event
 INSERT INTO book_events (account, seq, type, symbol, at_us, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 
@@ -154,6 +165,12 @@ SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cle
 
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
+
+-- name: cash_drift
+SELECT book_micros, broker_micros, since_us FROM book_cash_drift WHERE account = ?
+
+-- name: moved
+SELECT movement FROM book_cash_movements WHERE account = ? AND movement = ?
 
 -- name: newest_day
 SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
@@ -267,6 +268,19 @@ def read_drift(row: Row) -> Drift:
     """From `drift`."""
     symbol, book, broker, since_us = row
     return Drift(str(symbol), _int(book), _int(broker), from_us(_int(since_us)))
+
+
+def cash_drift_row(account: str, drift: CashDrift) -> Row:
+    """For `put_cash_drift`."""
+    return (account, drift.book_micros, drift.broker_micros, to_us(drift.since))
+
+
+def read_cash_drift(row: Row | None) -> CashDrift | None:
+    """From `cash_drift`."""
+    if row is None:
+        return None
+    book, broker, since_us = row
+    return CashDrift(_int(book), _int(broker), from_us(_int(since_us)))
 
 
 def read_day(row: Row, openings: Row, sold_micros: int) -> Day:

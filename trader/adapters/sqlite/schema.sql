@@ -113,6 +113,23 @@ CREATE TABLE book_drift (
     PRIMARY KEY (account, symbol)
 ) STRICT, WITHOUT ROWID;
 
+-- Cash that they do not agree on, as of now.
+CREATE TABLE book_cash_drift (
+    account        TEXT    PRIMARY KEY REFERENCES book_accounts (account),
+    book_micros    INTEGER NOT NULL,
+    broker_micros  INTEGER NOT NULL,
+    since_us       INTEGER NOT NULL,
+    CONSTRAINT a_drift_is_a_difference CHECK (book_micros <> broker_micros)
+) STRICT, WITHOUT ROWID;
+
+-- Cash movements of the broker's statements: one that is imported again is known.
+CREATE TABLE book_cash_movements (
+    account    TEXT    NOT NULL REFERENCES book_accounts (account),
+    movement   TEXT    NOT NULL,
+    booked_us  INTEGER NOT NULL,
+    PRIMARY KEY (account, movement)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE book_fills (
     id                 INTEGER PRIMARY KEY,
     account            TEXT    NOT NULL REFERENCES book_accounts (account),
@@ -316,6 +333,10 @@ CREATE TRIGGER commissions_are_append_only_u BEFORE UPDATE ON book_commissions
 BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
 CREATE TRIGGER commissions_are_append_only_d BEFORE DELETE ON book_commissions
 BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
+CREATE TRIGGER cash_movements_are_append_only_u BEFORE UPDATE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
+CREATE TRIGGER cash_movements_are_append_only_d BEFORE DELETE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
 CREATE TRIGGER events_are_append_only_u BEFORE UPDATE ON book_events
 BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
 CREATE TRIGGER events_are_append_only_d BEFORE DELETE ON book_events

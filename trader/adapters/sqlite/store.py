@@ -13,6 +13,7 @@ from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
     read_booking,
+    read_cash_drift,
     read_day,
     read_drift,
     read_halt,
@@ -120,6 +121,15 @@ class SqliteStore:
 
         return await self._writer.transact(job)
 
+    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+        """Those of the cash movements that are booked."""
+
+        def job(connection: sqlite3.Connection) -> frozenset[str]:
+            rows = [connection.execute(QUERIES["moved"], (account, movement)).fetchone() for movement in movements]
+            return frozenset(row[0] for row in rows if row is not None)
+
+        return await self._writer.transact(job)
+
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
         return await self._writer.transact(lambda connection: write(connection, commit))
@@ -176,6 +186,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
         drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},
+        cash_drift=read_cash_drift(connection.execute(QUERIES["cash_drift"], (account,)).fetchone()),
         day=_day(connection, account),
         day_trades=_day_trades(connection, account),
         orders_made=orders_made,

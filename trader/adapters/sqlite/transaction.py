@@ -12,6 +12,7 @@ from typing import NamedTuple
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
+    cash_drift_row,
     commission_row,
     day_row,
     drift_row,
@@ -188,6 +189,11 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
             connection.execute(QUERIES["end_drift"], (account, symbol))
         else:
             connection.execute(QUERIES["put_drift"], drift_row(account, drift))
+    _many(connection, "insert_movement", [(account, movement, to_us(commit.at)) for movement in commit.movements])
+    if commit.cash_drift is not None:
+        connection.execute(QUERIES["put_cash_drift"], cash_drift_row(account, commit.cash_drift))
+    elif commit.cash_drift_changed:
+        connection.execute(QUERIES["end_cash_drift"], (account,))
     for change in commit.halts:
         if isinstance(change, Halt):
             row: Row = (account, change.scope, change.target, change.reason, to_us(change.since))

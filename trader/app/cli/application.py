@@ -3,6 +3,7 @@
 import typer
 
 from trader.app.cli import (
+    cash,
     checking,
     explaining,
     funnel,
@@ -11,6 +12,7 @@ from trader.app.cli import (
     operating,
     reading,
     rebuilding,
+    reconciling,
     replaying,
     restoring,
     running,
@@ -30,6 +32,7 @@ application.command("replay")(replaying.replay_command)
 
 application.command("status")(status.status_command)
 application.command("ledger")(ledger.ledger_command)
+application.command("reconcile")(reconciling.reconcile_command)
 application.command("positions")(reading.positions_command)
 application.command("orders")(reading.orders_command)
 application.command("trades")(reading.trades_command)
@@ -43,6 +46,7 @@ application.command("resume")(operating.resume_command)
 application.command("flatten")(operating.flatten_command)
 application.command("stop")(operating.stop_command)
 application.command("adjust")(operating.adjust_command)
+application.add_typer(cash.cash_application, name="cash")
 application.command("resolve")(operating.resolve_command)
 application.command("adopt")(operating.adopt_command)
 

@@ -54,7 +54,8 @@ def _exit(standing: "Standing") -> Exit:
         return Exit.DAEMON_DOWN
     if standing.daemon.answer is None:
         return Exit.NO_ANSWER
-    findings = standing.code_differs or standing.drift or (standing.exits is not None and standing.exits.gaps)
+    differs = standing.drift or standing.cash_drift is not None
+    findings = standing.code_differs or differs or (standing.exits is not None and standing.exits.gaps)
     return Exit.FINDINGS if findings else Exit.OK
 
 

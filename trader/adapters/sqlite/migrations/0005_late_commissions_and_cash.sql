@@ -1,5 +1,5 @@
 -- What an execution has cost may be told after it. A round trip names the execution that ended it, so that a late
--- commission finds the one to which its execution belongs.
+-- commission finds the one to which its execution belongs. Cash is compared with the broker's, and statements imported.
 
 DROP VIEW trades;
 DROP VIEW account;
@@ -18,6 +18,28 @@ CREATE TRIGGER commissions_are_append_only_u BEFORE UPDATE ON book_commissions
 BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
 CREATE TRIGGER commissions_are_append_only_d BEFORE DELETE ON book_commissions
 BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
+
+-- Cash that book and broker do not agree on, as of now.
+CREATE TABLE book_cash_drift (
+    account        TEXT    PRIMARY KEY REFERENCES book_accounts (account),
+    book_micros    INTEGER NOT NULL,
+    broker_micros  INTEGER NOT NULL,
+    since_us       INTEGER NOT NULL,
+    CONSTRAINT a_drift_is_a_difference CHECK (book_micros <> broker_micros)
+) STRICT, WITHOUT ROWID;
+
+-- Cash movements of the broker's statements: one that is imported again is known.
+CREATE TABLE book_cash_movements (
+    account    TEXT    NOT NULL REFERENCES book_accounts (account),
+    movement   TEXT    NOT NULL,
+    booked_us  INTEGER NOT NULL,
+    PRIMARY KEY (account, movement)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER cash_movements_are_append_only_u BEFORE UPDATE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
+CREATE TRIGGER cash_movements_are_append_only_d BEFORE DELETE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
 
 -- Executions that left nothing, in the order of the round trips that they ended. Where all that was bought had been
 -- undone, and nothing was realised by it, there is no round trip.
