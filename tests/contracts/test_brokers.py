@@ -86,8 +86,12 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
 
 
 def fills(desk: Desk) -> list[Fill]:
-    """What was reported as filled."""
-    return [event.fill for event in desk.events if isinstance(event, FillReported)]
+    """What was reported as filled, as it was told first: a commission may be told later."""
+    first: dict[str, Fill] = {}
+    for event in desk.events:
+        if isinstance(event, FillReported):
+            first.setdefault(event.fill.execution_id, event.fill)
+    return list(first.values())
 
 
 def told(desk: Desk, kind: type[OrderAccepted] | type[OrderCancelled]) -> list[str]:

@@ -8,6 +8,7 @@ Rule 4: what is not ours by reference is listed and left alone. Cancelled is ord
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from trader.adapters.ibkr.asking import Asking, Told
 from trader.adapters.ibkr.cash import cash_micros
@@ -156,15 +157,19 @@ class IbkrBroker:
             raise BrokerUnreachable(f"Interactive Brokers cannot be asked: {self._connection.standing.last_error}")
         epoch = session.epoch
         told = await self._asking.everything(session)
+        cash = await cash_micros(self._connection)
         if not self._is_current(session, epoch):
             raise BrokerUnreachable(f"the connection ended meanwhile: {self._connection.standing.last_error}")
-        return self._evidence(told, order_refs)
+        if cash is None:
+            self._log.warning("IB CASH of the account is not told completely: what it holds counts as unknown")
+            return self._evidence(replace(told, positions=None), order_refs, None)
+        return self._evidence(told, order_refs, cash)
 
     async def cash_micros(self) -> int | None:
         """The account's cash in dollars; None when there is no connection, or it was not told completely."""
         return await cash_micros(self._connection)
 
-    def _evidence(self, told: Told, order_refs: Collection[str]) -> Evidence:
+    def _evidence(self, told: Told, order_refs: Collection[str], cash: int | None) -> Evidence:
         if told.positions is not None:
             self._held = dict(told.positions)
         executions = working = ended = None
@@ -176,7 +181,7 @@ class IbkrBroker:
         if told.completed_orders is not None:
             mine = [one for one in told.completed_orders if one.account == self._connection.account]
             ended = ended_orders(order_refs, mine, self._executions.filled)
-        return Evidence(executions, working, ended, told.positions)
+        return Evidence(executions, working, ended, told.positions, cash)
 
     def _working(self, orders: tuple[OpenOrder, ...]) -> frozenset[str]:
         """References of ours among the open orders. Inactive is among them: it may still be waiting for a locate."""
