@@ -34,6 +34,7 @@ QUICK = Timing(
     executions_s=0.15,
     second_look_s=0.01,
     empty_look_s=0.02,
+    lost_patience_s=3,
 )
 """Real seconds, as few as a loaded machine allows."""
 SYMBOLS = ("QQQ", "AAPL", "MSFT")

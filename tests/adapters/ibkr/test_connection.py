@@ -13,6 +13,7 @@ from gateway.faults import (
     Drop,
     HalfFrame,
     Ignore,
+    Lose,
     LoseConnection,
     Reset,
     Stall,
@@ -142,6 +143,17 @@ async def test_lost_servers_end_the_epoch_and_the_socket_stays() -> None:
         await rig.reconnected()
         assert rig.session is session
         assert rig.ear.kept == [False, True]
+
+
+async def test_a_word_of_the_servers_that_never_comes_is_asked_for_by_a_new_greeting() -> None:
+    async with a_desk(timing=QUICK._replace(lost_patience_s=0.2)) as rig:
+        rig.gateway.lose_servers()
+        await rig.until(lambda: not rig.connection.is_open)
+        unheard = rig.gateway.faults.add(Lose(on="error"))
+        rig.gateway.restore_servers(data_lost=False)
+        await rig.reconnected()
+        assert rig.gateway.faults.fired[unheard] == 1
+        assert rig.connection.standing.epoch == 2
 
 
 async def test_servers_that_come_back_without_the_data_say_so() -> None:

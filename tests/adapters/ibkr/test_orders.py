@@ -394,6 +394,21 @@ async def test_two_orders_from_one_are_told_once_and_left_alone() -> None:
         assert len(rig.log.said("IB HAS TWO ORDERS")) == 1
 
 
+async def test_the_end_of_one_of_two_orders_is_no_end() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(TwoPermIds())
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        await rig.broker.evidence([ref(1)])
+        first, second = rig.gateway.truth.live()
+        rig.gateway.cancel(first)
+        await rig.told(OrderLost)
+        assert rig.of(OrderCancelled) == []
+        assert (await rig.broker.evidence([ref(1)])).working == frozenset({ref(1)})
+        rig.gateway.cancel(second)
+        await rig.told(OrderCancelled)
+
+
 # what is not ours
 
 

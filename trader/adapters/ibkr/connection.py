@@ -60,6 +60,8 @@ class Connection:
         self._live: Session | None = None
         """The session that is connected, with or without the servers behind it."""
         self._servers_lost = False
+        self._lost_at = 0.0
+        """By the loop's clock."""
         self._link = Link.DOWN
         self._since = clock.now()
         self._epoch = 0
@@ -181,7 +183,13 @@ class Connection:
                     await session.ended.wait()
             except TimeoutError:
                 await self._beat(session)
+                self._ask_anew_when_lost_for_long(session)
         self._over()
+
+    def _ask_anew_when_lost_for_long(self, session: Session) -> None:
+        lost_for_s = asyncio.get_running_loop().time() - self._lost_at
+        if self._servers_lost and lost_for_s >= self.timing.lost_patience_s:
+            session.end(f"no word of IB's servers for {self.timing.lost_patience_s:g} s")
 
     async def _beat(self, session: Session) -> None:
         told = await session.time.ask(session.client.reqCurrentTime, self.timing.heartbeat_patience_s)
@@ -255,6 +263,8 @@ class Connection:
     def _hear_of_the_connection(self, failure: Failure) -> None:
         kind = kind_of(failure.code)
         if kind is Kind.SERVERS_LOST:
+            if not self._servers_lost:
+                self._lost_at = asyncio.get_running_loop().time()
             self._servers_lost = True
             self._last_error = str(failure)
             self._end(str(failure))

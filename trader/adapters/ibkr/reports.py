@@ -88,6 +88,11 @@ class Reports:
         if said.filled > heard:
             self._lost(tracked, f"{said.status} with {said.filled:g} shares filled, of which {heard} were told")
             return
+        tracked.cancelled.add(said.perm_id)
+        others = tracked.perm_ids - tracked.cancelled
+        if others and said.perm_id:
+            self._lost(tracked, f"{said.status} at the broker, which has another order under it ({min(others)})")
+            return
         tracked.is_ended = True
         after = f" after {tracked.last_error}" if tracked.last_error else ""
         self._emit(OrderCancelled(tracked.ref, f"{said.status} at the broker{after}"))

@@ -25,3 +25,5 @@ class Timing(NamedTuple):
     """Between the first two answers about positions: just after a log-in an empty one may come first."""
     empty_look_s: float = 3.0
     """The same where the first answer shows nothing at all: TWS may still be asking its servers."""
+    lost_patience_s: float = 600.0
+    """For the word that the servers are back. Then the connection is made anew: a greeting says how things are."""

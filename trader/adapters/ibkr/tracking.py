@@ -14,6 +14,9 @@ class Tracked:
     order_id: int = 0
     """Under this client id; 0 before it was sent, and when another client has sent it."""
     perm_ids: set[int] = field(default_factory=set)
+    """More than one: IB has made two orders of it."""
+    cancelled: set[int] = field(default_factory=set)
+    """Those of the permIds whose order was cancelled."""
     is_unanswered: bool = False
     """It was sent, and nothing has been heard of it since."""
     is_accepted: bool = False
