@@ -10,6 +10,7 @@ from typer.main import get_group
 from trader.app.cli.application import application
 from trader.app.cli.cash import cash_application
 from trader.app.cli.checking import config_application
+from trader.app.cli.ibkr import ibkr_application
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +34,11 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_command_that_answers_can_do_so_in_json() -> None:
-    groups = (config_application, cash_application)
+    groups = (config_application, cash_application, ibkr_application)
     commands = {
         name: command for group in (application, *groups) for name, command in get_group(group).commands.items()
     }
-    del commands["config"], commands["cash"]
+    del commands["config"], commands["cash"], commands["ibkr"]
     without = {
         name
         for name, command in commands.items()
