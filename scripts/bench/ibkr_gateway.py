@@ -26,6 +26,7 @@ _PLACE_ORDER, _EXECUTION = b"3", b"11"
 _LENGTH_BYTES = 4
 _PRICE = 100
 _CASH = 1_000_000_000
+_PATIENCE_S = 5.0
 _SETTLED_S = 0.02
 """So long after a fill nothing is said on the pipe: it would disturb who is measured."""
 
@@ -128,6 +129,8 @@ async def serve(accounts: list[str], symbols: list[str], now: datetime) -> None:
         relay = Relay(gateway)
         print(await relay.start(), flush=True)
         while await commands.readline():
+            async with asyncio.timeout(_PATIENCE_S):
+                await gateway.until(lambda: any(gateway.truth.live()))
             for order in gateway.truth.live():
                 gateway.fill(order, price=_PRICE)
             await asyncio.sleep(_SETTLED_S)
