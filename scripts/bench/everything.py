@@ -7,6 +7,7 @@ from pathlib import Path
 
 import burst
 import growth
+import ibkr
 import latency
 import replay
 import startup
@@ -25,6 +26,7 @@ def main() -> int:
         ("replay", replay.measure),
         ("growth", growth.measure),
         ("start", startup.measure),
+        ("Interactive Brokers", ibkr.measure),
     ):
         print(f"measuring {name} ...", file=sys.stderr)
         figures += measure()

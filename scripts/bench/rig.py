@@ -25,6 +25,7 @@ from trader.domain.rules import Costs, Limits, Rules
 from trader.pipeline.decide import Chain
 from trader.services.engine import Engine, Ports
 from trader.services.inbox import Inbox
+from trader.services.ports import Broker
 from trader.services.recovery import recover
 from trader.services.strategy_host import StrategyHost
 
@@ -129,6 +130,25 @@ class RecordingWriter:
         await self._writer.close()
 
 
+async def an_engine(
+    store: SqliteStore, broker: Broker, clock: SteppedClock, inbox: Inbox, limits: Limits = WIDE
+) -> Engine:
+    """An engine on a new book with a lot of cash, not recovered yet."""
+    await store.stamp("simulated", "bench", 1, NOON)
+    await store.ensure_account(ACCOUNT, 1_000_000_000 * MICROS_PER_DOLLAR, NOON)
+    silence, rules = Silence(), Rules(limits=limits)
+    return Engine(
+        await store.load(ACCOUNT),
+        await store.history(ACCOUNT, NOON),
+        Ports(store=store, broker=broker, clock=clock, log=silence, recorder=silence, spill=NoSpill()),
+        Chain(Families.of({}), rules, Costs()),
+        load_calendar(),
+        StrategyHost(NoStrategy(), "none", rules),
+        inbox,
+        MINUTE,
+    )
+
+
 class Rig:
     """One engine, its file, and a twin file for bare sqlite3."""
 
@@ -146,21 +166,9 @@ class Rig:
         folder = Path(tempfile.mkdtemp(prefix="rig-", dir=SCRATCH))
         writer = RecordingWriter(await ThreadWriter.open(folder / "book.db"))
         store = SqliteStore(writer, folder / "book.db")
-        await store.stamp("simulated", "bench", 1, NOON)
-        await store.ensure_account(ACCOUNT, 1_000_000_000 * MICROS_PER_DOLLAR, NOON)
-        clock, desk, silence = SteppedClock(NOON), Desk(), Silence()
-        rules = Rules(limits=limits)
-        engine = Engine(
-            await store.load(ACCOUNT),
-            await store.history(ACCOUNT, NOON),
-            Ports(store=store, broker=desk, clock=clock, log=silence, recorder=silence, spill=NoSpill()),
-            Chain(Families.of({}), rules, Costs()),
-            load_calendar(),
-            StrategyHost(NoStrategy(), "none", rules),
-            Inbox(),
-            MINUTE,
-        )
-        await recover(engine, desk, silence)
+        clock, desk = SteppedClock(NOON), Desk()
+        engine = await an_engine(store, desk, clock, Inbox(), limits)
+        await recover(engine, desk, Silence())
         bars = tuple(Bar.in_dollars(symbol, NOON - MINUTE, 100, 101, 99, 100, 1000) for symbol in symbols)
         await engine.handle([BarTime(NOON, MINUTE, bars)])
         return cls(folder, engine, writer, desk, clock)
