@@ -4,7 +4,7 @@ What is here is the truth that the book is compared with. Nobody hears of it but
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from simulation.faults import Fault, Faults
@@ -55,10 +55,15 @@ class Venue:
         self._paper = PaperBroker(self._hear, costs, script=self._treatment)
         self._newest: BarTime | None = None
 
-    def place(self, order: Order) -> None:
-        """Take an order."""
-        self.received[order.ref] = order
-        self._paper.place(order)
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Take an order and its children."""
+        self.received.update((made.ref, made) for made in (order, *protection))
+        self._paper.place(order, protection)
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Take a stop and a target."""
+        self.received.update((order.ref, order) for order in pair)
+        self._paper.protect(pair)
 
     def cancel(self, order_ref: str) -> None:
         """End an order, unless it has ended."""

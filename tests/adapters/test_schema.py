@@ -13,7 +13,7 @@ from trader.domain.events import CommandName
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
-    "signal_id, created_us, updated_us FROM book_orders WHERE symbol = 'QQQ'; "
+    "signal_id, created_us, updated_us, NULL, '' FROM book_orders WHERE symbol = 'QQQ'; "
 )
 ONE_MORE_FILL = (
     "INSERT INTO book_fills SELECT id + 1, account, '{0}', order_ref, symbol, {1}, {2}, {3}, commission_micros, "
