@@ -77,6 +77,11 @@ class Cancelling:
         overdue = asked is not None and step.draft.now - asked.first >= _PATIENCE
         return None if overdue else lock
 
+    def asked_since(self, order_ref: str) -> datetime | None:
+        """When an order was asked first; None where nobody remembers."""
+        asked = self._asked.get(order_ref)
+        return asked.first if asked is not None else None
+
     def forget(self, order_refs: Iterable[str]) -> None:
         """Orders that have ended, or were asked in a step that has not happened: their cancels count as not asked."""
         for order_ref in order_refs:

@@ -259,7 +259,7 @@ class Engine:
         except BookUnwritable as error:
             self._not_written(gathered, error)
             self.book = self.book.spent(step.draft.orders_made)
-            self._spilling.get_out(step)
+            self.trading.not_sent(self._spilling.get_out(step))
             return
         except BookRefused as error:
             self.trading.refused_whole(step)
