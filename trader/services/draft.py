@@ -264,11 +264,11 @@ class Draft:
             **grounds,
         }
         journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, data)
-        pair = self._pair(ticket.symbol, ticket.quantity, levels, ref) if levels is not None else None
-        self.commit.entries.append(Entry(lock, order, journal, pair))
         locks: dict[str, PendingLock] = self._own("locks")
         locks[lock.symbol] = lock
         self._hold(order)
+        pair = self._pair(ticket.symbol, ticket.quantity, levels, ref) if levels is not None else None
+        self.commit.entries.append(Entry(lock, order, journal, pair))
         self._count_opening(1, ticket.quantity * ticket.limit_micros)
         return lock
 
