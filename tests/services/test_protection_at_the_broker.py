@@ -76,12 +76,12 @@ async def ask(market: Market) -> None:
     await market.handle(EvidenceGiven(asked, await market.broker.evidence(asked)))
 
 
-def protection(
-    market: Market, states: str = "('created', 'working', 'cancelling', 'unknown')"
-) -> list[tuple[str, int]]:
+def protection(market: Market) -> list[tuple[str, int]]:
     """Reason and shares of every live stop and target."""
-    query = f"SELECT reason, quantity FROM orders WHERE purpose = 'protection' AND state IN {states} ORDER BY order_ref"  # noqa: S608
-    return market.sql(query)
+    return market.sql(
+        "SELECT reason, quantity FROM orders WHERE purpose = 'protection' "
+        "AND state IN ('created', 'working', 'cancelling', 'unknown') ORDER BY order_ref"
+    )
 
 
 def at_the_broker(market: Market) -> list[str]:
@@ -158,8 +158,9 @@ async def test_an_entry_and_its_pair_are_one_transaction(tmp_path: Path) -> None
                 "BEGIN SELECT RAISE(ABORT, 'no_target'); END"
             )
         )
-        await market.bar({"AAPL": 0.8})
-        assert market.rules() == ["database_refused"]
+        decision = await market.submit("AAPL", 0.8)
+        assert decision.refusal is not None
+        assert decision.refusal.rule is Rule.DATABASE_REFUSED
         assert (market.working(), market.broker.orders_received, market.engine.book.orders) == ([], 0, {})
         assert market.one("SELECT count(*) FROM book_locks") == 0
         await market.without("no_target")
@@ -171,7 +172,7 @@ async def test_an_own_exit_and_protection_are_refused_beside_one_another(tmp_pat
     async with a_day(tmp_path) as market:
         held = await hold(market)
         market.engine.trading.exits._execution.protecting.withdraw = lambda *_: True  # type: ignore[method-assign]
-        market.engine.trading.exits._execution.exit = lambda step, ticket: step.draft.exit(ticket)  # type: ignore[method-assign, misc, assignment]
+        market.engine.trading.exits._execution.exit = lambda step, ticket: step.draft.exit(ticket)  # type: ignore[method-assign, assignment]
         await market.bar({"AAPL": 0.5})
         assert market.log.said("EXIT REFUSED BY THE DATABASE")
         assert protection(market) == [("stop", held), ("take_profit", held)]
@@ -469,7 +470,7 @@ async def test_what_lives_at_the_broker_is_taken_back_when_the_daemon_is_to_watc
         assert how_it_ended(market) == ("exit", "stop", "stop")
 
 
-async def test_while_the_book_cannot_be_written_protection_stays(
+async def test_protection_stays_while_the_book_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_day(tmp_path) as market:
@@ -493,7 +494,7 @@ async def test_an_exit_whose_protection_has_ended_goes_without_the_book(
     """The broker's word of that is not written yet; and a restart knows what the exit proves."""
     async with a_day(tmp_path) as market:
         await hold(market)
-        cancel, market.broker.cancel = market.broker.cancel, lambda _: None  # type: ignore[method-assign]
+        cancel, market.broker.cancel = market.broker.cancel, lambda _: None  # type: ignore[method-assign, assignment]
         await market.bar({"AAPL": 0.5})
         assert len(market.working()) == 2
         with an_unwritable_book(monkeypatch):
