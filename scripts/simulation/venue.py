@@ -104,6 +104,21 @@ class Venue:
         """The newest revision of each, oldest first; one that was busted has no shares."""
         return tuple(fill for fill in self.executions.values() if fill.executed_at >= since)
 
+    def protection_could_sell(self, symbol: str) -> int:
+        """Shares of it that its groups could sell at this moment: each once, of a child what its entry has bought."""
+        groups = {
+            order.oca: order.quantity
+            for ref, order in self.received.items()
+            if order.symbol == symbol and order.is_protection and ref not in self.ended
+        }
+        return sum(self._may_sell(oca, quantity) for oca, quantity in groups.items())
+
+    def _may_sell(self, oca: str, quantity: int) -> int:
+        entry = self.received.get(oca)
+        is_child = entry is not None and entry.side is Side.BUY
+        bought = min(quantity, self._executed[oca]) if is_child else quantity
+        return bought - sum(self._executed[ref] for ref, order in self.received.items() if order.oca == oca)
+
     def filled(self, order_ref: str) -> int:
         """Shares executed of an order."""
         return self._filled[order_ref]
@@ -119,7 +134,7 @@ class Venue:
             is_silent=strikes(Fault.BROKER_SILENT, 0.05),
             delay_bars=delay,
             parts=self._parts(order),
-            ignore_cancel=strikes(Fault.CANCEL_IGNORED, 0.03),
+            ignore_cancel=not order.is_protection and strikes(Fault.CANCEL_IGNORED, 0.03),
         )
 
     def _parts(self, order: Order) -> tuple[int, ...]:

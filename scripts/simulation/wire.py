@@ -98,7 +98,13 @@ class Wire:
         """Send a cancel."""
         if not self._is_cut:
             self._history.cancelled(order_ref)
-            self._venue.cancel(order_ref)
+            if not self._is_ignored(order_ref):
+                self._venue.cancel(order_ref)
+
+    def _is_ignored(self, order_ref: str) -> bool:
+        """Of protection, which lives for as long as the position does, one cancel; of a day's order the venue all."""
+        order = self._venue.received.get(order_ref)
+        return order is not None and order.is_protection and self._faults.strikes(Fault.CANCEL_IGNORED, 0.05)
 
     def match(self, bar_time: BarTime) -> None:
         """The market shows the venue its bars itself: it goes on while no daemon lives."""

@@ -48,21 +48,23 @@ class Guards(NamedTuple):
     """All groups of one symbol, oldest first; in shares."""
 
     groups: tuple[Group, ...] = ()
+    entry: Order | None = None
+    """The working one of the symbol: what it may still buy, its children protect already."""
 
     @classmethod
-    def of(cls, orders: Iterable[Order]) -> "Guards":
+    def of(cls, orders: Iterable[Order], entry: Order | None = None) -> "Guards":
         """Group the live protection of one symbol."""
         found: dict[str, Group] = {}
         for order in sorted(orders, key=lambda order: reference_number(order.ref)):
             group = found.get(order.oca, Group(None, None))
             is_stop = order.stop_micros is not None
             found[order.oca] = group._replace(stop=order) if is_stop else group._replace(target=order)
-        return cls(tuple(found.values()))
+        return cls(tuple(found.values()), entry)
 
     @property
-    def orders(self) -> tuple[Order, ...]:
-        """Everything that lives."""
-        return tuple(order for group in self.groups for order in group.orders)
+    def may_be_bought(self) -> int:
+        """By the working entry."""
+        return self.entry.remaining if self.entry is not None else 0
 
     @property
     def asked(self) -> int:
@@ -70,14 +72,23 @@ class Guards(NamedTuple):
         return sum(group.shares for group in self.groups)
 
     @property
+    def asked_of_held(self) -> int:
+        """The same of what is held, without what has still to be bought."""
+        return sum(self._of_held(group) for group in self.groups)
+
+    @property
     def stopped(self) -> int:
-        """What stops that stand will sell."""
-        return sum(group.shares for group in self.groups if group.stop_stands)
+        """What stops that stand will sell of what is held."""
+        return sum(self._of_held(group) for group in self.groups if group.stop_stands)
 
     @property
     def targeted(self) -> int:
-        """What targets that stand will sell."""
-        return sum(group.shares for group in self.groups if group.target_stands)
+        """What targets that stand will sell of what is held."""
+        return sum(self._of_held(group) for group in self.groups if group.target_stands)
+
+    def _of_held(self, group: Group) -> int:
+        is_child = self.entry is not None and group.stop is not None and group.stop.oca == self.entry.ref
+        return max(0, group.shares - self.may_be_bought) if is_child else group.shares
 
     @property
     def all_stop_at_micros(self) -> int:

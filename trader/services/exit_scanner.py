@@ -27,14 +27,13 @@ from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, BarTime, Prices, by_symbol
-from trader.domain.protection import Guards
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
 from trader.pipeline.exits import closing_time, held_too_long, touched
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
-from trader.services.protecting import covered
+from trader.services.protecting import guards_of
 from trader.services.step import Level, Step
 
 
@@ -265,11 +264,11 @@ class ExitScanner:
 def _at_broker(draft: Draft) -> dict[str, _AtBroker]:
     found = {}
     for symbol in {order.symbol for order in draft.orders.values() if order.is_protection}:
-        guards, position = Guards.of(draft.protection(symbol)), draft.positions.get(symbol)
+        guards, position = guards_of(draft, symbol), draft.positions.get(symbol)
         shares = draft.may_sell(position) if position is not None else 0
         found[symbol] = _AtBroker(
-            covered(draft, symbol, guards.stopped) >= shares,
-            covered(draft, symbol, guards.targeted) >= shares,
+            guards.stopped >= shares,
+            guards.targeted >= shares,
             guards.all_stop_at_micros,
         )
     return found

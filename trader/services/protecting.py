@@ -53,7 +53,7 @@ class Protecting:
             return None
         if symbol in draft.exits:
             return _not_now(symbol, f"{draft.exits[symbol].ref} sells of it")
-        guards, position = Guards.of(draft.protection(symbol)), draft.positions.get(symbol)
+        guards, position = guards_of(draft, symbol), draft.positions.get(symbol)
         if guards.lone_targets or guards.asked > (draft.may_sell(position) if position is not None else 0):
             return _not_now(symbol, "what has protected it at the broker has not ended yet")
         return None
@@ -73,19 +73,18 @@ class Protecting:
         if self._is_wanted:
             symbols |= draft.positions.keys()
         for symbol in sorted(symbols):
-            position = draft.positions.get(symbol)
-            if symbol in draft.exits or (position is not None and position.state is PositionState.CLOSING):
-                continue
-            guards = Guards.of(draft.protection(symbol))
+            position, guards = draft.positions.get(symbol), guards_of(draft, symbol)
             self._take_back(step, symbol, position, guards)
-            if trades and self._is_wanted and position is not None:
+            if position is None or position.state is PositionState.CLOSING or symbol in draft.exits:
+                continue
+            if trades and self._is_wanted:
                 self._add(step, position, guards)
 
     def _take_back(self, step: Step, symbol: str, position: Position | None, guards: Guards) -> None:
         for target in guards.lone_targets:
             self._cancelling.ask(step, target.ref, "its stop has ended")
         may_sell = step.draft.may_sell(position) if position is not None else 0
-        wanted = may_sell + _may_still_buy(step.draft, symbol) if self._is_wanted else 0
+        wanted = may_sell + guards.may_be_bought if self._is_wanted else 0
         surplus = sum(group.shares for group in guards.groups if not group.is_taken_back) - wanted
         for group in reversed(guards.groups):
             if surplus <= 0:
@@ -98,7 +97,7 @@ class Protecting:
 
     def _add(self, step: Step, position: Position, guards: Guards) -> None:
         draft, symbol, plan = step.draft, position.symbol, position.exit_plan
-        missing = draft.may_sell(position) - max(0, guards.asked - _may_still_buy(draft, symbol))
+        missing = draft.may_sell(position) - guards.asked_of_held
         placed_at = self._placed_at.get(symbol)
         is_hammering = placed_at is not None and timedelta() <= draft.now - placed_at < _RETRY
         if missing <= 0 or plan is None or guards.lone_targets or is_hammering:
@@ -113,19 +112,14 @@ class Protecting:
         )
 
 
-def _may_still_buy(draft: Draft, symbol: str) -> int:
+def guards_of(draft: Draft, symbol: str) -> Guards:
+    """What lives at the broker for a symbol."""
     lock = draft.locks.get(symbol)
-    entry = draft.orders.get(lock.order_ref) if lock is not None else None
-    return entry.remaining if entry is not None else 0
+    return Guards.of(draft.protection(symbol), draft.orders.get(lock.order_ref) if lock is not None else None)
 
 
 def _not_now(symbol: str, why: str) -> Refusal:
     return Refusal(Stage.CONFLICT, Rule.CLOSING, symbol, detail=why)
-
-
-def covered(draft: Draft, symbol: str, shares: int) -> int:
-    """Of shares that stops or targets may sell: those that are of what is held, and not of what may still be bought."""
-    return max(0, shares - _may_still_buy(draft, symbol))
 
 
 def expect_end(draft: Draft, symbol: str, group: str, why: str) -> None:
