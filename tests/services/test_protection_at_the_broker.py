@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 from builders import MINUTE, SECOND, Market, a_bar, a_fill, a_machine, an_unwritable_book, bar_time
 
+from trader import Signal
 from trader.adapters.paper.broker import Script, Treatment
 from trader.adapters.sqlite.projections import compare
 from trader.domain.decision import Rule, Side
-from trader.domain.events import CommandName, Evidence, EvidenceGiven, JournalType, OrderCancelled, OrderLost
+from trader.domain.events import (
+    CommandName,
+    Evidence,
+    EvidenceGiven,
+    JournalType,
+    OrderCancelled,
+    OrderLost,
+    SignalReceived,
+)
 from trader.domain.order import Order, OrderState
 
 Where = Callable[[Order], bool]
@@ -340,6 +349,21 @@ async def test_the_time_stop_acts_as_ever(tmp_path: Path) -> None:
         await market.bars(8)
         assert how_it_ended(market) == ("exit", "time_stop", "time_stop")
         assert (market.at_broker(), market.working()) == ({}, [])
+
+
+async def test_children_that_are_unwanted_before_they_have_left_are_taken_back_afterwards(tmp_path: Path) -> None:
+    """An addition, and in the same step the other side of the family: both are bought and sold, nothing is left."""
+    async with a_day(tmp_path, limits={"resize_pct": 5.0}) as market:
+        await hold(market, "QQQ")
+        await market.command(CommandName.ADJUST, amount_micros=100_000_000_000)
+        await market.wait(1)
+        up, down = (SignalReceived(Signal("QQQ", probability, market.now)) for probability in (0.8, 0.2))
+        await market.handle(up, down)
+        assert market.one("SELECT count(*) FROM orders WHERE symbol = 'QQQ' AND side = 'BUY'") == 2
+        assert compare(market.reader, "paper").findings == []
+        await market.bars(4)
+        assert "QQQ" not in market.held()
+        assert at_the_broker(market).count("stop") == sum(symbol == "PSQ" for symbol in market.held())
 
 
 # -- what is the broker's ------------------------------------------------------------------------------------------

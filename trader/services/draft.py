@@ -44,6 +44,8 @@ class Draft:
         self.orders_made = book.orders_made
         self.signals_seen = book.signals_seen
         self.account = book.account
+        self.unsent: set[str] = set()
+        """References of the orders that are made in this step."""
         self._copied: set[str] = set()
 
     def _own(self, name: str) -> dict[_Key, _Value]:
@@ -267,6 +269,7 @@ class Draft:
         locks: dict[str, PendingLock] = self._own("locks")
         locks[lock.symbol] = lock
         self._hold(order)
+        self.unsent.add(ref)
         pair = self._pair(ticket.symbol, ticket.quantity, levels, ref) if levels is not None else None
         self.commit.entries.append(Entry(lock, order, journal, pair))
         self._count_opening(1, ticket.quantity * ticket.limit_micros)
@@ -305,6 +308,7 @@ class Draft:
     def _written(self, order: Order) -> Exit:
         """Hold a new sale, with the journal's word of it."""
         self._hold(order)
+        self.unsent.add(order.ref)
         return Exit(order, JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order)))
 
     def protect(self, symbol: str, quantity: int, levels: Levels) -> None:
