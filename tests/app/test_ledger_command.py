@@ -68,10 +68,11 @@ def test_without_a_daemon_a_stop_at_a_broker_that_outlives_it_counts(
     book: ReplayedBook, kind: str, verdict: str
 ) -> None:
     book.damage(
-        "INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', 185, 0, NULL, 'working', 'protection', "
-        "'stop', '', created_us, updated_us, 1000000, 'a pair' FROM book_orders WHERE symbol = 'TQQQ' LIMIT 1"
+        "INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', 185, 0, NULL, 'working', "
+        "'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair' FROM book_orders "
+        "WHERE symbol = 'TQQQ' LIMIT 1"
     )
-    book.damage(f"UPDATE book_stamp SET kind = '{kind}'")
+    book.damage("UPDATE book_stamp SET kind = ?", kind)
     answer = book.trader("ledger")
     assert f"consistency\t{verdict}" in answer.out
 

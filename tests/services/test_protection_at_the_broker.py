@@ -85,6 +85,19 @@ async def ask(market: Market) -> None:
     await market.handle(EvidenceGiven(asked, await market.broker.evidence(asked)))
 
 
+def cancels(market: Market) -> list[str]:
+    """From now on: what the broker is asked to cancel."""
+    asked: list[str] = []
+    cancel = market.broker.cancel
+
+    def noting(order_ref: str) -> None:
+        asked.append(order_ref)
+        cancel(order_ref)
+
+    market.broker.cancel = noting  # type: ignore[method-assign]
+    return asked
+
+
 def protection(market: Market) -> list[tuple[str, int]]:
     """Reason and shares of every live stop and target."""
     return market.sql(
@@ -247,10 +260,41 @@ async def test_what_a_partial_entry_has_not_bought_is_not_protected(tmp_path: Pa
 
 
 async def test_children_of_an_entry_that_bought_nothing_end_with_it(tmp_path: Path) -> None:
+    """By the broker's own hand: nobody asks for their end, which is waited for."""
     async with a_day(tmp_path, script=only(an_entry, Treatment(parts=(0,)))) as market:
+        asked = cancels(market)
         await market.bar({"AAPL": 0.8})
         await market.bars(3)
         assert (market.working(), at_the_broker(market)) == ([], [])
+        assert asked == ["paper-1-0001"]
+
+
+async def test_nobody_asks_for_the_end_of_an_order_whose_pair_has_sold(tmp_path: Path) -> None:
+    """The broker ends it; its word is waited for as for that of a cancel, and only then it is asked."""
+    async with a_day(tmp_path) as market:
+        held = await hold(market)
+        stop, target = (order for order in market.engine.book.orders.values())
+        asked = cancels(market)
+        await market.report(a_fill("AAPL", held, 205.0, side=Side.SELL, order_ref=target.ref, at=market.now))
+        assert market.engine.book.orders[stop.ref].state is OrderState.CANCELLING
+        await market.wait(29)
+        assert asked == []
+        await market.wait(2)
+        assert asked == [stop.ref]
+
+
+async def test_a_new_pair_waits_until_a_target_without_its_stop_has_ended(tmp_path: Path) -> None:
+    """Both targets could be filled."""
+    stubborn = only(lambda order: a_stop(order) or a_target(order), Treatment(ignore_cancel=True))
+    async with a_day(tmp_path, script=stubborn) as market:
+        await hold(market)
+        stop, target = market.broker._working.values()
+        market.broker._end(stop, "the broker has lost it")
+        await market.bars(3)
+        assert at_the_broker(market) == ["take_profit"]
+        market.broker._end(target, "at last")
+        await market.bars(2)
+        assert at_the_broker(market) == ["stop", "take_profit"]
 
 
 async def test_an_addition_is_protected_where_the_position_is(tmp_path: Path) -> None:
@@ -262,7 +306,7 @@ async def test_an_addition_is_protected_where_the_position_is(tmp_path: Path) ->
         first = market.held()["AAPL"]
         await market.command(CommandName.ADJUST, amount_micros=100_000_000_000)
         market.script = lambda _: Treatment()
-        await market.bar({"AAPL": 0.8})
+        await market.bar({"AAPL": 0.8}, closes={"AAPL": market.prices["AAPL"] * 1.002})
         await market.bars(2)
         held = market.held()["AAPL"]
         assert held > first
@@ -510,6 +554,20 @@ async def test_protection_stays_while_the_book_cannot_be_written(
         await market.bars(2)
         assert (market.held(), market.at_broker()) == ({}, {})
         assert market.sql("SELECT sum(quantity) FROM trades WHERE side = 'SELL'") == [(held,)]
+
+
+async def test_protection_that_stayed_is_taken_back_as_soon_as_the_book_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_day(tmp_path) as market:
+        await hold(market)
+        with an_unwritable_book(monkeypatch):
+            await market.bar({"AAPL": 0.5})
+            await market.command(CommandName.FLATTEN)
+        await market.wait(1)
+        assert at_the_broker(market) == ["manual"]
+        await market.bars(2)
+        assert (market.held(), market.at_broker()) == ({}, {})
 
 
 async def test_an_exit_whose_protection_has_ended_goes_without_the_book(

@@ -38,7 +38,7 @@ class ArmedExits(NamedTuple):
 
 
 def read_armed_exits(book: sqlite3.Connection, account: str, daemon: "DaemonSays") -> ArmedExits:
-    """Compare by symbol and shares. Without a daemon only that is armed which stops at the broker cover, by the book."""
+    """Compare by symbol and shares. Without a daemon only what stops at the broker cover is armed, by the book."""
     held = {
         row[0]: row[1]
         for row in book.execute(
