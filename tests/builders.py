@@ -364,6 +364,7 @@ class Market:
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions
             self.broker._received, self.broker._executions = broker._received, broker._executions
+            self.broker._running = broker._running
         if self.book.journal_is_empty:
             await self.engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=self.engine.book.cash_micros)
         if recovering:

@@ -61,8 +61,25 @@ CHECKS = {
     "live exits do not exceed what is held": """
         SELECT o.symbol, sum(o.quantity - o.filled), p.quantity FROM book_orders o
         LEFT JOIN book_positions p ON p.account = o.account AND p.symbol = o.symbol
-        WHERE o.side = 'SELL' AND o.state IN ('created', 'working', 'cancelling', 'unknown')
+        WHERE o.side = 'SELL' AND o.purpose <> 'protection'
+              AND o.state IN ('created', 'working', 'cancelling', 'unknown')
         GROUP BY o.account, o.symbol HAVING sum(o.quantity - o.filled) > coalesce(p.quantity, 0)""",
+    "stops that are not being taken back do not exceed what is held and may still be bought": """
+        SELECT s.symbol, sum(s.quantity - g.filled), p.quantity FROM book_orders s
+        JOIN (SELECT account, oca, sum(filled) AS filled FROM book_orders WHERE oca <> '' GROUP BY account, oca) g
+            ON g.account = s.account AND g.oca = s.oca
+        LEFT JOIN book_positions p ON p.account = s.account AND p.symbol = s.symbol
+        LEFT JOIN (SELECT account, symbol, sum(quantity - filled) AS remaining FROM book_orders
+                   WHERE side = 'BUY' AND state IN ('created', 'working', 'cancelling', 'unknown')
+                   GROUP BY account, symbol) e ON e.account = s.account AND e.symbol = s.symbol
+        WHERE s.purpose = 'protection' AND s.stop_micros IS NOT NULL AND s.state IN ('created', 'working')
+        GROUP BY s.account, s.symbol
+        HAVING sum(s.quantity - g.filled) > coalesce(p.quantity, 0) + coalesce(e.remaining, 0)""",
+    "an exit of our own and protection never live together": """
+        SELECT o.symbol, o.order_ref, p.order_ref FROM book_orders o JOIN book_orders p
+            ON p.account = o.account AND p.symbol = o.symbol AND p.purpose = 'protection' AND o.purpose <> 'protection'
+        WHERE o.side = 'SELL' AND o.state IN ('created', 'working', 'cancelling', 'unknown')
+              AND p.state IN ('created', 'working', 'cancelling', 'unknown')""",
     "an order is filled by its fills and not beyond": """
         SELECT o.order_ref, o.quantity, o.filled, f.filled FROM book_orders o
         LEFT JOIN (SELECT order_ref, sum(CASE purpose WHEN 'reversal' THEN -quantity ELSE quantity END) AS filled

@@ -75,10 +75,14 @@ class Desk:
         self.orders: list[Order] = []
         self.on_place: Callable[[], None] = lambda: None
 
-    def place(self, order: Order) -> None:
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
         """Note it."""
         self.on_place()
-        self.orders.append(order)
+        self.orders += (order, *protection)
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Note it."""
+        self.orders += pair
 
     def cancel(self, order_ref: str) -> None:
         """Not needed."""

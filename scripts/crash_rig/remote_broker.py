@@ -1,7 +1,7 @@
 """The broker as the daemon sees it when it is another process: the paper broker's methods."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from multiprocessing.connection import Client
 from pathlib import Path
 
@@ -22,9 +22,14 @@ class RemotePaperBroker:
         self._asked = 0
         asyncio.get_running_loop().add_reader(self._connection.fileno(), self._read)
 
-    def place(self, order: Order) -> None:
-        """Hand over an order."""
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Hand over an order. The rig's daemons protect what they hold themselves."""
+        assert not protection  # noqa: S101
         self._connection.send(Place(order))
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Not asked of it."""
+        raise NotImplementedError
 
     def cancel(self, order_ref: str) -> None:
         """Ask for the end of an order."""

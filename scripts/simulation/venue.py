@@ -4,7 +4,7 @@ What is here is the truth that the book is compared with. Nobody hears of it but
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from simulation.faults import Fault, Faults
@@ -61,10 +61,15 @@ class Venue:
         self._uncharged: dict[str, datetime] = {}
         """Executions whose commission nobody knows yet, and when it will be told."""
 
-    def place(self, order: Order) -> None:
-        """Take an order."""
-        self.received[order.ref] = order
-        self._paper.place(order)
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Take an order and its children."""
+        self.received.update((made.ref, made) for made in (order, *protection))
+        self._paper.place(order, protection)
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Take a stop and a target."""
+        self.received.update((order.ref, order) for order in pair)
+        self._paper.protect(pair)
 
     def cancel(self, order_ref: str) -> None:
         """End an order, unless it has ended; whoever is deaf to one stays so."""
@@ -109,6 +114,21 @@ class Venue:
     def executions_since(self, since: datetime) -> tuple[Fill, ...]:
         """The newest revision of each, oldest first; one that was busted has no shares."""
         return tuple(self._as_known(fill) for fill in self.executions.values() if fill.executed_at >= since)
+
+    def protection_could_sell(self, symbol: str) -> int:
+        """Shares of it that its groups could sell at this moment: each once, of a child what its entry has bought."""
+        groups = {
+            order.oca: order.quantity
+            for ref, order in self.received.items()
+            if order.symbol == symbol and order.is_protection and ref not in self.ended
+        }
+        return sum(self._may_sell(oca, quantity) for oca, quantity in groups.items())
+
+    def _may_sell(self, oca: str, quantity: int) -> int:
+        entry = self.received.get(oca)
+        is_child = entry is not None and entry.side is Side.BUY
+        bought = min(quantity, self._executed[oca]) if is_child else quantity
+        return bought - sum(self._executed[ref] for ref, order in self.received.items() if order.oca == oca)
 
     def filled(self, order_ref: str) -> int:
         """Shares executed of an order."""

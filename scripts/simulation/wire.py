@@ -4,7 +4,7 @@ It is the Broker port of that life. When the life is over nothing comes through 
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from simulation.faults import Fault, Faults
 from simulation.history import History
@@ -72,25 +72,40 @@ class Wire:
 
     # the daemon's end: the Broker port
 
-    def place(self, order: Order) -> None:
-        """Send an order."""
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Send an order, and its children with it."""
+        self._send((order, *protection), lambda: self._venue.place(order, protection))
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Send a stop and a target."""
+        self._send(pair, lambda: self._venue.protect(pair))
+
+    def _send(self, orders: Iterable[Order], arrive: Callable[[], None]) -> None:
         if self._is_cut:
             return
-        self._history.placed(order)
+        for order in orders:
+            self._history.placed(order)
         if self._faults.strikes(Fault.ORDER_LATE, 0.05):
-            self._loop.call_later(_ORDER_LATE_S * self._faults.chance(Fault.ORDER_LATE).random(), self._arrive, order)
+            late_s = _ORDER_LATE_S * self._faults.chance(Fault.ORDER_LATE).random()
+            self._loop.call_later(late_s, self._arrive, arrive)
         else:
-            self._arrive(order)
+            self._arrive(arrive)
 
-    def _arrive(self, order: Order) -> None:
+    def _arrive(self, arrive: Callable[[], None]) -> None:
         if not self._is_cut:
-            self._venue.place(order)
+            arrive()
 
     def cancel(self, order_ref: str) -> None:
         """Send a cancel."""
         if not self._is_cut:
             self._history.cancelled(order_ref)
-            self._venue.cancel(order_ref)
+            if not self._is_ignored(order_ref):
+                self._venue.cancel(order_ref)
+
+    def _is_ignored(self, order_ref: str) -> bool:
+        """Of protection, which lives for as long as the position does, one cancel; of a day's order the venue all."""
+        order = self._venue.received.get(order_ref)
+        return order is not None and order.is_protection and self._faults.strikes(Fault.CANCEL_IGNORED, 0.05)
 
     def match(self, bar_time: BarTime) -> None:
         """The market shows the venue its bars itself: it goes on while no daemon lives."""

@@ -28,6 +28,7 @@ from trader.app.daemon import Daemon
 from trader.app.paths import with_absolute_paths
 from trader.app.settings import Settings, load_settings
 from trader.domain.portfolio import Book
+from trader.domain.rules import Protection
 from trader.domain.session import Calendar, new_york_date
 
 _CONFIG = Path(__file__).with_name("simulation.toml")
@@ -95,7 +96,7 @@ class World:
         self._history = History()
         self._calendar = load_calendar()
         first = _a_first_day(self._random, self._calendar)
-        self._settings = _settings(folder / "0", self._random)
+        self._settings = _settings(folder / "0", self._random, Random(f"{seed}:protection").choice(list(Protection)))
         self._venue = Venue(self._settings.costs.costs(), self._settings.account.name, self._faults)
         self._venue.executed = self._history.executed
         self._market = Market(self._random.randrange(1_000), self._calendar, self._venue, self._faults)
@@ -364,7 +365,7 @@ def _sessions(calendar: Calendar, first: date, number: int) -> list[date]:
     return days
 
 
-def _settings(folder: Path, random: Random) -> Settings:
+def _settings(folder: Path, random: Random, protection: Protection) -> Settings:
     """The simulation's configuration; its rules differ from run to run."""
     folder.mkdir(parents=True)
     settings = load_settings(
@@ -380,6 +381,7 @@ def _settings(folder: Path, random: Random) -> Settings:
             "trailing_pct": random.choice((0.0, 0.15, 0.5)),
             "time_stop_min": random.choice((0, 7, 45)),
             "scan_patience_s": 120,
+            "protection": protection,
         },
     )
     return _moved(settings, folder)

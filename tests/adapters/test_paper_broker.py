@@ -3,7 +3,7 @@
 from builders import MINUTE, NOON, a_bar, an_order, bar_time
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
-from trader.domain.decision import Side
+from trader.domain.decision import Purpose, Side
 from trader.domain.events import BrokerEvent, FillReported, OrderCancelled
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order
@@ -75,3 +75,94 @@ def test_slippage_is_summed_over_fills_beside_the_opens_they_were_made_at() -> N
     assert traded.broker.slippage_micros == 4 * micros(0.10)
     traded.opens(98.0, minute=1)
     assert traded.broker.slippage_micros == 4 * micros(0.10) + 6 * micros(0.10)
+
+
+# -- protection ----------------------------------------------------------------------------------------------------
+
+
+def a_pair(shares: int = 10, *, stop: float = 98.0, target: float = 103.0, oca: str = "paper-1-0001") -> list[Order]:
+    """A stop and a target, of an entry with that reference."""
+    sale = an_order(quantity=shares, side=Side.SELL, purpose=Purpose.PROTECTION)._replace(oca=oca)
+    return [
+        sale._replace(ref="paper-1-0002", stop_micros=micros(stop), reason="stop"),
+        sale._replace(ref="paper-1-0003", limit_micros=micros(target), reason="take_profit"),
+    ]
+
+
+class Protected(Traded):
+    """A broker with an entry and its children, which is filled at the first minute's open."""
+
+    def __init__(self, *, parts: tuple[int, ...] = ()) -> None:
+        super().__init__(costs=Costs(slippage_ppm=0))
+        self.broker._script = lambda order: Treatment(parts=parts if order.side is Side.BUY else ())
+        self.broker.place(an_order(limit=101.0), a_pair())
+
+    def minute(self, number: int, opens: float, high: float, low: float) -> list[tuple[str, int, float]]:
+        """Play a minute, then look what it has touched: reference, shares and price of each sale."""
+        before = len(self.said)
+        start = NOON + number * MINUTE
+        self.broker.match(bar_time(a_bar(close=opens, start=start, high=high, low=low)))
+        self.broker._touch()
+        fills = [event.fill for event in self.said[before:] if isinstance(event, FillReported)]
+        return [
+            (fill.order_ref, fill.quantity, fill.price_micros / 1_000_000) for fill in fills if fill.side is Side.SELL
+        ]
+
+    def ended(self) -> list[str]:
+        """Orders whose end without a fill was told."""
+        return [event.order_ref for event in self.said if isinstance(event, OrderCancelled)]
+
+
+def test_a_stop_is_filled_at_its_price_inside_the_bar_of_its_entry() -> None:
+    protected = Protected()
+    assert protected.minute(0, 100.0, 100.0, 97.0) == [("paper-1-0002", 10, 98.0)]
+    assert (protected.ended(), protected.broker._working) == (["paper-1-0003"], {})
+
+
+def test_a_gap_through_the_stop_is_filled_at_the_open() -> None:
+    protected = Protected()
+    assert protected.minute(0, 100.0, 100.0, 99.0) == []
+    assert protected.minute(1, 95.0, 96.0, 94.0) == [("paper-1-0002", 10, 95.0)]
+
+
+def test_a_target_is_filled_at_its_price_or_a_better_open() -> None:
+    assert Protected().minute(0, 100.0, 104.0, 100.0) == [("paper-1-0003", 10, 103.0)]
+    protected = Protected()
+    protected.minute(0, 100.0, 100.0, 100.0)
+    assert protected.minute(1, 105.0, 106.0, 105.0) == [("paper-1-0003", 10, 105.0)]
+
+
+def test_a_bar_that_touches_both_counts_as_the_stop() -> None:
+    assert Protected().minute(0, 100.0, 104.0, 97.0) == [("paper-1-0002", 10, 98.0)]
+
+
+def test_children_sell_no_more_than_their_entry_has_bought() -> None:
+    protected = Protected(parts=(4,))
+    assert protected.minute(0, 100.0, 100.0, 97.0) == [("paper-1-0002", 4, 98.0)]
+
+
+def test_children_of_an_entry_that_has_bought_nothing_end_with_it() -> None:
+    protected = Protected(parts=(0,))
+    assert protected.minute(0, 100.0, 104.0, 97.0) == []
+    protected.broker.cancel("paper-1-0001")
+    assert protected.ended() == ["paper-1-0001", "paper-1-0002", "paper-1-0003"]
+
+
+def test_protection_outlives_the_session_and_its_entry_does_not() -> None:
+    protected = Protected(parts=(4,))
+    protected.minute(0, 100.0, 100.0, 100.0)
+    protected.broker.expire()
+    assert protected.ended() == ["paper-1-0001"]
+    assert protected.minute(1, 100.0, 100.0, 97.0) == [("paper-1-0002", 4, 98.0)]
+
+
+def test_what_one_order_of_a_group_has_sold_the_other_sells_no_more() -> None:
+    traded = Traded(costs=Costs(slippage_ppm=0))
+    traded.broker._script = lambda order: Treatment(parts=(3,) if order.limit_micros is not None else ())
+    traded.broker.protect(a_pair(oca="paper-1-0002"))
+    traded.broker.match(bar_time(a_bar(close=100.0, start=NOON, high=104.0, low=100.0)))
+    traded.broker.match(bar_time(a_bar(close=100.0, start=NOON + MINUTE, high=100.0, low=97.0)))
+    traded.broker.match(bar_time(a_bar(close=100.0, start=NOON + 2 * MINUTE)))
+    sold = [(event.fill.order_ref, event.fill.quantity) for event in traded.said if isinstance(event, FillReported)]
+    assert sold == [("paper-1-0003", 3), ("paper-1-0002", 7)]
+    assert traded.broker._working == {}

@@ -13,8 +13,14 @@ from trader.domain.events import CommandName
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
-    "signal_id, created_us, updated_us FROM book_orders WHERE symbol = 'QQQ'; "
+    "signal_id, created_us, updated_us, NULL, '' FROM book_orders WHERE symbol = 'QQQ'; "
 )
+PROTECTION = (
+    "INSERT INTO book_orders SELECT order_ref || '{{0}}', account, symbol, 'SELL', {{1}}, 0, {0}, 'working', "
+    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}' FROM book_orders "
+    "WHERE symbol = 'QQQ' AND purpose = 'entry'; "
+)
+STOP, TARGET = PROTECTION.format("NULL", 1), PROTECTION.format(10**9, "NULL")
 ONE_MORE_FILL = (
     "INSERT INTO book_fills SELECT id + 1, account, '{0}', order_ref, symbol, {1}, {2}, {3}, commission_micros, "
     "realized_micros, purpose, reason, executed_us, booked_us FROM book_fills"
@@ -56,6 +62,15 @@ BROKEN = [
     (ONE_MORE_EXIT.format("x", "created") + ONE_MORE_EXIT.format("y", "unknown"), "book_orders.symbol"),
     (ONE_MORE_EXIT.format("x", "cancelling") + ONE_MORE_EXIT.format("y", "working"), "book_orders.symbol"),
     (ONE_MORE_EXIT.replace("'SELL', 1", "'SELL', quantity + 1").format("x", "created"), "exit_within_what_is_held"),
+    (ONE_MORE_EXIT.format("x", "created") + STOP.format("a", 1, "a"), "no_protection_beside_an_exit"),
+    (STOP.format("a", 1, "a") + ONE_MORE_EXIT.format("x", "created"), "no_exit_beside_protection"),
+    (STOP.format("a", "quantity + 1", "a"), "stops_within_what_may_be_held"),
+    (STOP.format("a", "quantity", "a") + STOP.format("b", 1, "b"), "stops_within_what_may_be_held"),
+    (STOP.format("a", 1, "a") + TARGET.format("b", 2, "a"), "a_target_has_its_stop"),
+    (STOP.format("a", 1, "a") + TARGET.format("b", 1, "b"), "a_target_has_its_stop"),
+    (STOP.format("a", 1, ""), "protection_sells_at_one_level_of_a_group"),
+    ("UPDATE book_orders SET oca = 'a' WHERE symbol = 'QQQ'", "protection_sells_at_one_level_of_a_group"),
+    ("UPDATE book_orders SET stop_micros = 0", "stop_micros > 0"),
     (ONE_MORE_LOCK.format("order_ref || 'x'", "MSFT", "0", "0", "1"), "direction IN"),
     (ONE_MORE_LOCK.format("order_ref || 'x'", "MSFT", "1", "-1", "1"), "reserved_micros >= 0"),
     (ONE_MORE_LOCK.format("order_ref || 'x'", "MSFT", "1", "0", "2"), "takes_slot IN"),
@@ -168,6 +183,23 @@ def test_the_database_refuses_it_and_says_by_which_rule(
 def write(connection: sqlite3.Connection, statements: str) -> None:
     for statement in (*statements.split("; "), "COMMIT"):
         connection.execute(statement)
+
+
+def test_stops_may_wait_for_what_a_working_entry_may_still_buy(connection: sqlite3.Connection) -> None:
+    of_aapl = STOP.format("a", "quantity", "a").replace("'QQQ'", "'AAPL'").removesuffix("; ")
+    connection.execute(of_aapl)
+    with pytest.raises(sqlite3.IntegrityError, match="stops_within_what_may_be_held"):
+        connection.execute(of_aapl.replace("'a'", "'b'"))
+
+
+def test_what_a_target_has_sold_its_stop_sells_no_more(connection: sqlite3.Connection) -> None:
+    for statement in (STOP.format("a", "quantity", "a"), TARGET.format("b", "quantity", "a")):
+        connection.execute(statement.removesuffix("; "))
+    connection.execute("UPDATE book_orders SET filled = 5 WHERE purpose = 'protection' AND stop_micros IS NULL")
+    connection.execute("UPDATE book_orders SET state = 'filled' WHERE purpose = 'protection' AND stop_micros IS NULL")
+    connection.execute(STOP.format("c", 5, "c").removesuffix("; "))
+    with pytest.raises(sqlite3.IntegrityError, match="stops_within_what_may_be_held"):
+        connection.execute(STOP.format("d", 1, "d").removesuffix("; "))
 
 
 def test_the_accounts_reservation_is_that_of_its_live_locks(connection: sqlite3.Connection) -> None:

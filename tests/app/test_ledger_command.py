@@ -63,6 +63,20 @@ def test_without_a_daemon_nothing_is_armed(book: ReplayedBook) -> None:
     assert "NOT WATCHED: TQQQ 185 held, 0 armed: no daemon watches it" in answer.err
 
 
+@pytest.mark.parametrize(("kind", "verdict"), [("paper", "Consistent"), ("simulated", "Critical")])
+def test_without_a_daemon_a_stop_at_a_broker_that_outlives_it_counts(
+    book: ReplayedBook, kind: str, verdict: str
+) -> None:
+    book.damage(
+        "INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', 185, 0, NULL, 'working', "
+        "'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair' FROM book_orders "
+        "WHERE symbol = 'TQQQ' LIMIT 1"
+    )
+    book.damage("UPDATE book_stamp SET kind = ?", kind)
+    answer = book.trader("ledger")
+    assert f"consistency\t{verdict}" in answer.out
+
+
 def test_what_book_and_broker_do_not_agree_on_is_shown_with_the_way_out(book: ReplayedBook) -> None:
     book.damage("INSERT INTO book_drift VALUES ('paper', 'PSQ', 0, 40, 1750690800000000)")
     with a_daemon(book, TQQQ=185):

@@ -1,5 +1,6 @@
 """A step that cannot be written, and a step that the book's own rules refuse: what is lost, and what goes on."""
 
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,3 +240,24 @@ async def test_one_wild_print_triggers_nothing(tmp_path: Path) -> None:
         market.prices["AAPL"] = 200.0
         await market.bars(3)
         assert set(market.held()) == {"AAPL"}
+
+
+async def test_an_exit_that_the_database_refuses_does_not_leave(tmp_path: Path) -> None:
+    """Also where nothing else is in its transaction; it is tried again, and a person is told."""
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        left = market.broker.orders_received
+        await market.book.writer.transact(refuse_sales)
+        await market.bar({"AAPL": 0.5})
+        assert market.log.said("EXIT REFUSED BY THE DATABASE")
+        assert (market.broker.orders_received, market.engine.book.exits, market.working()) == (left, {}, [])
+        await market.without("no_sales")
+        await market.bars(2)
+        assert market.held() == {}
+
+
+def refuse_sales(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TRIGGER no_sales BEFORE INSERT ON book_orders WHEN NEW.side = 'SELL' "
+        "BEGIN SELECT RAISE(ABORT, 'no_sales'); END"
+    )

@@ -8,8 +8,8 @@ import hashlib
 import random
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -20,7 +20,8 @@ from builders import Market, session_of
 from simulation.lost_power import Image
 from simulation.seen_disk import Operation, listening
 
-from trader.adapters.paper.broker import PaperBroker, Treatment, _Working
+from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.adapters.paper.working import Working
 from trader.adapters.sqlite.database import InlineWriter
 from trader.domain.market import BarTime
 from trader.domain.order import Order
@@ -52,7 +53,7 @@ class AtBroker(NamedTuple):
     operations: int
     at: datetime
     positions: Mapping[str, int]
-    working: Mapping[str, _Working]
+    working: Mapping[str, Working]
 
 
 class Day:
@@ -161,13 +162,13 @@ def _watch(broker: PaperBroker, market: Market, day: Day) -> None:
     place, cancel, match = broker.place, broker.cancel, broker.match
 
     def note() -> None:
-        working = {ref: replace(known, parts_left=list(known.parts_left)) for ref, known in broker._working.items()}
+        working = deepcopy(broker._working)
         known = AtBroker(len(day.operations), market.now, dict(broker._positions), working)
         day.at_broker.append(known)
 
-    def placing(order: Order) -> None:
+    def placing(order: Order, protection: Sequence[Order] = ()) -> None:
         day.sent.append(Sent(len(day.operations), order.ref))
-        place(order)
+        place(order, protection)
         note()
 
     def cancelling(order_ref: str) -> None:

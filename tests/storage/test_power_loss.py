@@ -13,7 +13,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -205,5 +205,5 @@ async def test_the_next_start_goes_on_and_never_on_something_else_than_the_broke
 
 def _a_broker(had: AtBroker) -> PaperBroker:
     broker = PaperBroker(lambda _: None, Costs(), had.positions)
-    broker._working = {ref: replace(known, parts_left=list(known.parts_left)) for ref, known in had.working.items()}
+    broker._working = deepcopy(dict(had.working))
     return broker

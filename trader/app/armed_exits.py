@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from trader.app.standing import DaemonSays
 
 
+_PROTECTED = """
+    SELECT s.symbol, sum(s.quantity - (SELECT sum(g.filled) FROM book_orders g
+                                       WHERE g.account = s.account AND g.oca = s.oca AND g.oca <> ''))
+    FROM book_orders s
+    WHERE s.account = ? AND s.purpose = 'protection' AND s.stop_micros IS NOT NULL AND s.state = 'working'
+          AND (SELECT kind FROM book_stamp) <> 'simulated'
+    GROUP BY s.symbol"""
+"""Shares that stops at the broker sell without a daemon. The embedded broker ends with it."""
+
+
 class ArmedExits(NamedTuple):
     """One comparison."""
 
@@ -28,7 +38,7 @@ class ArmedExits(NamedTuple):
 
 
 def read_armed_exits(book: sqlite3.Connection, account: str, daemon: "DaemonSays") -> ArmedExits:
-    """Compare by symbol and shares. Without a daemon nothing is armed, whatever the book holds."""
+    """Compare by symbol and shares. Without a daemon only what stops at the broker cover is armed, by the book."""
     held = {
         row[0]: row[1]
         for row in book.execute(
@@ -39,6 +49,8 @@ def read_armed_exits(book: sqlite3.Connection, account: str, daemon: "DaemonSays
     armed, unarmed, at = _read(scan)
     if scan is None:
         unarmed = dict.fromkeys(held, "no daemon watches it")
+        protected = dict(book.execute(_PROTECTED, (account,)).fetchall())
+        armed = {symbol: min(held[symbol], shares) for symbol, shares in protected.items() if symbol in held}
     gaps = gaps_between(held, armed, unarmed)
     return ArmedExits(consistency_of(held, gaps), gaps, len(held), armed, at)
 

@@ -26,7 +26,7 @@ from trader.domain.exit_plan import ExitRule
 from trader.domain.family import Families
 from trader.domain.market import SYMBOL
 from trader.domain.money import micros, percent_ppm
-from trader.domain.rules import Costs, Limits, Rules, Thresholds
+from trader.domain.rules import Costs, Limits, Protection, Rules, Thresholds
 from trader.domain.session import Cutoffs
 
 Percent = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
@@ -198,8 +198,9 @@ def _by_symbol(table: object) -> object:
 
 
 class ExitsSection(ExitDistances):
-    """Exit distances, also by symbol: `[exits.symbols.TQQQ]`; and how long entries go on without an exit scan."""
+    """Exit distances, also by symbol: `[exits.symbols.TQQQ]`; who watches them; and how long entries go on without."""
 
+    protection: Protection = Protection.DAEMON
     scan_patience_s: Seconds = 10
     symbols: Annotated[dict[str, ExitDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
 
@@ -312,6 +313,7 @@ class Settings(BaseSettings):
                 limits=self.limits.limits(),
                 exits=self.exits.rule(),
                 exits_by_symbol={symbol: distances.rule() for symbol, distances in self.exits.symbols.items()},
+                protection=self.exits.protection,
                 signal_max_age_s=self.signals.max_age_s,
                 signals_per_bar=self.signals.per_bar,
                 entry_timeout_s=self.signals.entry_timeout_s,

@@ -257,8 +257,8 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
             f"THE RUNNING CODE IS NOT THE CODE ON DISK: {standing.daemon.text('code')} runs, {standing.code_on_disk} "
             "is on disk; ./START_TRADER.sh --restart"
         )
-    if standing.daemon.down and standing.positions and standing.book["kind"] != "replay":
-        held = ", ".join(str(position["symbol"]) for position in standing.positions)
+    if standing.daemon.down and standing.exits is not None and standing.exits.gaps:
+        held = ", ".join(gap.symbol for gap in standing.exits.gaps)
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
     if standing.daemon.text("barred"):
         warnings.append(f"entries are barred: {standing.daemon.text('barred')}")

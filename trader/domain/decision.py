@@ -127,6 +127,8 @@ class Purpose(StrEnum):
     EOD = "eod"
     MANUAL = "manual"
     ADJUST = "adjust"
+    PROTECTION = "protection"
+    """Of a stop or a target that lives at the broker; what it sells is sold as an exit."""
     REVERSAL = "reversal"
     """Of an execution that undoes another one, never of an order."""
 

@@ -24,6 +24,13 @@ class ExitReason(StrEnum):
     MANUAL = "manual"
 
 
+class Levels(NamedTuple):
+    """Where a stop and a target lie at the broker, in micros, on the tick grid."""
+
+    stop_micros: int
+    take_profit_micros: int
+
+
 class ExitPlan(NamedTuple):
     """Levels in micros: initial_stop < entry < take_profit; initial_stop <= stop < take_profit."""
 
@@ -37,6 +44,11 @@ class ExitPlan(NamedTuple):
     def around(cls, entry_micros: int, stop_micros: int, take_profit_micros: int) -> "ExitPlan":
         """The plan of a new position."""
         return cls(entry_micros, stop_micros, stop_micros, take_profit_micros)
+
+    @property
+    def levels(self) -> Levels:
+        """Where orders at the broker would stand for it."""
+        return Levels(tick_down(self.stop_micros), tick_up(self.take_profit_micros))
 
     def tightened(self, stop_micros: int) -> "ExitPlan":
         """The plan with a higher stop, below the target; the same plan when it would be lower."""

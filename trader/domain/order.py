@@ -121,7 +121,7 @@ class Order(NamedTuple):
     side: Side
     quantity: int
     limit_micros: int | None
-    """Worst price of an entry; None is a market order, which only exits use."""
+    """Worst price of an entry, least price of a target; None is a market order, which only exits use."""
     purpose: Purpose
     reason: str
     signal_id: str
@@ -129,6 +129,31 @@ class Order(NamedTuple):
     filled: int
     created_at: datetime
     updated_at: datetime
+    stop_micros: int | None = None
+    """The price at which the broker makes a market order of it."""
+    oca: str = ""
+    """Of protection: its group at the broker, in which what one sells the others sell no more (one cancels all). It has
+    the name of the entry that the pair was sent with, or of its stop."""
+
+    @property
+    def is_protection(self) -> bool:
+        """Whether it is a stop or a target that lives at the broker."""
+        return self.purpose is Purpose.PROTECTION
+
+    @property
+    def is_own_exit(self) -> bool:
+        """Whether it is a sale that the daemon has decided on at that moment: one of a symbol at a time."""
+        return self.side is Side.SELL and not self.is_protection
+
+    @property
+    def books_as(self) -> str:
+        """For what its executions are booked."""
+        return Purpose.EXIT if self.is_protection else self.purpose
+
+    @property
+    def ends_as(self) -> str:
+        """The reason of a round trip that it ends, where the position was not on its way out."""
+        return self.reason if self.is_protection else self.purpose
 
     @property
     def remaining(self) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from trader.domain.exit_plan import ExitRule
 from trader.domain.money import MICROS_PER_DOLLAR
@@ -53,6 +54,14 @@ class Limits:
     resize_ppm: int = 250_000
 
 
+class Protection(StrEnum):
+    """Who watches stop and target."""
+
+    DAEMON = "daemon"
+    BROKER = "broker"
+    """Orders that live there, and go on when nobody runs here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Everything a decision may depend on beside the signal, the portfolio and the clock."""
@@ -61,6 +70,7 @@ class Rules:
     limits: Limits = Limits()
     exits: ExitRule = ExitRule()
     exits_by_symbol: Mapping[str, ExitRule] = field(default_factory=dict)
+    protection: Protection = Protection.DAEMON
     signal_max_age_s: int = 60
     signals_per_bar: int = 200
     """Of one strategy; the rest of a bar's signals is refused."""

@@ -27,7 +27,7 @@ class Cancelling:
         self._timeout = entry_timeout
         self._asked: dict[str, _Asked] = {}
         self._next: dict[str, str] = {}
-        """Entries that are unwanted before they have left, with the reason."""
+        """Orders that are unwanted before they have left, with the reason."""
         self._before: dict[str, str] = {}
         """The same when the step began."""
 
@@ -36,7 +36,7 @@ class Cancelling:
         order = step.draft.orders.get(order_ref)
         if order is None or order_ref in step.cancel:
             return
-        if order_ref in step.decided:
+        if order_ref in step.draft.unsent:
             self._next[order_ref] = why  # not sent yet: there is nothing the broker could cancel
             return
         asked = self._asked.get(order_ref)
@@ -49,7 +49,7 @@ class Cancelling:
         step.cancel.append(order_ref)
 
     def ask_unwanted(self, step: Step) -> None:
-        """Entries that were unwanted before they had left are taken back now."""
+        """Orders that were unwanted before they had left are taken back now."""
         unwanted, self._next = self._next, {}
         self._before = unwanted
         for order_ref, why in sorted(unwanted.items()):
@@ -76,6 +76,11 @@ class Cancelling:
         asked = self._asked.get(lock.order_ref) if lock is not None else None
         overdue = asked is not None and step.draft.now - asked.first >= _PATIENCE
         return None if overdue else lock
+
+    def asked_since(self, order_ref: str) -> datetime | None:
+        """When an order was asked first; None where nobody remembers."""
+        asked = self._asked.get(order_ref)
+        return asked.first if asked is not None else None
 
     def forget(self, order_refs: Iterable[str]) -> None:
         """Orders that have ended, or were asked in a step that has not happened: their cancels count as not asked."""

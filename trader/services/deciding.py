@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage, Ticket
 from trader.domain.events import JsonValue
 from trader.domain.market import Prices
-from trader.domain.order import OrderState
+from trader.domain.order import OrderState, PendingLock
 from trader.domain.portfolio import Day, Portfolio
 from trader.domain.reference import signal_id, signal_number
 from trader.domain.session import SessionDay, new_york_date
@@ -144,10 +144,14 @@ class Deciding:
             refusal = Refusal(Stage.SIGNAL, Rule.CHAIN_RAISED, signal.symbol, detail=f"{type(error).__name__}: {error}")
             step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
             return self._refused(step, signal, refusal)
-        barred = self._gate.refusal(decision.ticket.symbol) if decision.ticket is not None else None
+        barred = self._barred(step, decision.ticket) if decision.ticket is not None else None
         if barred is not None:
             decision = Decision(signal, Outcome.REFUSED, refusal=barred)
         return self._apply(step, portfolio, decision, session, fold=fold)
+
+    def _barred(self, step: Step, ticket: Ticket) -> Refusal | None:
+        """What stands in the way of an entry that the chain has admitted."""
+        return self._gate.refusal(ticket.symbol) or self._execution.protecting.refusal(step.draft, ticket.symbol)
 
     def _apply(
         self, step: Step, portfolio: Portfolio, decision: Decision, session: SessionDay | None, *, fold: bool
@@ -158,10 +162,9 @@ class Deciding:
         for ref in decision.cancels:
             self._execution.cancelling.ask(step, ref, f"signal {signal.id}, probability {signal.probability:.4g}")
         if decision.reduction is not None:
-            self._execution.exit(step, decision.reduction)
+            self._execution.reduce(step, decision.reduction)
         if decision.ticket is not None:
-            lock = step.draft.open(decision.ticket, self._grounds(step, portfolio, decision.ticket, session))
-            order_ref = lock.order_ref
+            order_ref = self._open(step, portfolio, decision.ticket, session).order_ref
             step.decided[order_ref] = decision
             self._opened_at[decision.ticket.family] = step.draft.now
             self._remember_entry(step.draft.now)
@@ -174,6 +177,11 @@ class Deciding:
             self._turning.pop(family, None)
         step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
         return decision
+
+    def _open(self, step: Step, portfolio: Portfolio, ticket: Ticket, session: SessionDay | None) -> PendingLock:
+        leverage = self._chain.families.instrument(ticket.symbol).leverage
+        levels = self._execution.protecting.levels(step.draft, ticket, leverage)
+        return step.draft.open(ticket, self._grounds(step, portfolio, ticket, session), levels)
 
     def _grounds(
         self, step: Step, portfolio: Portfolio, ticket: Ticket, session: SessionDay | None

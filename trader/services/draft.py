@@ -12,11 +12,14 @@ from typing import TypeVar
 from trader.domain.cash import CashDrift, CashKind
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
+from trader.domain.exit_plan import ExitReason, Levels
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 from trader.domain.reference import order_ref, reference_number
-from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Release
+from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Pair, Release
+
+_BEFORE = "ended before the next exit was sent"
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -43,6 +46,8 @@ class Draft:
         self.orders_made = book.orders_made
         self.signals_seen = book.signals_seen
         self.account = book.account
+        self.unsent: set[str] = set()
+        """References of the orders that are made in this step."""
         self._copied: set[str] = set()
 
     def _own(self, name: str) -> dict[_Key, _Value]:
@@ -70,7 +75,7 @@ class Draft:
             orders[order.ref] = order
         else:
             orders.pop(order.ref, None)
-        if order.side is Side.SELL:
+        if order.is_own_exit:
             self._fill_slot(order)
 
     def _fill_slot(self, order: Order) -> None:
@@ -87,7 +92,7 @@ class Draft:
             del exits[order.symbol]
             if self.commit.spilled:
                 live = [other for other in self.orders.values() if other.symbol == order.symbol]
-                older = [other for other in live if other.side is Side.SELL]
+                older = [other for other in live if other.is_own_exit]
                 if older:
                     exits[order.symbol] = max(older, key=lambda other: reference_number(other.ref))
 
@@ -262,8 +267,17 @@ class Draft:
         self.orders_made += 1
         return order_ref(self.account, self._before.epoch, self.orders_made)
 
-    def open(self, ticket: Ticket, grounds: Mapping[str, JsonValue] = MappingProxyType({})) -> PendingLock:
-        """Draft the lock and the order of a ticket, journaled on these grounds. Nothing is sent before the commit."""
+    def protection(self, symbol: str) -> list[Order]:
+        """Stops and targets of a symbol that live at the broker, or may."""
+        return [order for order in self.orders.values() if order.is_protection and order.symbol == symbol]
+
+    def open(
+        self, ticket: Ticket, grounds: Mapping[str, JsonValue] = MappingProxyType({}), levels: Levels | None = None
+    ) -> PendingLock:
+        """Draft the lock and the order of a ticket, journaled on these grounds. Nothing is sent before the commit.
+
+        `levels`: of the pair that protects it at the broker, and is sent with it.
+        """
         ref = self.next_ref()
         lock = PendingLock(
             ref,
@@ -299,10 +313,12 @@ class Draft:
             **grounds,
         }
         journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, data)
-        self.commit.entries.append(Entry(lock, order, journal))
         locks: dict[str, PendingLock] = self._own("locks")
         locks[lock.symbol] = lock
         self._hold(order)
+        self.unsent.add(ref)
+        pair = self._pair(ticket.symbol, ticket.quantity, levels, ref) if levels is not None else None
+        self.commit.entries.append(Entry(lock, order, journal, pair))
         self._count_opening(1, ticket.quantity * ticket.limit_micros)
         return lock
 
@@ -315,7 +331,12 @@ class Draft:
 
     def exit(self, ticket: ExitTicket) -> Order:
         """Draft a reduce-only order in the symbol's exit slot."""
-        order = Order(
+        order = self._sale(ticket)
+        self.commit.exits.append(self._written(order))
+        return order
+
+    def _sale(self, ticket: ExitTicket) -> Order:
+        return Order(
             ref=self.next_ref(),
             account=self.account,
             symbol=ticket.symbol,
@@ -330,10 +351,24 @@ class Draft:
             created_at=self.now,
             updated_at=self.now,
         )
+
+    def _written(self, order: Order) -> Exit:
+        """Hold a new sale, with the journal's word of it."""
         self._hold(order)
-        journal = JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order))
-        self.commit.exits.append(Exit(order, journal))
-        return order
+        self.unsent.add(order.ref)
+        return Exit(order, JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order)))
+
+    def protect(self, symbol: str, quantity: int, levels: Levels) -> None:
+        """Draft a pair for shares that are held."""
+        self.commit.pairs.append(self._pair(symbol, quantity, levels))
+
+    def _pair(self, symbol: str, quantity: int, levels: Levels, group: str = "") -> Pair:
+        """A stop and a target in a group of that name, or of the stop's."""
+        stop = self._sale(ExitTicket(symbol, quantity, Purpose.PROTECTION, ExitReason.STOP))
+        stop = stop._replace(stop_micros=levels.stop_micros, oca=group or stop.ref)
+        target = self._sale(ExitTicket(symbol, quantity, Purpose.PROTECTION, ExitReason.TAKE_PROFIT))
+        target = target._replace(limit_micros=levels.take_profit_micros, oca=stop.oca)
+        return Pair(self._written(stop), self._written(target))
 
     def adopt(self, orders: Iterable[Order]) -> None:
         """Exits that have left while the book could not be written come first: their positions are on their way out."""
@@ -342,12 +377,21 @@ class Draft:
             if position is not None and order.quantity == self.may_sell(position):
                 self._close(position, order)
             self.orders_made = max(self.orders_made, reference_number(order.ref))
+            self._end_protection(order)
             self.commit.spilled.append(order)
             self._hold(order)
             self._note_then(JournalType.ORDER_CREATED, order, _order_data(order))
             if not order.live:
-                ended = {"order_ref": order.ref, "state": order.state, "reason": "ended before the next exit was sent"}
+                ended = {"order_ref": order.ref, "state": order.state, "reason": _BEFORE}
                 self._note_then(JournalType.ORDER_STATE, order, ended)
+
+    def _end_protection(self, exit_: Order) -> None:
+        """An exit leaves when what protected its symbol has ended: only the moment before it has heard of that."""
+        for order in self.protection(exit_.symbol):
+            ended = order._replace(state=OrderState.CANCELLED, updated_at=exit_.created_at)
+            self.set_order(ended)
+            data: dict[str, JsonValue] = {"order_ref": order.ref, "state": ended.state, "reason": _BEFORE}
+            self._note_then(JournalType.ORDER_STATE, exit_, data)
 
     def _close(self, position: Position, order: Order) -> None:
         """An exit has left: its position is on its way out, if that was not decided and written before."""
@@ -376,6 +420,15 @@ class Draft:
             if locks.get(entry.lock.symbol) == entry.lock:
                 self._put_back(locks, entry.lock.symbol)
             self._count_opening(-1, -entry.order.quantity * (entry.order.limit_micros or 0))
+            self._forget_pair(entry.pair)
+        for pair in [pair for pair in self.commit.pairs if pair.stop.order.ref in refused]:
+            self.commit.pairs.remove(pair)
+            self._forget_pair(pair)
+
+    def _forget_pair(self, pair: Pair | None) -> None:
+        orders: dict[str, Order] = self._own("orders")
+        for order in pair.orders if pair is not None else ():
+            orders.pop(order.ref, None)
 
     def _put_back(self, locks: dict[str, PendingLock], symbol: str) -> None:
         """Of a symbol whose entry was refused: the lock that it was refused for, if this draft knows it."""
@@ -421,7 +474,9 @@ def _closing_data(order: Order) -> dict[str, JsonValue]:
 
 
 def _order_data(order: Order) -> dict[str, JsonValue]:
+    protects: dict[str, JsonValue] = {"stop_micros": order.stop_micros, "oca": order.oca}
     return {
+        **(protects if order.is_protection else {}),
         "order_ref": order.ref,
         "side": order.side,
         "quantity": order.quantity,

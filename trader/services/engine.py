@@ -36,7 +36,7 @@ from trader.domain.events import (
     Tick,
 )
 from trader.domain.market import BarTime
-from trader.domain.order import OrderState
+from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Book, Halt
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
@@ -45,7 +45,7 @@ from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
 from trader.services.marks import Marks
-from trader.services.ports import Broker, Clock, History, Log, Recorder, SignalRow, Spill, Store
+from trader.services.ports import Broker, Clock, Commit, History, Log, Recorder, SignalRow, Spill, Store
 from trader.services.recent import REMEMBERED
 from trader.services.spilling import Spilling
 from trader.services.step import Level, Step
@@ -248,7 +248,7 @@ class Engine:
             return
         step.say_duplicates()
         self._marks.put(step.draft)
-        asked = {exit_.order.ref: exit_.order for exit_ in step.draft.commit.exits}
+        asked = _sales_of(step.draft.commit)
         try:
             if step.unread is not None:
                 raise step.unread
@@ -256,7 +256,7 @@ class Engine:
         except BookUnwritable as error:
             self._not_written(gathered, error)
             self.book = self.book.spent(step.draft.orders_made)
-            self._spilling.get_out(step)
+            self.trading.not_sent(self._spilling.get_out(step))
             return
         except BookRefused as error:
             self.trading.refused_whole(step)
@@ -366,15 +366,25 @@ class Engine:
     def _speak(self, step: Step) -> None:
         for exit_ in step.draft.commit.exits:
             self._ports.broker.place(exit_.order)
+        for pair in step.draft.commit.pairs:
+            self._ports.broker.protect(pair.orders)
         for ref in step.cancel:
             self._ports.broker.cancel(ref)
         for entry in step.draft.commit.entries:
-            self._ports.broker.place(entry.order)
+            if entry.pair is None:
+                self._ports.broker.place(entry.order)
+            else:
+                self._ports.broker.place(entry.order, entry.pair.orders)
         self._log(step)
 
     def _log(self, step: Step) -> None:
         for level, said in groupby(step.says, key=itemgetter(0)):
             self._say[level](*(sentence for _, sentence in said))
+
+
+def _sales_of(commit: Commit) -> dict[str, Order]:
+    """What the database may refuse besides entries: exits, and pairs by their stop."""
+    return {made.order.ref: made.order for made in (*commit.exits, *(pair.stop for pair in commit.pairs))}
 
 
 def _taken_up_again(event: Event) -> list[Event]:

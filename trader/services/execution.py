@@ -1,6 +1,7 @@
 """Execution: what the broker says about orders, and positions on their way out."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from trader.domain.decision import Close, ExitTicket, Purpose, Signal
 from trader.domain.errors import IllegalTransition
@@ -12,6 +13,7 @@ from trader.domain.order import Order, OrderEvent, OrderState
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
 from trader.services.cancelling import Cancelling
+from trader.services.protecting import Protecting, expect_end
 from trader.services.step import Level, Step
 
 OrderReport = OrderAccepted | OrderCancelled | OrderRejected | OrderLost
@@ -28,6 +30,14 @@ _EXIT_RETRY = timedelta(seconds=5)
 _ANSWER_PATIENCE = {OrderState.CREATED: timedelta(seconds=10), OrderState.CANCELLING: timedelta(seconds=30)}
 _FORGET_FAILED = timedelta(minutes=1)
 _EXIT_PATIENCE = timedelta(seconds=120)
+_REDUCTION_WAITS = timedelta(minutes=1)
+
+
+class _Reduction(NamedTuple):
+    """A sale of a part of what is held, and since when it waits."""
+
+    ticket: ExitTicket
+    since: datetime
 
 
 class Execution:
@@ -35,6 +45,9 @@ class Execution:
 
     def __init__(self, rules: Rules) -> None:
         self.cancelling = Cancelling(timedelta(seconds=rules.entry_timeout_s))
+        self.protecting = Protecting(rules, self.cancelling)
+        self._reductions: dict[str, _Reduction] = {}
+        """Symbol -> a sale that waits until what protects it at the broker has ended."""
         self._failed_exits: dict[str, str] = {}
         """Symbol -> the exit that failed last."""
         self._failed_at: dict[str, datetime] = {}
@@ -77,7 +90,9 @@ class Execution:
             step.draft.release(lock, evidence)
             step.draft.note(JournalType.LOCK_RELEASED, lock.symbol, order_ref=lock.order_ref, evidence=evidence)
             step.draft.entry_ended(lock.symbol)
-        if order.limit_micros is None:
+        if order.purpose is Purpose.ENTRY and not order.filled:
+            expect_end(step.draft, order.symbol, order.ref, "its entry has bought nothing")
+        if order.is_own_exit:
             self.failed(order)
 
     def failed(self, order: Order) -> None:
@@ -94,6 +109,7 @@ class Execution:
         """What was paged and asked in a step that has not happened is paged and asked again."""
         self.cancelling.not_happened()
         self._overdue.clear()
+        self._reductions.clear()
 
     def doubt_unanswered(self, step: Step) -> None:
         """An order or a cancel that the broker has not answered in time: of unknown fate, nothing may be assumed."""
@@ -140,12 +156,15 @@ class Execution:
     def pursue_exits(self, step: Step) -> None:
         """For each position on its way out: take the next step that is still missing."""
         draft = step.draft
+        self._reduce(step)
         closing = [held for held in draft.positions.values() if held.state is PositionState.CLOSING]
         for position in closing:
             self._page_overdue(step, position.symbol)
             if self._waits_to_retry(step, position.symbol):
                 continue
             in_front = self.cancelling.in_front(step, position.symbol)
+            if not self.protecting.withdraw(step, position.symbol, f"its position closes: {position.closing_reason}"):
+                self._page_withdrawal(step, position.symbol)
             action = pursue(position, draft.may_sell(position), draft.exits.get(position.symbol), in_front)
             if isinstance(action, ExitTicket):
                 self.exit(step, action)
@@ -177,9 +196,41 @@ class Execution:
         step.say(Level.ERROR, f"EXIT NOT DONE {what}; it stays working account={order.account}")
 
     def exit(self, step: Step, ticket: ExitTicket) -> None:
-        """Draft a reduce-only order, unless the exit slot is taken."""
-        if ticket.symbol not in step.draft.exits:
+        """Draft a reduce-only order, unless the exit slot is taken, or protection lives at the broker."""
+        if ticket.symbol not in step.draft.exits and not step.draft.protection(ticket.symbol):
             step.draft.exit(ticket)
+
+    def reduce(self, step: Step, ticket: ExitTicket) -> None:
+        """Sell a part of what is held, as soon as nothing protects it at the broker."""
+        if step.draft.protection(ticket.symbol):
+            self._reductions.setdefault(ticket.symbol, _Reduction(ticket, step.draft.now))
+        else:
+            self.exit(step, ticket)
+
+    def _reduce(self, step: Step) -> None:
+        draft = step.draft
+        for symbol, (ticket, since) in list(self._reductions.items()):
+            position = draft.positions.get(symbol)
+            is_late = draft.now - since > _REDUCTION_WAITS
+            if position is None or position.state is PositionState.CLOSING or symbol in draft.exits or is_late:
+                del self._reductions[symbol]
+            elif self.protecting.withdraw(step, symbol, f"a part is sold: {ticket.reason}"):
+                del self._reductions[symbol]
+                self.exit(step, ticket._replace(quantity=min(ticket.quantity, draft.may_sell(position))))
+
+    def _page_withdrawal(self, step: Step, symbol: str) -> None:
+        """An exit that waits for what the broker does not end is told to a person, once an order."""
+        for order in step.draft.protection(symbol):
+            since = self.cancelling.asked_since(order.ref)
+            waits = step.draft.now - since if since is not None else timedelta()
+            if waits < _EXIT_PATIENCE or order.ref in self._overdue.get(symbol, ""):
+                continue
+            self._overdue[symbol] = order.ref
+            asked = f"was asked to end {waits.total_seconds():.0f} s ago"
+            what = f"protection {order.ref} of {symbol} {asked} and is {order.state}"
+            step.draft.note(JournalType.ALARM, symbol, what=what)
+            step.say(Level.ERROR, f"EXIT NOT SENT {what}; it waits for the broker account={order.account}")
+            return
 
     def _waits_to_retry(self, step: Step, symbol: str) -> bool:
         """An exit that was just refused is not hammered. By a clock that was set back meanwhile, nobody knows when."""

@@ -8,6 +8,10 @@ The order in which a position is asked, the first yes counts:
     3  time stop    it has been held for as long as it may
     4  close        the session ends, or it should have been closed in an earlier one
 
+What stops or targets at the broker cover as a whole is theirs: the scanner does not act on its touch, and says so when
+they have not sold it for a while. Such a position is armed whoever watches its bars. A stop that was raised above
+the broker's is the scanner's own, as is everything while a part is not covered.
+
 A trailing stop follows the close of a bar and counts from the next bar on. No gate, halt, limit or lack of cash is
 asked. A position whose price is missing or old is not watched: an alarm, and *not armed*. A scan that could not look at
 every position is not completed; without a completed one for a while, no entry leaves.
@@ -19,14 +23,17 @@ from typing import NamedTuple
 
 from trader.domain.decision import UNSTAMPED, Close, Rule
 from trader.domain.events import JournalType
+from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, BarTime, Prices, by_symbol
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
 from trader.pipeline.exits import closing_time, held_too_long, touched
+from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
+from trader.services.protecting import guards_of
 from trader.services.step import Level, Step
 
 
@@ -40,6 +47,28 @@ class Scan(NamedTuple):
     """Symbol -> why its exits are not watched."""
 
 
+class _AtBroker(NamedTuple):
+    """What stops and targets at the broker will do with one position."""
+
+    stops_all: bool = False
+    targets_all: bool = False
+    all_stop_at_micros: int = 0
+
+    def does(self, close: Close, bar: Bar) -> bool:
+        """Whether the touch is theirs to act on."""
+        if close.reason == ExitReason.TAKE_PROFIT:
+            return self.targets_all
+        return self.stops_all and (close.reason == ExitReason.STOP or bar.low_micros <= self.all_stop_at_micros)
+
+
+class _Left(NamedTuple):
+    """A touch that was left to the broker."""
+
+    opened_at: datetime
+    since: datetime
+    reason: str
+
+
 class _Moment(NamedTuple):
     """What is the same for every position of one look."""
 
@@ -48,6 +77,16 @@ class _Moment(NamedTuple):
     session: SessionDay | None
     newest_bar_since: datetime | None
     """A watched symbol has a bar that started then or later; None while no bar is due."""
+    at_broker: Mapping[str, _AtBroker]
+    """By symbol; of those that anything protects there."""
+
+    def broker(self, symbol: str) -> _AtBroker:
+        """What is done there with a symbol."""
+        return self.at_broker.get(symbol, _NOTHING)
+
+
+_NOTHING = _AtBroker()
+_BROKER_PATIENCE = timedelta(seconds=120)
 
 
 class ExitScanner:
@@ -64,6 +103,10 @@ class ExitScanner:
         """Exits that a bar has triggered in a step that has not happened yet, by symbol and time of opening."""
         self._began: datetime | None = None
         """When it looked first: before that no bar could be seen."""
+        self._left: dict[str, _Left] = {}
+        """By symbol."""
+        self._paged: set[str] = set()
+        """Symbols whose touch the broker has not acted on for too long, as somebody was told."""
         self._alarmed: set[str] = set()
         self._missed: set[str] = set()
         """Symbols of which a look failed: perhaps at the bar that mattered, so a look without a bar mends nothing."""
@@ -75,7 +118,7 @@ class ExitScanner:
     def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Look at every position once; close the gate when that has not been possible for too long."""
         draft = step.draft
-        moment = self._moment(bar_times if draft.positions else (), session, draft.now)
+        moment = self._moment(draft, bar_times if draft.positions else (), session)
         armed: dict[str, int] = {}
         unarmed: dict[str, str] = {}
         for position in list(draft.positions.values()):
@@ -103,6 +146,8 @@ class ExitScanner:
             return ""
         if position.state is PositionState.CLOSING:
             return ""
+        if self._left:
+            self._page_what_was_left(step, position)
         if self._any_follows:
             for bars in moment.bars:
                 if position.symbol in bars:
@@ -118,7 +163,11 @@ class ExitScanner:
         for bars in moment.bars:
             bar = bars.get(position.symbol)
             close = touched(position, bar, self._prices, self._rules.limits.collar_ppm) if bar is not None else None
-            if close is not None:
+            if bar is None or close is None:
+                continue
+            if moment.broker(position.symbol).does(close, bar):
+                self._leave(position, close, now)
+            else:
                 self._touched.setdefault((position.symbol, position.opened_at), close)
         if self._touched and (close := self._touched.get((position.symbol, position.opened_at))) is not None:
             return close
@@ -127,6 +176,27 @@ class ExitScanner:
             if close is not None:
                 return close
         return closing_time(position, moment.session, now)
+
+    def _leave(self, position: Position, close: Close, now: datetime) -> None:
+        left = self._left.get(position.symbol)
+        if left is None or left.opened_at != position.opened_at:
+            self._left[position.symbol] = _Left(position.opened_at, now, close.reason)
+            self._paged.discard(position.symbol)
+
+    def _page_what_was_left(self, step: Step, position: Position) -> None:
+        """The broker's own order has been touched, and has not sold: a person looks why."""
+        symbol, left = position.symbol, self._left.get(position.symbol)
+        if left is None or left.opened_at != position.opened_at or symbol in self._paged:
+            return
+        waits = step.draft.now - left.since
+        if waits < _BROKER_PATIENCE:
+            return
+        self._paged.add(symbol)
+        what = (
+            f"{left.reason} of {symbol} was touched {waits.total_seconds():.0f} s ago, and the broker has not sold it"
+        )
+        step.draft.note(JournalType.ALARM, symbol, what=what)
+        step.say(Level.ERROR, f"PROTECTION NOT DONE {what}; see its orders there account={step.draft.account}")
 
     def _follow(self, step: Step, position: Position, bar: Bar) -> None:
         """Raise a trailing stop. A price that has jumped raises none: it may be a bad print."""
@@ -141,21 +211,23 @@ class ExitScanner:
 
     def _not_watched(self, position: Position, moment: _Moment) -> str:
         """Why nobody would see its levels touched; nothing while no bar is due, as outside the session."""
-        if moment.newest_bar_since is None:
+        if moment.newest_bar_since is None or moment.broker(position.symbol).stops_all:
             return ""
         bar = self._prices.last(position.symbol)
         if bar is not None and bar.timestamp >= moment.newest_bar_since:
             return ""
         return "no bar" if bar is None else f"no bar since {bar.timestamp + self._prices.interval:%H:%M} UTC"
 
-    def _moment(self, bar_times: Sequence[BarTime], session: SessionDay | None, now: datetime) -> _Moment:
+    def _moment(self, draft: Draft, bar_times: Sequence[BarTime], session: SessionDay | None) -> _Moment:
+        now = draft.now
         self._began = self._began or now
         bars = tuple(by_symbol(bar_time.bars) for bar_time in bar_times)
         if session is None or not session.trades_at(now):
-            return _Moment(bars, session, None)
+            return _Moment(bars, session, None, _at_broker(draft))
         patience = timedelta(seconds=self._rules.limits.stale_price_s) + self._prices.interval
         is_due = now - max(session.opens_at, self._began) > patience
-        return _Moment(bars, session, now - patience - self._prices.interval if is_due else None)
+        due_since = now - patience - self._prices.interval if is_due else None
+        return _Moment(bars, session, due_since, _at_broker(draft))
 
     def _complain(self, step: Step, symbol: str, why: str) -> None:
         """An alarm, once until it is watched again."""
@@ -186,3 +258,17 @@ class ExitScanner:
     def not_happened(self) -> None:
         """The step is thrown away: what it has said is said again, what its bars have triggered is kept."""
         self._alarmed.clear()
+        self._paged.clear()
+
+
+def _at_broker(draft: Draft) -> dict[str, _AtBroker]:
+    found = {}
+    for symbol in {order.symbol for order in draft.orders.values() if order.is_protection}:
+        guards, position = guards_of(draft, symbol), draft.positions.get(symbol)
+        shares = draft.may_sell(position) if position is not None else 0
+        found[symbol] = _AtBroker(
+            guards.stopped >= shares,
+            guards.targeted >= shares,
+            guards.all_stop_at_micros,
+        )
+    return found

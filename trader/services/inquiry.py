@@ -10,13 +10,14 @@ Rule 5: an order that works in the book, and that two answers in a row do not sh
 of its end was lost.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from trader.domain.decision import Side
 from trader.domain.events import Ended, Evidence, EvidenceGiven, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.ledger import shares_held
-from trader.domain.order import Order, OrderState
+from trader.domain.order import Fill, Order, OrderState
 from trader.services.execution import Execution
 from trader.services.settlement import Settlement
 from trader.services.step import Step
@@ -45,8 +46,7 @@ class Inquiry:
 
     def hear(self, step: Step, given: EvidenceGiven, *, is_first: bool) -> None:
         """Take in one answer. In a run's first one, an order that the broker does not show is of unknown fate."""
-        for fill in given.evidence.executions or ():
-            self._settlement.settle(step, fill)
+        self._settle(step, given.evidence.executions or ())
         for ref in given.asked:
             order = step.draft.orders.get(ref)
             if order is None:
@@ -60,6 +60,17 @@ class Inquiry:
                 order = step.draft.orders[ref]
             self._follow(step, order, given.evidence)
         self._look_for_the_others(step, given)
+
+    def _settle(self, step: Step, executions: Iterable[Fill]) -> None:
+        """Those that sell more than is held come last: what was bought is among the others."""
+        ahead = []
+        for fill in executions:
+            if self._settlement.runs_ahead(step, fill):
+                ahead.append(fill)
+            else:
+                self._settlement.settle(step, fill)
+        for fill in ahead:
+            self._settlement.settle(step, fill)
 
     def _look_for_the_others(self, step: Step, given: EvidenceGiven) -> None:
         """One that is not shown may be on its way there, or its end on its way here: by the next answer it is not."""
@@ -116,7 +127,7 @@ def _is_shown(ref: str, evidence: Evidence) -> bool:
 
 
 def _is_succeeded(step: Step, order: Order) -> bool:
-    """Whether it is an exit with a later one in its slot: that was made when this one had ended."""
+    """Whether it is a sale with a later exit in the slot: that was made when this one had ended."""
     in_slot = step.draft.exits.get(order.symbol)
     return order.side is Side.SELL and in_slot is not None and in_slot.ref != order.ref
 

@@ -34,6 +34,7 @@ class PendingLocks:
         """
         if not draft.commit.entries:
             receipt = await self._store.commit(draft.sealed())
+            draft.without(receipt.refused)
             self._take_over(draft)
             return receipt.refused
         async with self._holding(entry.lock.symbol for entry in draft.commit.entries):

@@ -1,6 +1,6 @@
 """Ports: what the services need of the world. Adapters implement them; only the wiring knows which."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -33,8 +33,19 @@ class Strategy(Protocol):
 class Broker(Protocol):
     """Where orders go. Everything it has to say comes back as events by the inbox, never as a return value."""
 
-    def place(self, order: Order) -> None:
-        """Hand over an order whose row is durable. Sent at most once."""
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Hand over an order whose row is durable. Sent at most once.
+
+        `protection`: the pair of an entry, sent with it as children. They begin to work as it is filled, for no more
+        than it has bought, and end with it if it has bought nothing.
+        """
+        ...
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Hand over a stop and a target of shares that are held. Both stay until they are filled or cancelled (GTC).
+
+        What one order of a group sells, the others sell no more: their rest is reduced by it, or they end.
+        """
         ...
 
     def cancel(self, order_ref: str) -> None:
@@ -89,19 +100,32 @@ class Charge(NamedTuple):
     """The position of its execution had become flat: its round trip pays, not what is held now."""
 
 
-class Entry(NamedTuple):
-    """A lock, its order, and the journal's word of it: written together or refused together."""
-
-    lock: PendingLock
-    order: Order
-    journal: JournalEntry
-
-
 class Exit(NamedTuple):
     """A reduce-only order and the journal's word of it: written together or refused together."""
 
     order: Order
     journal: JournalEntry
+
+
+class Pair(NamedTuple):
+    """A stop and a target of the same shares: written together or refused together."""
+
+    stop: Exit
+    target: Exit
+
+    @property
+    def orders(self) -> tuple[Order, Order]:
+        """As they are sent."""
+        return self.stop.order, self.target.order
+
+
+class Entry(NamedTuple):
+    """A lock, its order, what protects it, and the journal's word of it: written together or refused together."""
+
+    lock: PendingLock
+    order: Order
+    journal: JournalEntry
+    pair: Pair | None = None
 
 
 class Clearance(NamedTuple):
@@ -141,12 +165,14 @@ class Commit:
     positions: dict[str, Position] = field(default_factory=dict)
     round_trips: list[RoundTrip] = field(default_factory=list)
     orders: dict[str, Order] = field(default_factory=dict)
-    """Orders that changed. New exits are in `exits`, new entries in `entries`."""
+    """Orders that changed. New exits are in `exits`, new entries in `entries`, new protection in either or `pairs`."""
     locks: dict[str, PendingLock] = field(default_factory=dict)
     """Locks whose reservation has changed, by order reference."""
     releases: list[Release] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
+    """Protection of shares that are held. That of an entry is in it."""
     signals: list[SignalRow] = field(default_factory=list)
     inbox: dict[str, InboxOffset] = field(default_factory=dict)
     halts: list[Halt | Clearance] = field(default_factory=list)
@@ -165,7 +191,7 @@ class Commit:
 
     def __bool__(self) -> bool:
         """Whether something has to be durable now. Acknowledgements and refusals ride with the next commit."""
-        return bool(self.journal or self.bookings or self.exits or self.entries or self.inbox or self.day)
+        return bool(self.journal or self.bookings or self.exits or self.entries or self.pairs or self.inbox or self.day)
 
 
 class Receipt(NamedTuple):

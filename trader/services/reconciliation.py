@@ -7,13 +7,14 @@ Rule 3: shares that the book has and the broker's positions lack are *missing*: 
 for no more than the broker has, for a sell beyond that would open a short; exits do not wait for a complete answer, and
 neither does this. An execution that is found, or `trader adjust`, ends it; never time.
 Rule 4: after the first answer a difference counts when two answers in a row show it and no order of the symbol works:
-a report may be on its way.
+a report may be on its way. Protection that rests at the broker for as long as the position does is no such order.
 """
 
 from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
+from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Drift
 from trader.services.gate import Gate
 from trader.services.step import Level, Step
@@ -68,7 +69,7 @@ class Reconciliation:
             return
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
-        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values()}
+        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not _rests(order)}
         seen, self._seen = self._seen or {}, {}
         for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
             book, broker = shares_held(step.draft.positions, symbol), evidence.positions.get(symbol, 0)
@@ -115,3 +116,7 @@ class Reconciliation:
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
         self._heard, self._seen = False, self._before
+
+
+def _rests(order: Order) -> bool:
+    return order.is_protection and order.state is OrderState.WORKING

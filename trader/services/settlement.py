@@ -14,11 +14,12 @@ from datetime import datetime
 
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry, JournalType, JsonValue
+from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Families
 from trader.domain.ledger import Booked, book_fill, shares_held
 from trader.domain.market import plain_symbol
 from trader.domain.money import usd
-from trader.domain.order import Fill, Order, OrderEvent, reversal_of
+from trader.domain.order import Fill, Order, OrderEvent, OrderState, reversal_of
 from trader.domain.portfolio import Halt
 from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
@@ -27,6 +28,7 @@ from trader.services.commissions import differs, hear_again
 from trader.services.corrections import Replaced, Undoing, go_on_closing
 from trader.services.draft import Draft
 from trader.services.ports import Booking
+from trader.services.protecting import expect_end
 from trader.services.recent import Recent
 from trader.services.step import Level, Step
 
@@ -48,6 +50,25 @@ class Settlement:
         self._seen = Recent(executions)
         """Executions with the commission they are booked with; None where nothing can be charged."""
         self._ended = Recent(ended_orders)
+
+    def hear(self, step: Step, fill: Fill) -> None:
+        """Book one reported execution, unless it runs ahead: then the order is asked about, and the answer has both."""
+        order = step.draft.orders.get(fill.order_ref)
+        if not self.runs_ahead(step, fill):
+            self.settle(step, fill)
+        elif order is not None and order.state is not OrderState.UNKNOWN:
+            why = f"it has sold {fill.quantity}, more than are held: what was bought has not been heard"
+            after = order.after(OrderEvent.LOST, step.draft.now)
+            step.draft.set_order(after)
+            step.draft.note(JournalType.ORDER_STATE, fill.symbol, order_ref=order.ref, state=after.state, reason=why)
+            step.say(Level.WARNING, f"EXECUTION AHEAD {fill.symbol} ref={order.ref}: {why} account={order.account}")
+
+    def runs_ahead(self, step: Step, fill: Fill) -> bool:
+        """Whether it sells, at the broker's own hand, shares of which the purchase may still be on its way here."""
+        order = self._order(step.draft, fill.order_ref)
+        if order is None or not order.is_protection or fill.corrects or self.knows(step, fill.execution_id):
+            return False
+        return fill.quantity > shares_held(step.draft.positions, fill.symbol)
 
     def settle(self, step: Step, fill: Fill) -> None:
         """Book one reported execution into the step's draft."""
@@ -133,11 +154,10 @@ class Settlement:
             )
 
     def _settle(self, step: Step, fill: Fill, order: Order | None) -> None:
-        purpose, reason = (order.purpose.value, order.reason) if order else ("adjust", "external")
+        purpose, reason = (order.books_as, order.reason) if order else ("adjust", "external")
         if fill.corrects:
             reason = fill.correction
-        works_on = order is not None and order.works_on_after(fill.quantity)
-        booked = self._book(step, fill, purpose, reason, entry_works_on=works_on)
+        booked = self._book(step, fill, purpose, reason, order)
         released = False
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
@@ -147,7 +167,7 @@ class Settlement:
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
-        booked = self._book(step, fill, "adjust", reason, entry_works_on=False)
+        booked = self._book(step, fill, "adjust", reason, None)
         step.by_operator.append(fill)
         _journal(step, fill, booked, "adjust", reason, released=False)
 
@@ -197,12 +217,16 @@ class Settlement:
         """The order that an execution has filled; an operator's correction has filled none."""
         return self._order(draft, booking.fill.order_ref) if booking.purpose != Purpose.ADJUST else None
 
-    def _book(self, step: Step, fill: Fill, purpose: str, reason: str, *, entry_works_on: bool) -> Booked:
+    def _book(self, step: Step, fill: Fill, purpose: str, reason: str, order: Order | None) -> Booked:
         draft = step.draft
         instrument = self._families.instrument(fill.symbol)
-        plan = self._rules.exit_rule(fill.symbol).plan(fill.price_micros, instrument.leverage)
+        plan = _plan_of_its_pair(draft, fill) or self._rules.exit_rule(fill.symbol).plan(
+            fill.price_micros, instrument.leverage
+        )
         position, lots = draft.positions.get(fill.symbol), draft.lots.get(fill.symbol, ())
-        booked = book_fill(position, lots, fill, instrument, plan, purpose, entry_works_on=entry_works_on)
+        works_on = order is not None and order.works_on_after(fill.quantity)
+        ends_as = order.ends_as if order is not None else purpose
+        booked = book_fill(position, lots, fill, instrument, plan, ends_as, entry_works_on=works_on)
         draft.book_fill(booked, fill, purpose, reason)
         step.executions[fill.execution_id] = fill.commission_micros
         return booked
@@ -215,6 +239,8 @@ class Settlement:
             _alarm(step, fill, f"order {order.ref} is {order.state} with {order.filled} of {order.quantity} filled")
         after = order.after(OrderEvent.PARTLY_FILLED if left > 0 else OrderEvent.FILLED, draft.now, fill.quantity)
         draft.set_order(after)
+        if order.is_protection and not after.live:
+            expect_end(draft, order.symbol, order.oca, "the other order of its pair is filled")
         lock = draft.locks.get(fill.symbol)
         if lock is None or lock.order_ref != order.ref:
             return False
@@ -223,6 +249,16 @@ class Settlement:
             return True
         draft.set_lock(lock.after(fill, after))
         return False
+
+
+def _plan_of_its_pair(draft: Draft, fill: Fill) -> ExitPlan | None:
+    """The levels that already stand at the broker, where an entry was sent with them and has been filled between."""
+    pair = [order for order in draft.protection(fill.symbol) if order.oca == fill.order_ref]
+    stop = next((order.stop_micros for order in pair if order.stop_micros is not None), None)
+    target = next((order.limit_micros for order in pair if order.limit_micros is not None), None)
+    if stop is None or target is None or not stop < fill.price_micros < target:
+        return None
+    return ExitPlan.around(fill.price_micros, stop, target)
 
 
 def _cannot_book(step: Step, fill: Fill, why: str) -> None:

@@ -1,5 +1,6 @@
 """Exits that go on while the book cannot be written: written down elsewhere, sent, and brought home.
 
+Rule 0: what is protected at the broker stays so: its protection is not taken back before the book can be written.
 Rule 1: an exit is durable before it is sent, in the spill when the book cannot take it; where not even the spill can,
 it is sent all the same, and said: getting out is worth more than a row.
 Rule 2: every step that follows begins with what was spilled, so that nothing is sent twice and its fills find it.
@@ -41,6 +42,8 @@ class Spilling:
         """Of those: what the step of the moment can book, by the evidence in it."""
         self._put_off: list[Event] = []
         """Corrections that the next step may hear."""
+        self._told: set[str] = set()
+        """Symbols of which it was said that their protection stays."""
         self._is_said = False
         """That one has no place in the book, by the broker's complete answer: the file need not keep it."""
 
@@ -129,18 +132,32 @@ class Spilling:
             f"{_called(order)} had left while the book could not be written; it is booked now account={order.account}"
         )
 
-    def get_out(self, step: Step) -> None:
+    def get_out(self, step: Step) -> list[str]:
         """Of a step that could not be written: its exits, and the cancels that stand in their way, go all the same.
 
-        Not an exit of shares that only a correction of the same step has put into the book: it is not there yet.
+        Not an exit of shares that only a correction of the same step has put into the book: it is not there yet. Nor a
+        cancel of protection, which watches at the broker meanwhile: those cancels are given back.
         """
         for exit_ in step.draft.commit.exits:
             if exit_.order.quantity <= _executed(step, exit_.order.symbol):
                 self._write_down(exit_.order)
                 self._orders.append(exit_.order)
                 self._broker.place(exit_.order)
+        protection = {ref: order for ref, order in step.draft.orders.items() if order.is_protection}
         for ref in step.cancel:
-            self._broker.cancel(ref)
+            if ref not in protection:
+                self._broker.cancel(ref)
+        held_back = [ref for ref in step.cancel if ref in protection]
+        self._tell_what_stays({protection[ref].symbol for ref in held_back})
+        return held_back
+
+    def _tell_what_stays(self, symbols: set[str]) -> None:
+        for symbol in sorted(symbols - self._told):
+            self._log.error(
+                f"PROTECTION STAYS {symbol}: its stop and its target at the broker are not taken back before the book "
+                "can be written, and no exit of ours is sent beside them"
+            )
+        self._told.update(symbols)
 
     def _write_down(self, order: Order) -> None:
         where = "it is in the spill file"
@@ -163,6 +180,7 @@ class Spilling:
 
     def written(self) -> None:
         """The book has it all; what still waits for the broker keeps its place in the file."""
+        self._told.clear()
         if not (self._orders or self._shown or self._is_said):
             return
         for order in self._shown:

@@ -102,12 +102,14 @@ class Trading:
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
         self._execution.shrink_exits(step)
-        if session is not None and session.trades_at(step.draft.now):  # nothing is queued for the open
+        trades = session is not None and session.trades_at(step.draft.now)
+        if trades:  # nothing is queued for the open
             self._execution.pursue_exits(step)
+        self._execution.protecting.look(step, trades=trades)
 
     def _happened(self, step: Step, event: Event) -> None:
         if isinstance(event, FillReported):
-            self._settlement.settle(step, event.fill)
+            self._settlement.hear(step, event.fill)
         elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
             self._execution.report(step, event)
         elif isinstance(event, EvidenceGiven):
@@ -231,12 +233,12 @@ class Trading:
         """The book knows an execution that memory had forgotten."""
         self._settlement.remember(booking.fill.execution_id, booking.fill.commission_micros, at)
 
-    def refused(self, step: Step, refused: Mapping[str, Rule], exits: Mapping[str, Order]) -> list[SignalRow]:
+    def refused(self, step: Step, refused: Mapping[str, Rule], sales: Mapping[str, Order]) -> list[SignalRow]:
         """The last line of defence, the database, has said no to orders: what that makes of their signals."""
         rows = []
         for ref, rule in refused.items():
-            if ref in exits:
-                self._exit_refused(step, exits[ref])
+            if ref in sales:
+                self._sale_refused(step, sales[ref])
                 continue
             decision = step.decided[ref]
             symbol = decision.ticket.symbol if decision.ticket is not None else decision.signal.symbol
@@ -249,12 +251,14 @@ class Trading:
                 step.say(Level.ERROR, f"ENTRY REFUSED BY THE DATABASE: {symbol} {rule} account={step.draft.account}")
         return rows
 
-    def _exit_refused(self, step: Step, order: Order) -> None:
-        """Memory and book do not agree. The exit is tried again, and a person is told."""
-        self._execution.failed(order)
+    def _sale_refused(self, step: Step, order: Order) -> None:
+        """Memory and book do not agree. The exit, or the pair, is tried again, and a person is told."""
+        if order.is_own_exit:
+            self._execution.failed(order)
+        what = "PROTECTION" if order.is_protection else "EXIT"
         step.say(
             Level.ERROR,
-            f"EXIT REFUSED BY THE DATABASE: {order.quantity} {order.symbol} ref={order.ref}; see `trader rebuild "
+            f"{what} REFUSED BY THE DATABASE: {order.quantity} {order.symbol} ref={order.ref}; see `trader rebuild "
             f"--check` account={order.account}",
         )
 
@@ -266,6 +270,10 @@ class Trading:
         self._inquiry.happened()
         self.reconciliation.happened()
         self._cash.happened()
+
+    def not_sent(self, cancels: Sequence[str]) -> None:
+        """These cancels have not left: they are asked for again."""
+        self._execution.cancelling.forget(cancels)
 
     def refused_whole(self, step: Step) -> None:
         """The step has not happened, and nothing of it was sent."""

@@ -18,7 +18,7 @@ from trader.services.settlement import by_hand
 _CORRECTIONS = ("adopted-", "missing-")
 """Executions that an operator has booked begin so."""
 
-_SENT_FIELDS = "symbol, side, quantity, limit_micros, purpose, signal_id"
+_SENT_FIELDS = "symbol, side, quantity, limit_micros, purpose, signal_id, stop_micros, oca"
 _EXTERNAL = "external"
 _HALTED = "SELECT 1 FROM book_halts WHERE scope = 'all' AND (cleared_us IS NULL OR instr(reason, ?))"
 
@@ -69,7 +69,8 @@ def what_leaves_is_what_was_written(scene: Scene) -> Iterator[str]:
     """One reference, one intent: the order that is sent is that of its row, down to the signal."""
     for order in scene.news.sent:
         rows = scene.rows(f"SELECT {_SENT_FIELDS} FROM book_orders WHERE order_ref = ?", order.ref)  # noqa: S608
-        sent = (order.symbol, order.side, order.quantity, order.limit_micros, order.purpose, order.signal_id)
+        what = (order.symbol, order.side, order.quantity, order.limit_micros, order.purpose, order.signal_id)
+        sent = (*what, order.stop_micros, order.oca)
         if rows and tuple(rows[0]) != sent:
             yield f"{order.ref} has left as {sent} and is written as {tuple(rows[0])}"
 
@@ -105,10 +106,13 @@ def sent_at_most_once(scene: Scene) -> Iterator[str]:
 
 @invariant(4)
 def no_successor_while_its_predecessor_works(scene: Scene) -> Iterator[str]:
-    """By the broker's truth: an order of the same symbol and side has ended there, or has never come there."""
+    """By the broker's truth: an order of the same symbol and side has ended there, or has never come there.
+
+    Protection may stand beside protection, and beside nothing else that sells.
+    """
     for order in scene.news.sent:
         for other in working(scene, order.symbol, order.side):
-            if other.ref != order.ref:
+            if other.ref != order.ref and not (order.is_protection and other.is_protection):
                 yield f"{order.side} {order.symbol} {order.ref} has left while {other.ref} works at the broker"
 
 
@@ -127,7 +131,7 @@ def an_execution_of_ours_is_known_as_ours(scene: Scene) -> Iterator[str]:
         order = scene.history.orders.get(row["order_ref"])
         if order is None or order.ref in scene.history.unwritten or row["purpose"] == Purpose.REVERSAL:
             continue
-        if row["purpose"] != order.purpose:
+        if row["purpose"] != order.books_as:
             yield f"{row['execution_id']} is booked as {row['purpose']} {row['reason']}, and its order is {order}"
 
 

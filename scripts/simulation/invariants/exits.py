@@ -12,7 +12,7 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar
 from trader.domain.money import tick_micros
-from trader.domain.order import OrderState
+from trader.domain.order import Order, OrderState
 from trader.domain.session import SessionDay, microseconds
 
 _SOON = 10
@@ -236,11 +236,17 @@ def no_exit_of_what_is_not_held(scene: Scene) -> Iterator[str]:
         ref: f"exit {ref} of {symbol} works and nothing is held"
         for ref, symbol in working.refs.items()
         if symbol not in book.positions and (ref not in book.orders or book.orders[ref].state not in _ASKED)
+        if not _may_be_bought(scene, venue.received[ref])
     }
     yield from scene.in_life(_Orphans).too_long(
         {ref: words for ref, words in orphans.items() if ref in book.orders or ref not in scene.engine.asks_about},
         scene.minutes_told,
     )
+
+
+def _may_be_bought(scene: Scene, order: Order) -> bool:
+    """Whether it is a child, and its entry works in the book."""
+    return order.oca != order.ref and order.symbol in scene.book.locks
 
 
 @invariant(25, When.CLOSE)

@@ -1,5 +1,6 @@
 """Orders: their states, what may work at the same time, and the story of each."""
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
@@ -10,7 +11,9 @@ from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import Side
+from trader.domain.ledger import shares_held
 from trader.domain.order import TRANSITIONS, Order, OrderState
+from trader.domain.portfolio import Book
 
 _ASKED_BACK = frozenset({OrderState.CANCELLING, OrderState.UNKNOWN})
 """What an order is after it was asked to be cancelled; one of unknown fate stays unknown."""
@@ -96,19 +99,33 @@ def one_opening_order_and_lock_a_symbol(scene: Scene) -> Iterator[str]:
 
 @invariant(17)
 def exits_ask_for_no_more_than_is_held(scene: Scene) -> Iterator[str]:
-    """In memory: all live exits of a symbol together, but for those being cancelled: shares were taken back."""
+    """In memory: all live exits of a symbol together, but for those being cancelled: shares were taken back.
+
+    Of protection each pair counts once, and what a working entry may still buy is protected before it is there.
+    """
     before, book = scene.news.before, scene.book
     if before is not None and before.orders is book.orders and before.positions is book.positions:
         return
-    asked_for: dict[str, int] = {}
+    asked_for, protected = Counter[str](), Counter[str]()
     for order in book.orders.values():
         is_asked_back = order.state in _ASKED_BACK or order.ref in scene.history.asked_back
-        if order.side is Side.SELL and not is_asked_back:
-            asked_for[order.symbol] = asked_for.get(order.symbol, 0) + order.remaining
-    for symbol, shares in asked_for.items():
-        held = book.positions[symbol].quantity if symbol in book.positions else 0
-        if shares > held:
-            yield f"live exits ask for {shares} of {held} {symbol}"
+        if order.is_own_exit and not is_asked_back:
+            asked_for[order.symbol] += order.remaining
+        if order.stop_micros is not None and not is_asked_back:
+            protected[order.symbol] += order.remaining - _sold_by_its_target(book, order)
+    for symbol in sorted({*asked_for, *protected}):
+        held = shares_held(book.positions, symbol)
+        live = [order for order in book.orders.values() if order.symbol == symbol]
+        may_be_bought = sum(order.remaining for order in live if order.side is Side.BUY)
+        if asked_for[symbol] > held:
+            yield f"live exits ask for {asked_for[symbol]} of {held} {symbol}"
+        if asked_for[symbol] + protected[symbol] > held + may_be_bought:
+            yield f"stops ask for {protected[symbol]} of {held} {symbol}, and {may_be_bought} may still be bought"
+
+
+def _sold_by_its_target(book: Book, stop: Order) -> int:
+    pair = [order for order in book.orders.values() if order.oca == stop.oca and order.ref != stop.ref]
+    return sum(order.filled for order in pair)
 
 
 @invariant(17)
@@ -121,20 +138,33 @@ def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[st
     for sent in scene.news.sent:
         if sent.side is not Side.SELL:
             continue
-        exits = {order.ref: order for order in (*working(scene, sent.symbol, Side.SELL), sent)}
+        exits = {order.ref: order for order in working(scene, sent.symbol, Side.SELL) if order.is_own_exit}
+        exits.update({sent.ref: sent} if sent.is_own_exit else {})
         could_fill = sum(order.quantity - venue.filled(ref) for ref, order in exits.items() if ref not in venue.ended)
+        could_fill += venue.protection_could_sell(sent.symbol) + _on_its_way(scene, sent)
         there = scene.ours(sent.symbol)
         if could_fill <= there or unbooked(scene, sent.symbol) or is_unbookable(scene, sent.symbol):
             continue
         yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
 
 
+def _on_its_way(scene: Scene, sent: Order) -> int:
+    """Shares of a pair of its own that has not come to the broker yet."""
+    is_stop_alone = sent.stop_micros is not None and sent.oca == sent.ref
+    return sent.quantity if is_stop_alone and sent.ref not in scene.venue.received else 0
+
+
 @invariant(17, When.CLOSE)
 @invariant(17, When.DEATH)
 def live_exits_are_covered(scene: Scene) -> Iterator[str]:
     """In the file; what the broker takes back may leave one that is being cancelled."""
+    yield from asked(scene, "an exit of our own and protection never live together")
     if len(scene.venue.revisions) == len(scene.venue.executions):
-        yield from asked(scene, "live exits do not exceed what is held")
+        yield from asked(
+            scene,
+            "live exits do not exceed what is held",
+            "stops that are not being taken back do not exceed what is held and may still be bought",
+        )
 
 
 @invariant(20, When.CLOSE)

@@ -7,8 +7,9 @@ Rule 3: only the broker's status, or its list of completed orders, ends an order
 Rule 4: what is not ours by reference is listed and left alone. Cancelled is order by order, never everything.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from trader.adapters.ibkr.asking import Asking, Told
 from trader.adapters.ibkr.cash import cash_micros
@@ -31,6 +32,24 @@ from trader.services.ports import Clock, Log
 
 _OVER = frozenset({"Filled", "Cancelled", "ApiCancelled"})
 _TOO_LATE = "the connection ended before it left"
+
+
+class _Part(NamedTuple):
+    """One order of what is sent together."""
+
+    order: Order
+    tracked: Tracked
+
+
+class _Bundle(NamedTuple):
+    """Orders that are sent together, in one epoch, or not at all."""
+
+    session: Session
+    epoch: int
+    contract: Qualified
+    parts: tuple[_Part, ...]
+    has_parent: bool
+    """The others are children of the first."""
 
 
 class IbkrBroker:
@@ -66,21 +85,38 @@ class IbkrBroker:
 
     # placing
 
-    def place(self, order: Order) -> None:
-        """Send an order, once; one that would add to what is held after IB's word on its margin."""
-        if self._tracking.get(order.ref) is not None:
-            self._log.error(f"ORDER {order.ref} is at the broker already and is not sent again")
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Send an order, once; one that would add to what is held after IB's word on its margin.
+
+        `protection` goes with it as its children: IB lets them begin to work as the order is filled.
+        """
+        bundle = self._take((order, *protection), parent=bool(protection))
+        if bundle is None:
             return
-        session, contract = self._connection.session, self._contracts.get(order.symbol)
-        why_not = self._why_not(order, session, contract)
-        if why_not or session is None or contract is None:
-            self._emit(OrderRejected(order.ref, f"not sent: {why_not}"))
-            return
-        tracked = self._tracking.begin(order.ref)
         if order.side is Side.BUY and self._held.get(order.symbol, 0) > 0:
-            self._check_margin(session, tracked, contract, order)
+            self._check_margin(bundle)
         else:
-            self._send(session, tracked, contract, order)
+            self._send(bundle)
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Send a stop and a target that stand alone, once."""
+        bundle = self._take(tuple(pair), parent=False)
+        if bundle is not None:
+            self._send(bundle)
+
+    def _take(self, orders: tuple[Order, ...], *, parent: bool) -> _Bundle | None:
+        """What is sent together, or None when any of it cannot be: then none of it is, and all of it is rejected."""
+        if any(self._tracking.get(order.ref) is not None for order in orders):
+            self._log.error(f"ORDER {orders[0].ref} is at the broker already and is not sent again")
+            return None
+        session, contract = self._connection.session, self._contracts.get(orders[0].symbol)
+        why_not = next(filter(None, (self._why_not(order, session, contract) for order in orders)), "")
+        if why_not or session is None or contract is None:
+            for order in orders:
+                self._emit(OrderRejected(order.ref, f"not sent: {why_not}"))
+            return None
+        parts = tuple(_Part(order, self._tracking.begin(order.ref)) for order in orders)
+        return _Bundle(session, session.epoch, contract, parts, has_parent=parent)
 
     def _why_not(self, order: Order, session: Session | None, contract: Qualified | None) -> str:
         if session is None:
@@ -89,37 +125,49 @@ class IbkrBroker:
             return f"{order.symbol} was not qualified at start"
         return fault_of(order, self._connection.account, contract.min_tick_micros)
 
-    def _check_margin(self, session: Session, tracked: Tracked, contract: Qualified, order: Order) -> None:
+    def _check_margin(self, bundle: _Bundle) -> None:
+        order = bundle.parts[0].order
+
         def settled(why_not: str) -> None:
             del self._checks[order.ref]
             if why_not:
-                self._rejected(tracked, why_not)
+                self._rejected(bundle, why_not)
             else:
-                self._send(session, tracked, contract, order)
+                self._send(bundle)
 
-        check = self._checks[order.ref] = MarginCheck(session, self._connection.timing.margin_s, settled)
-        check.ask(contract.contract, wire_order(order, self._connection.account))
+        check = self._checks[order.ref] = MarginCheck(bundle.session, self._connection.timing.margin_s, settled)
+        check.ask(bundle.contract.contract, wire_order(order, self._connection.account))
 
-    def _send(self, session: Session, tracked: Tracked, contract: Qualified, order: Order) -> None:
-        """Hand it to the way out, where it may have to wait; its id is taken when it leaves."""
-        epoch = session.epoch
+    def _send(self, bundle: _Bundle) -> None:
+        """Hand it to the way out, where it may have to wait; its ids are taken when it leaves."""
 
         def send() -> None:
-            if not self._is_current(session, epoch):
-                self._rejected(tracked, _TOO_LATE)
-                return
-            if tracked.is_withdrawn:
-                tracked.is_ended = True
-                self._emit(OrderCancelled(order.ref, "cancelled before it was sent"))
-                return
+            if not self._is_current(bundle.session, bundle.epoch):
+                self._rejected(bundle, _TOO_LATE)
+            elif any(part.tracked.is_withdrawn for part in bundle.parts):
+                for order, tracked in bundle.parts:
+                    tracked.is_ended = True
+                    self._emit(OrderCancelled(order.ref, "cancelled before it was sent"))
+            else:
+                self._send_now(bundle)
+
+        bundle.session.outgoing.order(send, lambda: self._rejected(bundle, _TOO_LATE))
+
+    def _send_now(self, bundle: _Bundle) -> None:
+        """Only the last of a bundle makes IB act on it: what arrives in part does nothing."""
+        session, contract, parent_id = bundle.session, bundle.contract.contract, 0
+        for order, tracked in bundle.parts:
             self._tracking.sent_as(tracked, session.take_id())
-            session.client.placeOrder(tracked.order_id, contract.contract, wire_order(order, self._connection.account))
+            wired = wire_order(order, self._connection.account)
+            wired.parentId, wired.transmit = parent_id, tracked is bundle.parts[-1].tracked
+            session.client.placeOrder(tracked.order_id, contract, wired)
+            if bundle.has_parent and not parent_id:
+                parent_id = tracked.order_id
 
-        session.outgoing.order(send, lambda: self._rejected(tracked, _TOO_LATE))
-
-    def _rejected(self, tracked: Tracked, why: str) -> None:
-        tracked.is_ended, tracked.is_unanswered = True, False
-        self._emit(OrderRejected(tracked.ref, f"not sent: {why}"))
+    def _rejected(self, bundle: _Bundle, why: str) -> None:
+        for order, tracked in bundle.parts:
+            tracked.is_ended, tracked.is_unanswered = True, False
+            self._emit(OrderRejected(order.ref, f"not sent: {why}"))
 
     def cancel(self, order_ref: str) -> None:
         """Ask for an order to be cancelled, by the id that this client has sent it under."""

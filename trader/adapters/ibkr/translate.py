@@ -144,26 +144,41 @@ def text_fault(text: str) -> str:
 # what goes out
 
 
+_REDUCE_WITH_BLOCK = 2
+
+
 def stock(symbol: str, con_id: int = 0) -> Contract:
     """A US stock or ETF, routed by IB; by its id once that is known."""
     return Contract(secType="STK", conId=con_id, symbol=ib_symbol_of(symbol), exchange="SMART", currency="USD")
 
 
 def wire_order(order: Order, ib_account: str) -> WireOrder:
-    """What IB is asked: for the day, in regular hours, under our reference. An entry has a limit, an exit has none."""
+    """What IB is asked, in regular hours, under our reference. An entry has a limit, an exit has none.
+
+    Orders are for the day; protection stays until it is cancelled, in a group in which what one sells the others sell
+    no more (OCA type 2: reduced, with block).
+    """
     wired = WireOrder(
         action="BUY" if order.side is Side.BUY else "SELL",
         totalQuantity=order.quantity,
         orderType="MKT" if order.limit_micros is None else "LMT",
-        tif="DAY",
+        tif="GTC" if order.is_protection else "DAY",
         account=ib_account,
         orderRef=order.ref,
         outsideRth=False,
         transmit=True,
     )
     if order.limit_micros is not None:
-        wired.lmtPrice = float(Decimal(order.limit_micros) / 1_000_000)
+        wired.lmtPrice = _dollars(order.limit_micros)
+    if order.stop_micros is not None:
+        wired.orderType, wired.auxPrice = "STP", _dollars(order.stop_micros)
+    if order.is_protection:
+        wired.ocaGroup, wired.ocaType = order.oca, _REDUCE_WITH_BLOCK
     return wired
+
+
+def _dollars(price_micros: int) -> float:
+    return float(Decimal(price_micros) / 1_000_000)
 
 
 def fault_of(order: Order, ib_account: str, min_tick_micros: int) -> str:
@@ -172,8 +187,9 @@ def fault_of(order: Order, ib_account: str, min_tick_micros: int) -> str:
         return f"{order.quantity} shares"
     if order.limit_micros is None and order.side is Side.BUY:
         return "an entry without a limit"
-    if order.limit_micros is not None and (order.limit_micros <= 0 or order.limit_micros % min_tick_micros):
-        return f"the limit of {order.limit_micros} micros is not on the tick of {min_tick_micros}"
+    for name, price_micros in (("limit", order.limit_micros), ("stop", order.stop_micros)):
+        if price_micros is not None and (price_micros <= 0 or price_micros % min_tick_micros):
+            return f"the {name} of {price_micros} micros is not on the tick of {min_tick_micros}"
     if not SYMBOL.fullmatch(order.symbol):
         return f"the symbol {ascii(order.symbol)[:40]}"
-    return text_fault(order.ref) or text_fault(ib_account)
+    return text_fault(order.ref) or text_fault(order.oca) or text_fault(ib_account)

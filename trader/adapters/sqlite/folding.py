@@ -149,6 +149,8 @@ def _order_created(folded: Folded, event: Event) -> None:
         filled=0,
         created_at=event.at,
         updated_at=event.at,
+        stop_micros=facts.number_or_none("stop_micros") if "stop_micros" in facts else None,
+        oca=facts.text("oca") if "oca" in facts else "",
     )
     if order.ref in folded.orders:
         raise ValueError(f"order {order.ref} was created before")
@@ -226,10 +228,11 @@ def _booked(folded: Folded, event: Event, fill: Fill, purpose: str) -> Booked:
         original = folded.booking(facts.text("corrects"))
         reversal = Reversal(original.fill, original.realized_micros)
         return reversal.book(position, lots, instrument, _plan(reversal.price_micros, facts))
-    order = folded.orders.get(fill.order_ref)
-    works_on = purpose != Purpose.ADJUST and order is not None and order.works_on_after(fill.quantity)
+    order = folded.orders.get(fill.order_ref) if purpose != Purpose.ADJUST else None
+    works_on = order is not None and order.works_on_after(fill.quantity)
+    ends_as = order.ends_as if order is not None else purpose
     plan = _plan(fill.price_micros, facts)
-    return book_fill(position, lots, fill, instrument, plan, purpose, entry_works_on=works_on)
+    return book_fill(position, lots, fill, instrument, plan, ends_as, entry_works_on=works_on)
 
 
 def _execution(account: str, event: Event) -> Fill:

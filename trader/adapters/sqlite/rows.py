@@ -136,6 +136,8 @@ def order_row(order: Order) -> Row:
         order.signal_id,
         to_us(order.created_at),
         to_us(order.updated_at),
+        order.stop_micros,
+        order.oca,
     )
 
 
@@ -220,7 +222,8 @@ def read_lot(row: Row) -> Lot:
 
 def read_order(row: Row) -> Order:
     """From `live_orders` and `ended_orders`."""
-    ref, account, symbol, side, quantity, limit, purpose, reason, signal_id, state, filled, created, updated = row
+    ref, account, symbol, side, quantity, limit, purpose, reason, signal_id, state, filled = row[:11]
+    created, updated, stop, oca = row[11:]
     return Order(
         ref=str(ref),
         account=str(account),
@@ -235,6 +238,8 @@ def read_order(row: Row) -> Order:
         filled=_int(filled),
         created_at=from_us(_int(created)),
         updated_at=from_us(_int(updated)),
+        stop_micros=_int(stop) if stop is not None else None,
+        oca=str(oca),
     )
 
 

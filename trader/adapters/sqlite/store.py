@@ -25,7 +25,6 @@ from trader.adapters.sqlite.rows import (
 )
 from trader.adapters.sqlite.soundness import chain_findings
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
-from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on
@@ -182,7 +181,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         positions={position.symbol: position for position in positions},
         lots=_lots(connection, account),
         orders={order.ref: order for order in orders},
-        exits={order.symbol: order for order in orders if order.side is Side.SELL},
+        exits={order.symbol: order for order in orders if order.is_own_exit},
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
         drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},

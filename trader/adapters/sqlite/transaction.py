@@ -1,12 +1,14 @@
 """One commit, one transaction: the order in which rows are written, and what the database may refuse.
 
 What happened (fills and what follows from them) is written first and must succeed. New orders come after it and one by
-one, exits before entries: each is checked by the database against the state that the rows before it have made, and one
-that is refused takes its journal line (and an entry its lock) with it, without harming the rest.
+one, exits before entries, pairs last: each is checked by the database against the state that the rows before it have
+made, and one that is refused takes its journal line (and an entry its lock and its pair) with it, without harming the
+rest.
 """
 
 import hashlib
 import sqlite3
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from trader.adapters.sqlite.queries import QUERIES
@@ -29,8 +31,9 @@ from trader.adapters.sqlite.rows import (
 from trader.domain.decision import Rule
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
+from trader.domain.order import Order, PendingLock
 from trader.domain.portfolio import Halt
-from trader.services.ports import Charge, Commit, Entry, Receipt
+from trader.services.ports import Charge, Commit, Entry, Pair, Receipt
 
 _RULES = {
     "book_locks.account, book_locks.symbol": Rule.SYMBOL_LOCKED,
@@ -154,19 +157,48 @@ def _write_orders(connection: sqlite3.Connection, commit: Commit) -> tuple[dict[
     for entry in commit.entries:
         rule = _write_entry(connection, entry)
         if rule is None:
-            journal.append(entry.journal)
+            journal += [entry.journal, *_journal_of(entry.pair)]
         else:
             refused[entry.order.ref] = rule
+    for pair in commit.pairs:
+        try:
+            _write_whole(connection, pair.orders)
+        except sqlite3.IntegrityError:
+            refused[pair.stop.order.ref] = Rule.DATABASE_REFUSED
+        else:
+            journal += _journal_of(pair)
     return refused, journal
+
+
+def _journal_of(pair: Pair | None) -> list[JournalEntry]:
+    return [pair.stop.journal, pair.target.journal] if pair is not None else []
 
 
 def _write_entry(connection: sqlite3.Connection, entry: Entry) -> Rule | None:
     try:
+        if entry.pair is not None:
+            _write_whole(connection, (entry.order, *entry.pair.orders), entry.lock)
+            return None
         connection.execute(QUERIES["insert_lock"], lock_row(entry.lock))
     except sqlite3.IntegrityError as error:
         return next((rule for text, rule in _RULES.items() if text in str(error)), Rule.DATABASE_REFUSED)
     connection.execute(QUERIES["insert_order"], order_row(entry.order))
     return None
+
+
+def _write_whole(connection: sqlite3.Connection, orders: Iterable[Order], lock: PendingLock | None = None) -> None:
+    """All of it or nothing: half a pair, or an entry without its protection, must not be."""
+    connection.execute("SAVEPOINT whole")
+    try:
+        if lock is not None:
+            connection.execute(QUERIES["insert_lock"], lock_row(lock))
+        for order in orders:
+            connection.execute(QUERIES["insert_order"], order_row(order))
+    except sqlite3.IntegrityError:
+        connection.execute("ROLLBACK TO whole")
+        connection.execute("RELEASE whole")
+        raise
+    connection.execute("RELEASE whole")
 
 
 def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:

@@ -1,0 +1,103 @@
+"""Protection at Interactive Brokers: sent with its entry or alone, whole or not at all, and it sells once."""
+
+from gateway import Gateway
+from gateway.faults import ChildrenDie
+from ibkr_rig import ACCOUNT, Rig, a_desk, an_entry, ref
+
+from trader.domain.decision import Purpose, Side
+from trader.domain.events import OrderCancelled, OrderRejected
+from trader.domain.money import micros
+from trader.domain.order import Order
+
+PAIR = (ref(2), ref(3))
+
+
+def a_pair(shares: int = 100, *, stop: float = 493.0, target: float = 511.0, oca: str = "") -> list[Order]:
+    child = an_entry(2, shares)._replace(
+        side=Side.SELL, purpose=Purpose.PROTECTION, oca=oca or ref(1), limit_micros=None, stop_micros=micros(stop)
+    )
+    return [child, child._replace(ref=ref(3), stop_micros=None, limit_micros=micros(target))]
+
+
+def held(gateway: Gateway) -> dict[str, int]:
+    return {symbol: int(shares) for symbol, shares in gateway.truth.positions(ACCOUNT).items()}
+
+
+def working(rig: Rig) -> list[str]:
+    return sorted(order.order_ref for order in rig.gateway.truth.live())
+
+
+async def test_an_entry_and_its_pair_are_one_bracket_that_only_the_last_one_sets_off() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400), a_pair())
+        await rig.until(lambda: len(rig.gateway.asked("placeOrder")) == 3)
+        entry, stop, target = rig.gateway.asked("placeOrder")
+        assert [sent.flag("transmit") for sent in (entry, stop, target)] == [False, False, True]
+        assert [sent.whole("parentId") for sent in (entry, stop, target)] == [0, entry.id, entry.id]
+        assert [sent.text("tif") for sent in (entry, stop, target)] == ["DAY", "GTC", "GTC"]
+        assert (stop.text("orderType"), stop.number("auxPrice")) == ("STP", 493.0)
+        assert (target.text("orderType"), target.number("lmtPrice")) == ("LMT", 511.0)
+        assert (stop.text("ocaGroup"), stop.whole("ocaType")) == (target.text("ocaGroup"), 2)
+        assert entry.text("ocaGroup") == ""
+
+
+async def test_protection_sells_without_us_and_once() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        rig.gateway.market.trade("QQQ", 492.0)
+        _, sale = await rig.filled(2)
+        assert (sale.order_ref, sale.side, sale.quantity) == (PAIR[0], Side.SELL, 100)
+        await rig.told(OrderCancelled)
+        assert [event.order_ref for event in rig.of(OrderCancelled)] == [PAIR[1]]
+        assert (held(rig.gateway), working(rig)) == ({}, [])
+
+
+async def test_protection_is_shown_as_working_to_the_next_question() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        assert (await rig.broker.evidence(PAIR)).working == frozenset(PAIR)
+
+
+async def test_a_pair_alone_is_an_order_each_without_a_parent() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.protect(a_pair(oca=ref(2)))
+        await rig.until(lambda: working(rig) == sorted(PAIR))
+        sent = rig.gateway.asked("placeOrder")[1:]
+        assert [one.whole("parentId") for one in sent] == [0, 0]
+        rig.gateway.market.trade("QQQ", 512.0)
+        await rig.told(OrderCancelled)
+        assert held(rig.gateway) == {}
+
+
+async def test_what_cannot_be_sent_whole_is_not_sent_at_all() -> None:
+    async with a_desk() as rig:
+        stop, target = a_pair()
+        off_the_tick = target._replace(limit_micros=micros(511) + 1)
+        rig.broker.place(an_entry(1), [stop, off_the_tick])
+        await rig.quiet()
+        assert [event.order_ref for event in rig.of(OrderRejected)] == [ref(1), *PAIR]
+        assert rig.gateway.asked("placeOrder") == []
+
+
+async def test_an_entry_that_ends_unfilled_takes_its_pair_along() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400), a_pair())
+        await rig.until(lambda: len(working(rig)) == 3)
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderCancelled, 3)
+        assert working(rig) == []
+
+
+async def test_children_that_die_with_their_entry_are_told_to_have_ended() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(ChildrenDie())
+        rig.gateway.market.depth("QQQ", 40)
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderCancelled, 3)
+        assert (held(rig.gateway), working(rig)) == ({"QQQ": 40}, [])

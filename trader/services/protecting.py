@@ -1,0 +1,131 @@
+"""Protecting: stops and targets that live at the broker, and go on selling when nobody runs here.
+
+Rule 1: with `protection = "broker"` an entry is sent with its pair, of the same shares. What is held beyond that, or
+has lost its stop, gets a pair of its own, while the market trades.
+Rule 2: stops never ask for more than is held and a working entry may still buy. What is surplus is taken back, the
+newest first; what is missing then is placed anew. A target without its stop is surplus.
+Rule 3: an exit of our own and protection never live together. The exit waits until the broker has ended every order of
+the protection, or evidence has; never for a time.
+Rule 4: with `protection = "daemon"` nothing is wanted at the broker: what lives there from before is surplus.
+
+The database keeps 2 and 3 as well (`stops_within_what_may_be_held`, `no_exit_beside_protection`).
+"""
+
+from datetime import datetime, timedelta
+
+from trader.domain.decision import Refusal, Rule, Stage, Ticket
+from trader.domain.events import JournalType
+from trader.domain.exit_plan import Levels
+from trader.domain.ledger import Position, PositionState
+from trader.domain.money import usd
+from trader.domain.order import OrderEvent, OrderState
+from trader.domain.protection import Guards
+from trader.domain.rules import Protection, Rules
+from trader.services.cancelling import Cancelling
+from trader.services.draft import Draft
+from trader.services.step import Level, Step
+
+_RETRY = timedelta(seconds=5)
+
+
+class Protecting:
+    """Keeps what lives at the broker equal to what is held."""
+
+    def __init__(self, rules: Rules, cancelling: Cancelling) -> None:
+        self._rules = rules
+        self._cancelling = cancelling
+        self._is_wanted = rules.protection is Protection.BROKER
+        self._placed_at: dict[str, datetime] = {}
+        """Symbol -> when a pair of its own was placed last: a broker that refuses it is not hammered."""
+
+    def levels(self, draft: Draft, ticket: Ticket, leverage: int) -> Levels | None:
+        """Where the pair of an entry stands: by the plan of what is held, else by the last price."""
+        if not self._is_wanted:
+            return None
+        held = draft.positions.get(ticket.symbol)
+        plan = held.exit_plan if held is not None else None
+        plan = plan or self._rules.exit_rule(ticket.symbol).plan(ticket.reference_micros, leverage)
+        return plan.levels
+
+    def refusal(self, draft: Draft, symbol: str) -> Refusal | None:
+        """Why an entry cannot be protected at this moment, or None."""
+        if not self._is_wanted:
+            return None
+        if symbol in draft.exits:
+            return _not_now(symbol, f"{draft.exits[symbol].ref} sells of it")
+        guards, position = guards_of(draft, symbol), draft.positions.get(symbol)
+        if guards.lone_targets or guards.asked > (draft.may_sell(position) if position is not None else 0):
+            return _not_now(symbol, "what has protected it at the broker has not ended yet")
+        return None
+
+    def withdraw(self, step: Step, symbol: str, why: str) -> bool:
+        """Take back all protection of a symbol. True when none of it lives any more."""
+        living = step.draft.protection(symbol)
+        for order in living:
+            if order.state is not OrderState.CANCELLING:
+                self._cancelling.ask(step, order.ref, why)
+        return not living
+
+    def look(self, step: Step, *, trades: bool) -> None:
+        """Compare what lives with what is wanted; `trades`: the market does, so that something may be placed."""
+        draft = step.draft
+        symbols = {order.symbol for order in draft.orders.values() if order.is_protection}
+        if self._is_wanted:
+            symbols |= draft.positions.keys()
+        for symbol in sorted(symbols):
+            position, guards = draft.positions.get(symbol), guards_of(draft, symbol)
+            self._take_back(step, symbol, position, guards)
+            if position is None or position.state is PositionState.CLOSING or symbol in draft.exits:
+                continue
+            if trades and self._is_wanted:
+                self._add(step, position, guards)
+
+    def _take_back(self, step: Step, symbol: str, position: Position | None, guards: Guards) -> None:
+        for target in guards.lone_targets:
+            self._cancelling.ask(step, target.ref, "its stop has ended")
+        may_sell = step.draft.may_sell(position) if position is not None else 0
+        wanted = may_sell + guards.may_be_bought if self._is_wanted else 0
+        surplus = sum(group.shares for group in guards.groups if not group.is_taken_back) - wanted
+        for group in reversed(guards.groups):
+            if surplus <= 0:
+                return
+            if group.stop is None or group.is_taken_back:
+                continue
+            for order in group.orders:
+                self._cancelling.ask(step, order.ref, f"protects {surplus} shares more than there are")
+            surplus -= group.shares
+
+    def _add(self, step: Step, position: Position, guards: Guards) -> None:
+        draft, symbol, plan = step.draft, position.symbol, position.exit_plan
+        missing = draft.may_sell(position) - guards.asked_of_held
+        placed_at = self._placed_at.get(symbol)
+        is_hammering = placed_at is not None and timedelta() <= draft.now - placed_at < _RETRY
+        if missing <= 0 or plan is None or guards.lone_targets or is_hammering:
+            return
+        self._placed_at[symbol] = draft.now
+        levels = plan.levels
+        draft.protect(symbol, missing, levels)
+        step.say(
+            Level.INFO,
+            f"PROTECTING {symbol} {missing} at the broker: stop={usd(levels.stop_micros)} "
+            f"target={usd(levels.take_profit_micros)} account={draft.account}",
+        )
+
+
+def guards_of(draft: Draft, symbol: str) -> Guards:
+    """What lives at the broker for a symbol."""
+    lock = draft.locks.get(symbol)
+    return Guards.of(draft.protection(symbol), draft.orders.get(lock.order_ref) if lock is not None else None)
+
+
+def _not_now(symbol: str, why: str) -> Refusal:
+    return Refusal(Stage.CONFLICT, Rule.CLOSING, symbol, detail=why)
+
+
+def expect_end(draft: Draft, symbol: str, group: str, why: str) -> None:
+    """The broker ends what is left of a group by itself: nobody has to ask, and an answer is waited for."""
+    for order in draft.protection(symbol):
+        if order.oca == group and order.state not in (OrderState.CANCELLING, OrderState.UNKNOWN):
+            after = order.after(OrderEvent.CANCEL_ASKED, draft.now)
+            draft.set_order(after)
+            draft.note(JournalType.ORDER_STATE, symbol, order_ref=order.ref, state=after.state, reason=why)
