@@ -269,6 +269,17 @@ async def test_children_of_an_entry_that_bought_nothing_end_with_it(tmp_path: Pa
         assert asked == ["paper-1-0001"]
 
 
+async def test_children_whose_entry_has_ended_are_expected_to_end(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as market:
+        await market.bar({"AAPL": 0.8})
+        entry, *children = market.engine.book.orders.values()
+        market.broker._working.clear()
+        asked = cancels(market)
+        await market.handle(OrderCancelled(entry.ref, "cancelled"))
+        assert [market.engine.book.orders[child.ref].state for child in children] == [OrderState.CANCELLING] * 2
+        assert asked == []
+
+
 async def test_nobody_asks_for_the_end_of_an_order_whose_pair_has_sold(tmp_path: Path) -> None:
     """The broker ends it; its word is waited for as for that of a cancel, and only then it is asked."""
     async with a_day(tmp_path) as market:
