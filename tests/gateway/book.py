@@ -21,6 +21,7 @@ class Book:
         self._seed = seed
         self._execution_count = 0
         self._highest_ids: dict[int, int] = {}
+        self._forgotten: set[int] = set()
 
     @property
     def executions(self) -> tuple[Execution, ...]:
@@ -65,9 +66,11 @@ class Book:
         return (order for order in list(self.orders) if not order.is_done)
 
     def find(self, client_id: int, order_id: int) -> Order | None:
-        """The newest order of these ids."""
-        found = (order for order in reversed(self.orders) if (order.client_id, order.order_id) == (client_id, order_id))
-        return next(found, None)
+        """The newest order of these ids, since they were last rolled back."""
+        ids = (client_id, order_id)
+        found = (order for order in reversed(self.orders) if (order.client_id, order.order_id) == ids)
+        order = next(found, None)
+        return None if order is None or order.perm_id in self._forgotten else order
 
     def find_anywhere(self, order_id: int) -> Order | None:
         """The newest live order of this id, of whichever client."""
@@ -98,6 +101,11 @@ class Book:
     def highest_id(self, client_id: int) -> int:
         """The highest order id that this client has used."""
         return self._highest_ids.get(client_id, 0)
+
+    def roll_back_ids(self) -> None:
+        """Order ids begin at 1 again; those of orders that are done may come once more."""
+        self._forgotten |= {order.perm_id for order in self.orders if order.is_done}
+        self._highest_ids.clear()
 
     def add(self, order: Order) -> None:
         """Take an order in."""

@@ -1,17 +1,19 @@
 """The desk: takes orders from clients, changes them and cancels them, or says why not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from gateway.book import Book
 from gateway.contracts import TICK_USD
-from gateway.faults import Faults, FillAfterCancel, HoldForLocate, Reject, TwoPermIds
+from gateway.fault_script import Faults
+from gateway.faults import FillAfterCancel, HoldForLocate, Reject, TwoPermIds
 from gateway.market import Market
-from gateway.matching import Matching, Reports, commission_usd
+from gateway.matching import Matching, commission_usd
 from gateway.messages import error, open_order, order_status, preview
 from gateway.orders import REDUCE, Order, Status, Terms
+from gateway.reports import Reports
 from gateway.request import Request
 from gateway.wire import Cell
 
@@ -37,6 +39,7 @@ class Desk:
 
     def __init__(
         self,
+        accounts: Sequence[str],
         book: Book,
         market: Market,
         matching: Matching,
@@ -44,6 +47,7 @@ class Desk:
         reports: Reports,
         clock: Callable[[], datetime],
     ) -> None:
+        self._accounts = accounts
         self._book = book
         self._market = market
         self._matching = matching
@@ -66,11 +70,9 @@ class Desk:
             self._say(request, no)
 
     def cancel(self, request: Request) -> None:
-        """Cancel an order of this client; a client cannot cancel what it has not placed, but for client 0."""
+        """Cancel an order of this client or, when it has none of that number, of another one."""
         try:
-            order = self._book.find(request.client_id, request.id)
-            if order is None and request.client_id == 0:
-                order = self._book.find_anywhere(request.id)
+            order = self._book.find(request.client_id, request.id) or self._book.find_anywhere(request.id)
             if order is None:
                 raise Refused(10147, f"OrderId {request.id} that needs to be cancelled is not found.")
             if order.is_done and order.status is not Status.INACTIVE:
@@ -100,14 +102,11 @@ class Desk:
         )
         if listing is None:
             raise Refused(200, "No security definition has been found for the request")
-        account = request.text("account") or next(iter(self._book.accounts))
-        if account not in self._book.accounts:
-            raise Refused(435, "You must specify an account.")
         return Order(
             perm_id=self._book.new_perm_id(),
             client_id=request.client_id,
             order_id=request.id,
-            account=account,
+            account=self._account(request),
             listing=listing,
             exchange=request.text("exchange") or "SMART",
             action=_action(request),
@@ -119,6 +118,13 @@ class Desk:
             outside_rth=request.flag("outsideRth"),
             transmit=request.flag("transmit"),
         )
+
+    def _account(self, request: Request) -> str:
+        """The account an order is for; it must be named when there are several."""
+        account = request.text("account") or (self._accounts[0] if len(self._accounts) == 1 else "")
+        if account not in self._accounts:
+            raise Refused(435, "You must specify an account.")
+        return account
 
     def _accept(self, order: Order) -> None:
         if order.order_id <= self._book.highest_id(order.client_id):
@@ -174,9 +180,7 @@ class Desk:
             self._book.add(asked)
             self._matching.start(asked)
         else:
-            order.terms = asked.terms._replace(tif=asked.terms.tif or order.terms.tif)
-            self._reports.tell(order.client_id, open_order(order), order_status(order))
-            self._matching.rematch(order)
+            self._matching.change(order, asked.terms._replace(tif=asked.terms.tif or order.terms.tif))
 
     def _cancel(self, order: Order) -> None:
         price = order.terms.limit or self._market.quote(order.listing.symbol).last

@@ -82,6 +82,13 @@ class Market:
         """What is known of a symbol; KeyError when it is not listed."""
         return self._quotes.setdefault(self.listings[symbol].symbol, Quote())
 
+    def last(self, symbol: str) -> Decimal:
+        """The last price; ValueError when there is none."""
+        last = self.quote(symbol).last
+        if last is None:
+            raise ValueError(f"{symbol} has no price yet: name one, or let it trade first.")
+        return last
+
     def list(self, symbol: str, home: str = "NASDAQ") -> Listing:
         """List one more symbol."""
         return self.listings.add(symbol, home)

@@ -8,27 +8,18 @@ Rule 3. When a parent ends unfilled its children end; when it ends partly filled
 from collections.abc import Callable
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Protocol
 
 from gateway.book import Book
-from gateway.faults import ChildrenDie, CommissionFirst, Correct, Faults, StatusFirst
+from gateway.fault_script import Faults
+from gateway.faults import ChildrenDie, CommissionFirst, Correct, StatusFirst
 from gateway.market import Market, Step
-from gateway.messages import Message, commission_report, error, exec_details, open_order, order_status
-from gateway.orders import CANCEL_THE_OTHERS, Execution, Order, Status
+from gateway.messages import commission_report, error, exec_details, open_order, order_status
+from gateway.orders import CANCEL_THE_OTHERS, Execution, Order, Status, Terms
+from gateway.reports import Reports
 
 _NOT_AT_WORK = frozenset({Status.PENDING_SUBMIT, Status.INACTIVE})
 _CENT = Decimal("0.01")
 _MICRO = Decimal("0.000001")
-
-
-class Reports(Protocol):
-    """Who hears of it."""
-
-    def tell(self, client_id: int, *messages: Message) -> None:
-        """A client of its order."""
-
-    def holdings_changed(self, account: str, symbol: str) -> None:
-        """Those who watch positions and accounts."""
 
 
 def commission_usd(shares: int, paid_usd: Decimal) -> Decimal:
@@ -67,6 +58,16 @@ class Matching:
         last = self._market.quote(order.listing.symbol).last
         if last is not None and not order.is_done:
             self._match(order, Step(order.listing.symbol, last, jumped=True))
+
+    def change(self, order: Order, terms: Terms) -> None:
+        """An order works on by other terms, for the whole quantity that they name."""
+        order.terms, order.reduced = terms, 0
+        if order.remaining:
+            self._report(order)
+            self.rematch(order)
+        else:
+            self.end(order, Status.FILLED)
+            self._report(order)
 
     def cancel(self, order: Order, reason: str = "Order Canceled - reason:") -> None:
         """End an order that is not filled, and what hangs on it."""

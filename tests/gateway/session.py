@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.fault_script import Faults
 from gateway.faults import (
-    ClientIdTaken,
-    Faults,
     Ignore,
     LoseConnection,
     MessageFault,
     Mute,
+    NoGreeting,
     Note,
     Refuse,
     RequestFault,
@@ -27,6 +27,8 @@ from gateway.request import Request, read_request
 from gateway.wire import Malformed, fields_of, frame, read_body
 
 _GREETING = b"API\0"
+_NEVER = b"\xff\xff\xff\xff"
+"""What no client says."""
 NOBODY = -1
 """The client id before the client has given one."""
 
@@ -79,6 +81,8 @@ class Session:
         if greeting != _GREETING:
             raise Malformed(f"A client greets with {greeting!r}, not with {_GREETING!r}.")
         versions = (await read_body(self._reader)).decode()
+        if self._faults.take(NoGreeting, "handshake"):
+            await self._reader.readuntil(_NEVER)
         oldest, _, newest = versions.partition(" ")[0].removeprefix("v").partition("..")
         self._version = min(self._version, int(newest or oldest))
         if int(oldest) > self._version:
@@ -105,7 +109,7 @@ class Session:
 
     def carry_out(self, request: Request, answer: Callable[[Request], None]) -> None:
         """Answer a request, unless the fault script has something else in mind for it."""
-        match self._faults.take(RequestFault, request.name, request.symbol, self.client_id):
+        match self._faults.take(RequestFault, request.name, request.symbol, request.client_id):
             case Ignore():
                 return
             case LoseConnection():
@@ -121,10 +125,6 @@ class Session:
                 self._is_muted = False
             case _:
                 answer(request)
-
-    def is_refused_its_id(self) -> bool:
-        """Whether the fault script says that the client's id is taken."""
-        return self._faults.take(ClientIdTaken, "startApi", "", self.client_id) is not None
 
     def _send(self, message: Message) -> None:
         fault = self._faults.take(MessageFault, message.name, message.symbol, self.client_id)

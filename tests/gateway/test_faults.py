@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from gateway import Gateway, faults
-from gateway.faults import Fault
+from gateway.fault_script import Fault
 from gateway.orders import Status
 from gateway.raw_client import RawClient, outline
 
@@ -218,6 +218,13 @@ async def test_a_client_id_that_lingers(gateway: Gateway) -> None:
         assert outline(client.greeted) == ["error 326"]
     async with RawClient(gateway) as client:
         assert outline(client.greeted) == ["managedAccounts", "nextValidId"]
+
+
+async def test_a_handshake_that_is_never_answered(gateway: Gateway) -> None:
+    fault = gateway.faults.add(faults.NoGreeting())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(RawClient(gateway).connect(), 0.05)
+    assert gateway.faults.fired[fault] == 1
 
 
 async def test_lost_servers_make_orders_wait(gateway: Gateway, client: RawClient) -> None:

@@ -10,7 +10,7 @@ from gateway.layouts import ANSWERS, NEWEST, OLDEST, REQUESTS
 from gateway.messages import completed_order, exec_details, open_order, order_status
 from gateway.orders import Execution, Order, Terms
 from gateway.request import read_request
-from gateway.server import utc_now
+from gateway.simulator import utc_now
 from gateway.wire import Malformed, fields_of, frame, text_of
 
 

@@ -81,9 +81,9 @@ async def test_contract_details(gateway: Gateway, client: RawClient) -> None:
 
 async def test_open_orders_are_ones_own_or_everybodys(gateway: Gateway, client: RawClient) -> None:
     gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 10, limit=490)
-    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490))
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(490), account=ACCOUNT)
     async with RawClient(gateway, client_id=2) as other:
-        other.place(1, "BUY", 20, "LMT", lmtPrice=Decimal(490))
+        other.place(1, "BUY", 20, "LMT", lmtPrice=Decimal(490), account=ACCOUNT)
         await other.hear()
     await client.hear()
     client.ask("reqOpenOrders", version=1)
@@ -95,7 +95,7 @@ async def test_open_orders_are_ones_own_or_everybodys(gateway: Gateway, client: 
 
 
 async def test_completed_orders_carry_their_reference_and_no_ids(gateway: Gateway, client: RawClient) -> None:
-    client.place(1, "BUY", 100, orderRef="why")
+    client.place(1, "BUY", 100, orderRef="why", account=ACCOUNT)
     gateway.place_by_hand(ACCOUNT, "QQQ", "SELL", 10)
     await client.hear()
     client.ask("reqCompletedOrders", apiOnly=True)

@@ -124,6 +124,48 @@ async def test_a_what_if_is_never_executed(gateway: Gateway, client: RawClient) 
     assert gateway.truth.orders == []
 
 
+async def test_a_reduced_order_is_changed_to_what_is_named(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.depth("QQQ", 0)
+    for order_id, limit in ((1, 500), (2, 495)):
+        client.place(order_id, "BUY", 100, "LMT", lmtPrice=Decimal(limit), ocaGroup="pair", ocaType=3)
+    await client.hear()
+    gateway.market.depth("QQQ", 30)
+    client.place(2, "BUY", 70, "LMT", lmtPrice=Decimal(494), ocaGroup="pair", ocaType=3)
+    await client.hear()
+    assert gateway.truth.orders[1].remaining == 70
+
+
+async def test_an_order_changed_to_what_is_filled_is_filled(gateway: Gateway, client: RawClient) -> None:
+    gateway.market.depth("QQQ", 40)
+    client.place(1, "BUY", 100, "LMT", lmtPrice=Decimal(500), auxPrice=None)
+    gateway.market.trade("QQQ", 500)
+    await client.hear()
+    gateway.market.trade("QQQ", 500)
+    client.place(1, "BUY", 40, "LMT", lmtPrice=Decimal(500))
+    assert outline(await client.hear())[-2:] == ["openOrder Filled", "orderStatus Filled"]
+
+
+async def test_an_order_names_its_account_when_there_are_several() -> None:
+    async with Gateway(accounts=("DU1", "DU2")) as gateway, RawClient(gateway) as client:
+        gateway.market.trade("QQQ", 500)
+        client.place(1, "BUY", 100)
+        assert outline(await client.hear()) == ["error 435"]
+        client.place(1, "BUY", 100, account="DU2")
+        await client.hear()
+        assert gateway.truth.positions("DU2") == {"QQQ": 100}
+
+
+async def test_order_ids_that_are_rolled_back_come_a_second_time(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100)
+    await client.hear()
+    gateway.roll_back_order_ids()
+    client.ask("reqIds", version=1, count=1)
+    assert [message.values["orderId"] for message in await client.hear()] == [1]
+    client.place(1, "BUY", 50)
+    await client.hear()
+    assert [(order.order_id, order.filled) for order in gateway.truth.orders] == [(1, 100), (1, 50)]
+
+
 @pytest.mark.parametrize(
     ("code", "order"),
     [
