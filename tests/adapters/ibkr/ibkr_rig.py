@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from builders import NOON, Sentences
 from gateway import Gateway
@@ -114,10 +114,15 @@ class Rig:
         assert self.connection.session is not None
         return self.connection.session
 
+    @property
+    def client(self) -> Any:
+        """The library's client, whose methods have no types."""
+        return self.session.client
+
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait for something to hold."""
         async with asyncio.timeout(PATIENCE_S):
-            while not holds():
+            while not holds():  # noqa: ASYNC110  (what is waited for has no events)
                 await asyncio.sleep(0.002)
 
     async def told(self, kind: type[_Event], times: int = 1) -> list[_Event]:
@@ -135,7 +140,7 @@ class Rig:
 
     async def quiet(self) -> None:
         """Wait until everything that is under way has come: a question and its answer are behind all of it."""
-        await self.session.time.ask(self.session.client.reqCurrentTime, PATIENCE_S)
+        await self.session.time.ask(self.client.reqCurrentTime, PATIENCE_S)
 
     async def reconnected(self, epochs: int = 2) -> None:
         """Wait for a new epoch."""

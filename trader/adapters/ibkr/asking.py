@@ -1,6 +1,7 @@
 """What IB says of its side, when asked: each part complete, or None.
 
 Rule 1: completed orders are asked for after the open ones: an order that ends in between is in the later answer.
+Positions come last: what they show has been told as an execution before.
 Rule 2: the first positions of an epoch count when a second answer agrees: just after a log-in an empty one may come.
 Rule 3: of a position only the whole shares count, and only stocks in dollars; the rest is foreign.
 """
@@ -11,14 +12,13 @@ from dataclasses import dataclass
 
 from trader.adapters.ibkr.client_library import ExecutionFilter
 from trader.adapters.ibkr.connection import Session
+from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.foreign import Foreign, ForeignList
-from trader.adapters.ibkr.messages import AccountValue, Completed, Execution, Held, OpenOrder
+from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
 from trader.adapters.ibkr.timing import Timing
-from trader.adapters.ibkr.translate import amount_micros, symbol_of
 from trader.domain.market import SYMBOL
 
 _LOOKS = 4
-_CASH = ("TotalCashBalance", "TotalCashValue")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +34,18 @@ class Told:
 class Asking:
     """Asks for one account."""
 
-    def __init__(self, account: str, timing: Timing, foreign: ForeignList) -> None:
+    def __init__(self, account: str, contracts: Contracts, timing: Timing, foreign: ForeignList) -> None:
         self._account = account
+        self._contracts = contracts
         self._timing = timing
         self._foreign = foreign
         self._sure_of_positions_in = 0
         """The epoch in which two answers have agreed."""
 
     async def everything(self, session: Session) -> Told:
-        """Ask for everything at once, as far as that is possible."""
-        executions, orders, positions = await asyncio.gather(
-            self._executions(session), self._orders(session), self._positions(session)
-        )
-        return Told(executions, *orders, positions)
-
-    async def cash_micros(self, session: Session) -> int | None:
-        """The account's cash in dollars; None when it was not told completely."""
-        asked: list[int] = []
-
-        def send(id_: int) -> None:
-            asked.append(id_)
-            session.client.reqAccountUpdatesMulti(id_, self._account, "", False)
-
-        answer = await session.ask(send, self._timing.request_s)
-        if asked and session.is_open:
-            session.outgoing.request(lambda: session.client.cancelAccountUpdatesMulti(asked[0]))
-        if answer is None or answer.failure is not None:
-            return None
-        told = {
-            item.key: amount_micros(item.value)
-            for item in answer.items
-            if isinstance(item, AccountValue) and item.account == self._account and item.currency == "USD"
-        }
-        return next((told[key] for key in _CASH if told.get(key) is not None), None)
+        """Ask for everything, at once as far as the order of the answers does not matter."""
+        executions, orders = await asyncio.gather(self._executions(session), self._orders(session))
+        return Told(executions, *orders, await self._positions(session))
 
     async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
         of_account = ExecutionFilter(acctCode=self._account)
@@ -98,7 +77,7 @@ class Asking:
         shares: dict[str, int] = {}
         strange: set[str] = set()
         for one in held:
-            symbol, whole = symbol_of(one.symbol), math.floor(one.shares)
+            symbol, whole = self._contracts.name(one.con_id, one.symbol), math.floor(one.shares)
             is_stock = one.security_type == "STK" and one.currency == "USD" and SYMBOL.fullmatch(symbol) is not None
             if is_stock and whole:
                 shares[symbol] = shares.get(symbol, 0) + whole

@@ -108,4 +108,4 @@ def meaning_of(number: int) -> str:
 
 
 ENDS_NO_REQUEST = frozenset({Kind.FARM, Kind.NOTICE})
-"""Kinds that, with the id of a request, do not end it. 10167 announces what a subscription will get instead."""
+"""Kinds that, with the id of a request, do not end it."""

@@ -8,46 +8,24 @@ Rule 4: a farm that comes or goes is logged; the socket stays.
 """
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
 from trader.adapters.ibkr.messages import Failure, Message
+from trader.adapters.ibkr.plain_loop import assert_plain_loop
 from trader.adapters.ibkr.session import Address, Session
+from trader.adapters.ibkr.standing import Link, Standing
 from trader.adapters.ibkr.timing import Timing
+from trader.adapters.ibkr.unreachable import why_not
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
 from trader.services.ports import Clock, Log
 
 __all__ = ["Address", "Connection", "Link", "Listener", "Session", "Standing"]
 
-_PORTS = "TWS listens on 7496 (live) and 7497 (paper), IB Gateway on 4001 (live) and 4002 (paper)"
 
-
-class Link(StrEnum):
-    """How far the broker can be reached."""
-
-    DOWN = "down"
-    CONNECTING = "connecting"
-    SERVERS_LOST = "servers lost"
-    """TWS answers, but has lost IB's servers: nothing may be placed or changed."""
-    OPEN = "open"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The connection as `status` shows it."""
-
-    link: Link
-    epoch: int
-    since: datetime
-    last_heard_at: datetime | None
-    last_error: str
-    server_version: int
-    skew_s: float | None
-    """How far IB's clock, which tells whole seconds, is ahead of ours."""
-    accounts: tuple[str, ...]
+_HALF_A_SECOND = 0.5
+"""IB tells whole seconds, rounded down."""
 
 
 class Listener(Protocol):
@@ -116,12 +94,20 @@ class Connection:
 
     async def open(self, deadline_s: float) -> None:
         """Connect for the first time. Raises BrokerUnreachable, or ConfigurationError where waiting is no help."""
-        _assert_plain_loop()
+        assert_plain_loop()
         await self._connect(deadline_s)
+        if not self.is_open:
+            why, live = self._last_error, self._live
+            if live is not None:
+                live.end(why)
+            raise BrokerUnreachable(
+                f"{self.address}: it answers, but has lost Interactive Brokers' servers ({why}); wait until it has "
+                f"found them again"
+            )
 
     async def run(self) -> None:
         """Keep a session for ever; ends when the connection is closed."""
-        _assert_plain_loop()
+        assert_plain_loop()
         loop = asyncio.get_running_loop()
         failures, said = 0, ""
         while not self._is_closed:
@@ -159,7 +145,7 @@ class Connection:
         try:
             await session.connect(deadline_s)
         except (OSError, TimeoutError) as error:
-            raise BrokerUnreachable(self._down(self._why_not(error, deadline_s))) from error
+            raise BrokerUnreachable(self._down(why_not(self.address, error, deadline_s))) from error
         if self.account not in session.accounts:
             session.end("not the account that was asked for")
             raise ConfigurationError(
@@ -200,7 +186,7 @@ class Connection:
     async def _beat(self, session: Session) -> None:
         told = await session.time.ask(session.client.reqCurrentTime, self.timing.heartbeat_patience_s)
         if told:
-            self._skew_s = told[-1] - self._clock.now().timestamp()
+            self._skew_s = told[-1] + _HALF_A_SECOND - self._clock.now().timestamp()
         elif not session.ended.is_set():
             session.end(f"no answer to the question for the time in {self.timing.heartbeat_patience_s:g} s")
 
@@ -213,25 +199,6 @@ class Connection:
         self._last_error = session.reason
         self._end(session.reason)
         self._set_link(Link.DOWN)
-
-    def _why_not(self, error: Exception, deadline_s: float) -> str:
-        where = f"{self.address}"
-        if isinstance(error, TimeoutError):
-            return (
-                f"{where}: no answer in {deadline_s:g} s; look whether a window of TWS waits for a click (a log-in, a "
-                f"new API client to be accepted), and whether the API is enabled there"
-            )
-        if kind_is(error, Kind.CLIENT_ID_TAKEN):
-            return (
-                f"{where}: {error}; another program, or an earlier run that TWS still remembers, is connected with "
-                f"this client id: end it, or wait a minute; never start two daemons under one id"
-            )
-        if isinstance(error, ConnectionRefusedError):
-            return (
-                f"{where}: nobody listens there; start TWS or IB Gateway, enable the API (Configure, API, Settings: "
-                f"'Enable ActiveX and Socket Clients') and compare the port: {_PORTS}"
-            )
-        return f"{where}: {str(error) or type(error).__name__}; {_PORTS}; a trusted IP address may be missing there"
 
     def _down(self, why: str) -> str:
         self._last_error = why
@@ -303,24 +270,3 @@ class Connection:
         elif failure.id == -1 and kind is not Kind.CLIENT_ID_TAKEN:
             self._last_error = str(failure)
             self._log.warning(f"{failure}")
-
-
-def kind_is(error: Exception, kind: Kind) -> bool:
-    """Whether a connection ended with an error code of this kind."""
-    number = str(error).removeprefix("IB error ").partition(":")[0]
-    return number.isdigit() and kind_of(int(number)) is kind
-
-
-def _assert_plain_loop() -> None:
-    """The client library asks the policy for its loop, not the running one: with another loop it fails silently."""
-    running = asyncio.get_running_loop()
-    if not isinstance(running, asyncio.BaseEventLoop):
-        raise ConfigurationError(
-            f"the event loop is a {type(running).__module__}.{type(running).__name__}: Interactive Brokers' client "
-            "library works with asyncio's own loop only; start the daemon without it"
-        )
-    if asyncio.get_event_loop_policy().get_event_loop() is not running:
-        raise ConfigurationError(
-            "the running event loop is not the one that asyncio's policy gives, which Interactive Brokers' client "
-            "library asks for: call asyncio.set_event_loop(asyncio.get_running_loop()) first"
-        )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from trader.adapters.ibkr.client_library import Contract, ContractDetails
 from trader.adapters.ibkr.connection import Connection, Session
-from trader.adapters.ibkr.translate import amount_micros, ib_symbol_of, stock
+from trader.adapters.ibkr.translate import amount_micros, ib_symbol_of, stock, symbol_of
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
 
 _EXCHANGES = frozenset({"NYSE", "NASDAQ", "ARCA", "AMEX", "BATS", "IEX", "ISLAND"})
@@ -34,10 +34,15 @@ class Contracts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._known: dict[str, Qualified] = {}
+        self._names: dict[int, str] = {}
 
     def get(self, symbol: str) -> Qualified | None:
         """The contract of a symbol, once it is qualified."""
         return self._known.get(symbol)
+
+    def name(self, con_id: int, ib_symbol: str) -> str:
+        """Our name of what IB calls so: that of the contract, or one that fits."""
+        return self._names.get(con_id) or symbol_of(ib_symbol)
 
     async def qualify(self, symbols: Collection[str]) -> None:
         """Look symbols up, all or none. Raises ConfigurationError naming what is refused, and BrokerUnreachable."""
@@ -52,7 +57,9 @@ class Contracts:
                 "Interactive Brokers cannot trade this as configured: " + "; ".join(refused) + ". Take it out of the "
                 "families, or correct its name"
             )
-        self._known.update({one.symbol: one for one in found if isinstance(one, Qualified)})
+        for one in found:
+            if isinstance(one, Qualified):
+                self._known[one.symbol], self._names[one.con_id] = one, one.symbol
 
     async def _look_up(self, session: Session, symbol: str) -> Qualified | str:
         patience_s = self._connection.timing.request_s

@@ -8,6 +8,7 @@ Rule 3: of the revisions of one execution the highest counts.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.messages import Commission, Execution
 from trader.adapters.ibkr.translate import (
     NOT_WHOLE,
@@ -16,7 +17,6 @@ from trader.adapters.ibkr.translate import (
     moment_of,
     price_micros,
     revisions_before,
-    symbol_of,
     unrevised,
     whole_shares,
 )
@@ -34,8 +34,11 @@ class _Counted(NamedTuple):
 class Executions:
     """Every execution of ours that this process has heard of."""
 
-    def __init__(self, account_name: str, emit: Callable[[BrokerEvent], None], clock: Clock, log: Log) -> None:
+    def __init__(
+        self, account_name: str, contracts: Contracts, emit: Callable[[BrokerEvent], None], clock: Clock, log: Log
+    ) -> None:
         self._account_name = account_name
+        self._contracts = contracts
         self._emit = emit
         self._clock = clock
         self._log = log
@@ -93,7 +96,7 @@ class Executions:
             execution.execution_id,
             order_ref,
             self._account_name,
-            symbol_of(execution.symbol),
+            self._contracts.name(execution.con_id, execution.symbol),
             side,
             shares,
             price_micros(execution.price),

@@ -10,6 +10,7 @@ Rule 4: what is not ours by reference is listed and left alone. Cancelled is ord
 from collections.abc import Callable, Collection
 
 from trader.adapters.ibkr.asking import Asking, Told
+from trader.adapters.ibkr.cash import cash_micros
 from trader.adapters.ibkr.completed import ended_orders
 from trader.adapters.ibkr.connection import Connection, Session
 from trader.adapters.ibkr.contracts import Contracts, Qualified
@@ -46,9 +47,9 @@ class IbkrBroker:
         self._log = log
         self._found = ForeignList(log)
         self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
-        self._executions = Executions(account_name, emit, clock, log)
+        self._executions = Executions(account_name, contracts, emit, clock, log)
         self._reports = Reports(self._executions, emit, self.cancel, log, connection.timing.executions_s)
-        self._asking = Asking(connection.account, connection.timing, self._found)
+        self._asking = Asking(connection.account, contracts, connection.timing, self._found)
         self._checks: dict[str, MarginCheck] = {}
         self._held: dict[str, int] = {}
         """Symbol -> shares, by the last complete answer and the executions told since."""
@@ -142,8 +143,7 @@ class IbkrBroker:
 
     async def cash_micros(self) -> int | None:
         """The account's cash in dollars; None when there is no connection, or it was not told completely."""
-        session = self._connection.session
-        return None if session is None else await self._asking.cash_micros(session)
+        return await cash_micros(self._connection)
 
     def _evidence(self, told: Told, order_refs: Collection[str]) -> Evidence:
         if told.positions is not None:

@@ -74,11 +74,10 @@ class Owner(Protocol):
 class _Request:
     """A numbered request that waits for its answer."""
 
-    def __init__(self, *, one: bool) -> None:
+    def __init__(self) -> None:
         self.items: list[Any] = []
         self.failure: Failure | None = None
         self.done = asyncio.Event()
-        self.takes_one = one
 
 
 class Session:
@@ -154,12 +153,12 @@ class Session:
             raise
         self.server_version = self.client.serverVersion()
 
-    async def ask(self, send: Callable[[int], None], deadline_s: float, *, takes_one: bool = False) -> Answer | None:
-        """Make a numbered request; None when its answer is not complete. With `takes_one` the first item is the end."""
+    async def ask(self, send: Callable[[int], None], deadline_s: float) -> Answer | None:
+        """Make a numbered request; None when its answer is not complete."""
         if not self.is_open:
             return None
         id_ = self.take_id()
-        request = self._requests[id_] = _Request(one=takes_one)
+        request = self._requests[id_] = _Request()
         try:
             self.outgoing.request(lambda: send(id_))
             async with asyncio.timeout(deadline_s):
@@ -228,8 +227,6 @@ class Session:
         request = self._requests.get(request_id)
         if request is not None:
             request.items.append(item)
-            if request.takes_one:
-                request.done.set()
         elif request_id in self._subscribers:
             self._subscribers[request_id].hear(item)
 
