@@ -41,6 +41,8 @@ class Venue:
         """What lies beside it and nobody has bought here."""
         self.taken_in: Counter[str] = Counter()
         """What an operator has taken from there into the book."""
+        self.charged_late: set[str] = set()
+        """Executions whose commission was told after them."""
         self.by_hand: set[str] = set()
         """References of orders that are not ours."""
         self.say: Callable[[BrokerEvent], None] = lambda _: None
@@ -54,6 +56,8 @@ class Venue:
         """As they were executed first: what is corrected later does not make an order work again."""
         self._paper = PaperBroker(self._hear, costs, script=self._treatment)
         self._newest: BarTime | None = None
+        self._uncharged: dict[str, datetime] = {}
+        """Executions whose commission nobody knows yet, and when it will be told."""
 
     def place(self, order: Order) -> None:
         """Take an order."""
@@ -72,6 +76,7 @@ class Venue:
         self._paper.match(bar_time)
         self._be_meddled_with(bar_time)
         self._revise(bar_time.ends_at)
+        self._charge(bar_time.ends_at)
 
     def close(self) -> None:
         """The session is over: day orders end."""
@@ -97,7 +102,7 @@ class Venue:
 
     def executions_since(self, since: datetime) -> tuple[Fill, ...]:
         """The newest revision of each, oldest first; one that was busted has no shares."""
-        return tuple(fill for fill in self.executions.values() if fill.executed_at >= since)
+        return tuple(self._as_known(fill) for fill in self.executions.values() if fill.executed_at >= since)
 
     def filled(self, order_ref: str) -> int:
         """Shares executed of an order."""
@@ -131,13 +136,28 @@ class Venue:
         """Remember what the paper broker has done, before anybody hears of it."""
         if isinstance(event, FillReported):
             self._remember(event.fill)
+            event = FillReported(self._as_known(event.fill))
         elif isinstance(event, OrderCancelled | OrderRejected):
             rejected = isinstance(event, OrderRejected)
             self.ended[event.order_ref] = Ended(self._filled[event.order_ref], event.reason, rejected)
         self.say(event)
 
+    def _as_known(self, fill: Fill) -> Fill:
+        """An execution as it can be told now: without a commission that is still to come."""
+        return fill._replace(commission_micros=0) if fill.execution_id in self._uncharged else fill
+
+    def _charge(self, now: datetime) -> None:
+        """Tell the commissions that have come by now, each with its execution again."""
+        for execution_id in [id_ for id_, due in self._uncharged.items() if due <= now]:
+            del self._uncharged[execution_id]
+            self.say(FillReported(self.revisions[execution_id]))
+
     def _remember(self, fill: Fill) -> None:
         self.executed(fill)
+        if fill.commission_micros and self._faults.strikes(Fault.COMMISSION_LATE, 0.2):
+            minutes = self._faults.chance(Fault.COMMISSION_LATE).choice((0, 1, 5, 60))
+            self._uncharged[fill.execution_id] = fill.executed_at + timedelta(minutes=minutes)
+            self.charged_late.add(fill.execution_id)
         self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
         self._executed[fill.order_ref] += fill.quantity

@@ -72,7 +72,7 @@ class OrderLost:
 
 @dataclass(frozen=True, slots=True)
 class FillReported:
-    """The broker reports an execution; perhaps not for the first time."""
+    """The broker reports an execution; perhaps not for the first time, and perhaps with its commission only later."""
 
     fill: Fill
 
@@ -199,6 +199,7 @@ class JournalType(StrEnum):
     ORDER_STATE = "order_state"
     LOCK_RELEASED = "lock_released"
     FILL = "fill"
+    COMMISSION = "commission"
     UNEXPECTED_FILL = "unexpected_fill"
     POSITION_CLOSING = "position_closing"
     STOP_TIGHTENED = "stop_tightened"

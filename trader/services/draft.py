@@ -12,10 +12,10 @@ from typing import TypeVar
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
-from trader.domain.order import Fill, Order, OrderState, PendingLock
+from trader.domain.order import Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 from trader.domain.reference import order_ref, reference_number
-from trader.services.ports import Booking, Clearance, Commit, Entry, Exit, Release
+from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Release
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -125,6 +125,27 @@ class Draft:
         self.commit.lots.extend(booked.changed_lots)
         if booked.round_trip is not None:
             self._count_round_trip(booked.round_trip)
+
+    def charge(self, late: LateCommission, *, is_past: bool) -> None:
+        """Book a commission that was told after its execution: cash pays it, and what had reserved cash for it.
+
+        `is_past`: the position of the execution has become flat since, so that no held one pays.
+        """
+        self.move_cash(-late.commission_micros)
+        position = self.positions.get(late.symbol)
+        if position is not None and not is_past:
+            self.set_position(position.charged(late.commission_micros))
+        order, lock = self.orders.get(late.order_ref), self.locks.get(late.symbol)
+        if order is not None and lock is not None and lock.order_ref == order.ref:
+            self.set_lock(lock.charged(late.commission_micros, order))
+        self.commit.charges.append(Charge(late, is_past or position is None))
+        self.note(
+            JournalType.COMMISSION,
+            late.symbol,
+            execution_id=late.execution_id,
+            order_ref=late.order_ref,
+            commission_micros=late.commission_micros,
+        )
 
     def _count_sale(self, fill: Fill, sign: int) -> None:
         """The proceeds of the day are those of its own sales, not of one of an earlier day that was heard late."""

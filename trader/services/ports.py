@@ -9,7 +9,7 @@ from trader.domain.decision import Outcome, Refusal, Rule, Signal
 from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
 from trader.domain.ledger import Lot, Position, RoundTrip
 from trader.domain.market import Bar
-from trader.domain.order import Fill, Order, PendingLock
+from trader.domain.order import Fill, LateCommission, Order, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 
 
@@ -71,6 +71,21 @@ class Booking(NamedTuple):
     """Shares held after it; not kept in the book."""
     created: bool = False
     """It made the position non-zero; not kept in the book."""
+    is_past: bool = False
+    """The position that it belongs to has become flat since; known of one that was looked up."""
+
+    def charged(self, commission_micros: int) -> "Booking":
+        """The same with a commission that was told late."""
+        fill = self.fill._replace(commission_micros=self.fill.commission_micros + commission_micros)
+        return self._replace(fill=fill, realized_micros=self.realized_micros - commission_micros)
+
+
+class Charge(NamedTuple):
+    """A late commission as the ledger booked it."""
+
+    late: LateCommission
+    is_past: bool
+    """The position of its execution had become flat: its round trip pays, not what is held now."""
 
 
 class Entry(NamedTuple):
@@ -118,6 +133,7 @@ class Commit:
     spilled: list[Order] = field(default_factory=list)
     """Exits that were sent while the book could not be written; their fills may be in this commit."""
     bookings: list[Booking] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     passed: list[Position] = field(default_factory=list)
     """What positions were between a correction and what followed it: the database's rules are about each change."""
@@ -155,8 +171,8 @@ class Receipt(NamedTuple):
 class History(NamedTuple):
     """Of an account, since some days ago."""
 
-    execution_ids: frozenset[str]
-    """Booked, or replaced by one that is."""
+    executions: Mapping[str, int | None]
+    """Booked ones with their commission, micros; None for one that was replaced before it was booked."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
 

@@ -25,6 +25,7 @@ from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.commands import Commands
+from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
@@ -32,7 +33,7 @@ from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
-from trader.services.ports import History, SignalRow
+from trader.services.ports import Booking, History, SignalRow
 from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
@@ -57,7 +58,7 @@ class Trading:
         self._execution = Execution(chain.rules)
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
         self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
-        self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
+        self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
@@ -192,7 +193,7 @@ class Trading:
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
         self.gate.open(Rule.BOOK_UNWRITABLE)
-        self.happened()
+        self.happened(step)
         self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
@@ -208,9 +209,22 @@ class Trading:
             return None
         return [fill for fill in told[-1].executions or () if not self.has_booked(fill)]
 
-    def already_booked(self, execution_id: str, at: datetime) -> None:
+    def is_news(self, fill: Fill) -> bool:
+        """Whether a report tells of an execution, or of a commission, that the book has not."""
+        return not self.has_booked(fill) or self._settlement.is_told_more(fill)
+
+    def to_look_up(self, events: Sequence[Event]) -> set[str]:
+        """Ids of the booked executions of which a step with these events has to know everything."""
+        fills = [event.fill for event in events if isinstance(event, FillReported)]
+        for event in events:
+            if isinstance(event, EvidenceGiven):
+                fills += event.evidence.executions or ()
+        charged = {fill.execution_id for fill in fills if self._settlement.is_told_more(fill)}
+        return charged | corrected(fills)
+
+    def already_booked(self, booking: Booking, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""
-        self._settlement.remember(execution_id, at)
+        self._settlement.remember(booking.fill.execution_id, booking.fill.commission_micros, at)
 
     def refused(self, step: Step, refused: Mapping[str, Rule], exits: Mapping[str, Order]) -> list[SignalRow]:
         """The last line of defence, the database, has said no to orders: what that makes of their signals."""
@@ -239,8 +253,9 @@ class Trading:
             f"--check` account={order.account}",
         )
 
-    def happened(self) -> None:
+    def happened(self, step: Step) -> None:
         """The step is over, whether or not anything of it had to be written."""
+        self._settlement.happened(step)
         self._deciding.happened()
         self.market_data.happened()
         self._inquiry.happened()

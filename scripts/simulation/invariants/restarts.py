@@ -39,6 +39,7 @@ _LEDGER = (
     "SELECT count(*), count(released_us) FROM book_locks",
     "SELECT cash_micros, reserved_micros, orders_made FROM book_accounts",
 )
+_WITHOUT_COMMISSION = "SELECT execution_id FROM charged_fills WHERE commission_micros = 0"
 _BY_THE_CLOCK = """
     SELECT 1 FROM book_events WHERE type = 'position_closing' AND seq > ?
       AND json_extract(data, '$.reason') IN ('time_stop', 'eod', 'left_overnight')"""
@@ -179,6 +180,7 @@ def remember_what_a_death_has_left(scene: Scene) -> Iterator[str]:
         and not venue.working
         and held == venue.positions
         and booked == len(venue.executions)
+        and not venue.charged_late.intersection(row[0] for row in scene.rows(_WITHOUT_COMMISSION))
     )
     left.ledger = _ledger(scene) if is_at_rest else None
     left.at_the_broker = _at_the_broker(scene)

@@ -16,6 +16,7 @@ from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
+    commission_row,
     drift_row,
     fill_row,
     from_us,
@@ -84,6 +85,7 @@ LOCKS = _as_inserted(
 HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",))
 DRIFT = _as_inserted("drift", "put_drift", ("symbol",), ("book", "broker"))
 FILLS = _as_inserted("execution", "insert_fill", ("symbol", "execution_id"), ("side", "quantity", "price_micros"))
+COMMISSIONS = _as_inserted("commission", "insert_commission", ("execution_id",), ("commission_micros",))
 ROUND_TRIPS = _as_inserted("round trip", "insert_round_trip", ("symbol",), ("quantity", "pnl_micros"))
 
 
@@ -142,6 +144,9 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         ),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         FILLS: FILLS.keyed(fill_row(row.booking, to_us(row.booked_at)) for row in folded.fills.values()),
+        COMMISSIONS: COMMISSIONS.keyed(
+            commission_row(account, row.late, to_us(row.booked_at)) for row in folded.commissions.values()
+        ),
         ROUND_TRIPS: _numbered(round_trip_row(trip) for trip in folded.round_trips),
     }
     tables = {projection: Sides(rows, _found(connection, projection, account)) for projection, rows in expected.items()}

@@ -11,7 +11,7 @@ from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
-from trader.domain.order import LIVE, Fill, Order, OrderState, PendingLock
+from trader.domain.order import LIVE, Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Drift, Halt
 from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
@@ -70,6 +70,11 @@ def read_booking(row: Row) -> Booking:
     return Booking(fill, _int(realized), str(purpose), str(reason))
 
 
+def commission_row(account: str, late: LateCommission, booked_us: int) -> Row:
+    """For `insert_commission`."""
+    return (account, late.execution_id, late.commission_micros, booked_us)
+
+
 def lot_row(account: str, lot: Lot) -> Row:
     """For `put_lot`."""
     return (account, lot.execution_id, lot.symbol, to_us(lot.opened_at), lot.remaining, lot.cost_micros)
@@ -110,6 +115,7 @@ def round_trip_row(trip: RoundTrip) -> Row:
         trip.sold_micros,
         trip.pnl_micros,
         trip.exit_reason,
+        trip.closed_by,
     )
 
 

@@ -23,7 +23,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.soundness import chain_findings
-from trader.adapters.sqlite.transaction import journal_head, write
+from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
 from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
@@ -112,7 +112,11 @@ class SqliteStore:
 
         def job(connection: sqlite3.Connection) -> dict[str, Booking]:
             rows = [connection.execute(QUERIES["booked"], (account, id_)).fetchone() for id_ in execution_ids]
-            return {row[1]: read_booking(row) for row in rows if row is not None}
+            return {
+                row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, account, row[1])))
+                for row in rows
+                if row is not None
+            }
 
         return await self._writer.transact(job)
 
@@ -232,12 +236,12 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
-    executions: set[str] = set()
-    for id_, reason, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
-        executions.add(id_)
-        executions.update(corrected_by(reason))
+    executions: dict[str, int | None] = {}
+    for id_, reason, commission, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
+        executions.update(dict.fromkeys(corrected_by(reason)))
+        executions[id_] = commission
     return History(
-        frozenset(executions),
+        executions,
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
     )

@@ -166,7 +166,7 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     account = asking.settings.account.name
     with book_of(asking.settings) as book:
         row = book.execute(
-            "SELECT * FROM book_fills WHERE account = ? AND execution_id = ?", (account, execution)
+            "SELECT * FROM charged_fills WHERE account = ? AND execution_id = ?", (account, execution)
         ).fetchone()
     if row is None:
         complain(f"trader: the book of account {account} has no execution {execution}; see `trader trades`")
