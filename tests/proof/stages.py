@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from proof.rig import Rig
 from trader.domain.decision import Rule
+from trader.domain.ledger import PositionState
 
 SYMBOL, OTHER = "QQQ", "AAPL"
 AFTERNOON = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
@@ -22,6 +23,7 @@ _FLATTEN = datetime(2026, 11, 23, 20, 54, tzinfo=UTC)
 
 _ANSWER_S = 10.0
 _A_MOMENT_S = 2.0
+_LOOKS, _LOOK_S = 6, 10.0
 _TIMEOUT_S = 10
 """After so long an entry that is not done is cancelled."""
 
@@ -34,6 +36,8 @@ class Trait(Enum):
     CANCELS = auto()
     RESTS = auto()
     """An order of ours works at the broker when it begins."""
+    GOES_ON = auto()
+    """And still does when its message comes."""
 
 
 Part = Callable[[Rig], Awaitable[None]]
@@ -63,6 +67,8 @@ class Stage(NamedTuple):
     finish: Part = nothing
     wants: Callable[[Rig], Iterable[str]] = _no_wish
     """What else has to be at its end; each thing that is not is a sentence."""
+    halts: bool = False
+    """Entries are stopped by the stage itself."""
     begins_at: datetime = AFTERNOON
     settings: Mapping[str, object] = {"signals": {"entry_timeout_s": _TIMEOUT_S}}
 
@@ -129,13 +135,27 @@ async def _held_and_another_entry_rests(rig: Rig) -> None:
     assert [order.is_done for order in rig.orders(OTHER)] == [False]
 
 
+async def _trades_again(rig: Rig) -> None:
+    rig.gateway.market.depth(OTHER, None)
+
+
 async def _flatten(rig: Rig) -> None:
-    """The operator says it again while nobody acknowledges it."""
-    if rig.is_alive and "all" not in rig.engine.book.halts:
+    if rig.is_alive:
         with suppress(TimeoutError):
             async with asyncio.timeout(_ANSWER_S):
                 await rig.flatten()
     await rig.passes(_A_MOMENT_S)
+
+
+async def _until_flat(rig: Rig) -> None:
+    """The operator says it again when nobody has acknowledged it, and when an entry was filled before its cancel."""
+    await _trades_again(rig)
+    for _ in range(_LOOKS):
+        held = rig.engine.book.positions.values()
+        if "all" not in rig.engine.book.halts or any(one.state is not PositionState.CLOSING for one in held):
+            rig.fired["flattened again"] += 1
+            await _flatten(rig)
+        await rig.passes(_LOOK_S)
 
 
 async def _shortly_before_entries_stop(rig: Rig) -> None:
@@ -187,7 +207,7 @@ STAGES = (
         "partial fill",
         "execDetails",
         "reqExecutions",
-        frozenset({Trait.FILLS, Trait.RESTS}),
+        frozenset({Trait.FILLS, Trait.RESTS, Trait.GOES_ON}),
         prepare=_an_entry_rests,
         go=_some,
         finish=_the_rest,
@@ -226,6 +246,7 @@ STAGES = (
         frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
         prepare=_shortly_before_entries_stop,
         go=_day_ends,
+        finish=_trades_again,
         wants=_flat_and_proven,
         begins_at=BEFORE_THE_CLOSE,
         settings=_LONG_TIMEOUT | _CUTOFFS,
@@ -237,8 +258,9 @@ STAGES = (
         frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
         prepare=_held_and_another_entry_rests,
         go=_flatten,
-        finish=_flatten,
+        finish=_until_flat,
         wants=_flat,
+        halts=True,
         settings=_LONG_TIMEOUT,
     ),
 )

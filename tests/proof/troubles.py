@@ -47,6 +47,8 @@ from proof.truth import OVERFILLED, Allowed
 
 _FAR_AWAY_USD = 50
 _SOME = 7
+_NOTICED_S = 0.2
+"""The other side has seen it, and not yet come back."""
 _THIRD = "MSFT"
 
 
@@ -126,6 +128,7 @@ async def _farms_come_and_go(rig: Rig) -> None:
 async def _disconnect(rig: Rig) -> None:
     rig.fired["disconnect"] += 1
     rig.gateway.disconnect()
+    await rig.passes(_NOTICED_S)
 
 
 async def _restart_gateway(rig: Rig) -> None:
@@ -140,7 +143,7 @@ async def _gateway_is_back(rig: Rig) -> None:
 async def _roll_back_ids(rig: Rig) -> None:
     rig.fired["order ids rolled back"] += 1
     rig.gateway.roll_back_order_ids()
-    rig.gateway.disconnect()
+    await _disconnect(rig)
 
 
 async def _restart_daemon(rig: Rig) -> None:
@@ -186,7 +189,7 @@ async def _correct_the_newest(rig: Rig) -> None:
 _PLACES, _FILLS = frozenset({Trait.PLACES}), frozenset({Trait.FILLS})
 _CANCELS, _RESTS = frozenset({Trait.CANCELS}), frozenset({Trait.RESTS})
 _HALTED = Allowed(halted=True)
-_TWICE_AS_MUCH = Allowed(halted=True, broken=(OVERFILLED,))
+_TWICE_AS_MUCH = Allowed(halted=True, oversold=True, broken=(OVERFILLED,))
 _NO_END = 2
 
 TROUBLES = (
@@ -254,7 +257,7 @@ TROUBLES = (
     # the daemon itself
     Trouble("restarted in order", before=_restart_daemon),
     Trouble("killed", _killed()),
-    Trouble("killed, filled while down", _killed(FillWhileDown()), needs=_RESTS),
+    Trouble("killed, filled while down", _killed(FillWhileDown()), needs=frozenset({Trait.GOES_ON})),
     Trouble("killed, its id lingers", _killed(ClientIdTaken(times=2))),
     Trouble("killed, no end of executions", _killed(Lose("execDetailsEnd"))),
     Trouble("killed, positions empty, then full", _killed(EmptyPositions())),

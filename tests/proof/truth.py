@@ -14,7 +14,7 @@ from invariants import violations
 from proof.rig import ACCOUNT, NAME, Rig
 from trader.domain.ledger import PositionState
 from trader.domain.money import MICROS_PER_DOLLAR
-from trader.domain.order import OrderState
+from trader.domain.order import OrderState, reversal_of
 from trader.domain.reference import is_order_ref
 
 OVERFILLED = "an order is filled by its fills and not beyond"
@@ -25,6 +25,8 @@ class Allowed(NamedTuple):
 
     halted: bool = False
     """Entries may be stopped until somebody has looked."""
+    oversold: bool = False
+    """A sale may go beyond what is held: that is not booked, and its shares are known as missing at the broker."""
     broken: Collection[str] = ()
     """Invariants of the book that what happened breaks: a broker that fills more than was ordered, for one."""
 
@@ -35,12 +37,13 @@ def differences(rig: Rig, allowed: Allowed = Allowed()) -> list[str]:
         return ["no daemon lives"]
     connection = sqlite3.connect(f"file:{rig.book}?mode=ro", uri=True)
     try:
+        true = _to_be_booked(rig, connection, allowed)
         found = violations(connection, but=frozenset(allowed.broken))
         return [
             *(f"{name}: {rows}" for name, rows in found.items()),
-            *_executions(rig, connection),
-            *_positions(rig, connection),
-            *_cash(rig, connection),
+            *_executions(connection, true),
+            *_positions(rig, connection, true),
+            *_cash(connection, true),
             *_orders(rig, connection),
             *_sent_twice(rig),
             *_unprotected(rig),
@@ -56,45 +59,51 @@ def ours(rig: Rig) -> list[Execution]:
     return [one for one in executions if one.order.account == ACCOUNT and is_order_ref(one.order.order_ref, NAME)]
 
 
-def _executions(rig: Rig, book: sqlite3.Connection) -> Iterator[str]:
+def _to_be_booked(rig: Rig, book: sqlite3.Connection, allowed: Allowed) -> list[Execution]:
+    """All of ours; where it is allowed, without sales that the book has not taken."""
+    booked = {id_ for (id_,) in book.execute("SELECT execution_id FROM book_fills")}
+    return [one for one in ours(rig) if one.exec_id in booked or one.order.is_buy or not allowed.oversold]
+
+
+def _executions(book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
     """By id, with shares and price: what stands in the book is what stands at the broker."""
     rows = book.execute("SELECT execution_id, quantity, price_micros, purpose FROM book_fills").fetchall()
     undone = {id_ for id_, _, _, purpose in rows if purpose == "reversal"}
     booked = {
         id_: (shares, price)
         for id_, shares, price, purpose in rows
-        if purpose != "reversal" and not any(reversal.endswith(id_) or reversal.startswith(id_) for reversal in undone)
+        if purpose != "reversal" and reversal_of(id_) not in undone
     }
-    true = {one.exec_id: (one.shares, int(one.price * MICROS_PER_DOLLAR)) for one in ours(rig) if one.shares}
-    for id_ in sorted(booked.keys() | true.keys()):
-        if booked.get(id_) != true.get(id_):
-            yield f"execution {id_}: booked {booked.get(id_)}, at the broker {true.get(id_)}"
+    at_broker = {one.exec_id: (one.shares, int(one.price * MICROS_PER_DOLLAR)) for one in true if one.shares}
+    for id_ in sorted(booked.keys() | at_broker.keys()):
+        if booked.get(id_) != at_broker.get(id_):
+            yield f"execution {id_}: booked {booked.get(id_)}, at the broker {at_broker.get(id_)}"
 
 
-def _positions(rig: Rig, book: sqlite3.Connection) -> Iterator[str]:
-    """The broker's shares are the book's, but for what the book knows to be different."""
+def _positions(rig: Rig, book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
+    """The broker's shares are the book's, but for what the book knows to be different, and must not hold."""
     held = dict(book.execute("SELECT symbol, quantity FROM book_positions WHERE quantity > 0").fetchall())
     in_memory = {position.symbol: position.quantity for position in rig.engine.book.positions.values()}
     if held != in_memory:
         yield f"positions: in the file {held}, in memory {in_memory}"
-    true, drift = rig.gateway.truth.positions(ACCOUNT), rig.engine.book.drift
-    by_hand: Counter[str] = Counter()
+    at_broker, drift = rig.gateway.truth.positions(ACCOUNT), rig.engine.book.drift
+    foreign: Counter[str] = Counter()
     for one in rig.gateway.truth.executions:
-        if one.order.account == ACCOUNT and not one.order.order_ref:
-            by_hand[one.order.listing.symbol] += one.signed_shares
-    for symbol in sorted(held.keys() | true.keys() | drift.keys()):
-        here, there = held.get(symbol, 0), true.get(symbol, 0)
+        if one.order.account == ACCOUNT and one not in true:
+            foreign[one.order.listing.symbol] += one.signed_shares
+    for symbol in sorted(held.keys() | at_broker.keys() | drift.keys()):
+        here, there = held.get(symbol, 0), at_broker.get(symbol, 0)
         known = (drift[symbol].book, drift[symbol].broker) if symbol in drift else (here, here)
         if known != (here, there):
             yield f"position {symbol}: book {here}, broker {there}, the difference that is known {known}"
-        elif there - here != by_hand[symbol]:
-            yield f"position {symbol}: book {here}, broker {there}, of which by hand {by_hand[symbol]}"
+        if there - here != foreign[symbol]:
+            yield f"position {symbol}: book {here}, broker {there}, of which not to be booked {foreign[symbol]}"
 
 
-def _cash(rig: Rig, book: sqlite3.Connection) -> Iterator[str]:
+def _cash(book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
     """Opening cash, and what our executions have made of it, commissions too."""
     [(cash, opening)] = book.execute("SELECT cash_micros, starting_cash_micros FROM book_accounts").fetchall()
-    moved = sum(-one.signed_shares * one.price - one.commission_usd for one in ours(rig))
+    moved = sum(-one.signed_shares * one.price - one.commission_usd for one in true)
     if cash != opening + int(moved * MICROS_PER_DOLLAR):
         yield f"cash: booked {cash - opening} micros since the opening, at the broker {moved} dollars"
 
