@@ -62,9 +62,8 @@ async def live_through(folder: Path, stage: Stage, trouble: Trouble) -> tuple[Ou
         is_right = await rig.until(lambda: not wrong(), RIGHT_WITHIN_S, every_s=2)
         right_after_s = (rig.clock.now() - healed_at).total_seconds()
         await rig.passes(_STAYS_RIGHT_S if is_right else 0)
-        fired = Counter({_word(fault): times for fault, times in rig.gateway.faults.fired.items()}) + rig.fired
         virtual_s = (rig.clock.now() - stage.begins_at).total_seconds()
-        return Outcome(fired, _left(rig, faults), wrong(), right_after_s, virtual_s), rig.log.lines
+        return Outcome(named(rig), _left(rig, faults), wrong(), right_after_s, virtual_s), rig.log.lines
 
 
 def _left(rig: Rig, faults: Iterable[Fault]) -> list[str]:
@@ -81,6 +80,14 @@ async def _heal(rig: Rig, trouble: Trouble) -> None:
     faults.clear()
     faults.release()
     await trouble.heal(rig)
+
+
+def named(rig: Rig) -> Counter[str]:
+    """What has gone wrong so far, by its name."""
+    fired = Counter(rig.fired)
+    for fault, times in rig.gateway.faults.fired.items():
+        fired[_word(fault)] += times
+    return fired
 
 
 def _word(fault: Fault) -> str:
