@@ -4,6 +4,7 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+from proof.summary import Cell, summary_of
 
 pytest.register_assert_rewrite("builders", "invariants")
 
@@ -17,10 +18,17 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what tests have measured, also those of other processes."""
-    for report in terminalreporter.getreports("passed"):
+    """Say what tests have measured, also those of other processes; of the proof's cells all together."""
+    cells: list[Cell] = []
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
         for name, value in report.user_properties:
-            terminalreporter.write_line(f"{name}: {value}")
+            if name == "cell":
+                cells.append(value)
+            elif report.passed:
+                terminalreporter.write_line(f"{name}: {value}")
+    if cells:
+        for line in summary_of(cells):
+            terminalreporter.write_line(line)
 
 
 def pytest_configure() -> None:

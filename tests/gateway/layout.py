@@ -137,9 +137,9 @@ class Layout(NamedTuple):
         if field.name not in values:
             raise ValueError(f"{self.name} needs a value for {field.name}.")
         value = values[field.name]
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            raise ValueError(f"{self.name}.{field.name} is one field, not rows.")
-        return text_of(value)
+        if value is None or isinstance(value, (str, int, Decimal)):
+            return text_of(value)
+        raise ValueError(f"{self.name}.{field.name} is one field, not rows.")
 
     def _refuse_strangers(self, values: Values) -> None:
         known = {field.name for line in self.lines for field in line.fields} | {line.each for line in self.lines}

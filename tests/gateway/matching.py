@@ -113,7 +113,7 @@ class Matching:
         return execution
 
     def correct(self, exec_id: str, shares: int | None = None, price: Decimal | None = None) -> Execution:
-        """Replace an execution by its next version, everywhere."""
+        """Replace an execution by its next version, everywhere. A bust one costs nothing."""
         old = self._book.execution(exec_id)
         order = old.order
         version = int(old.exec_id.rpartition(".")[2]) + 1
@@ -121,7 +121,9 @@ class Matching:
             exec_id=f"{old.root}.{version:02}",
             shares=old.shares if shares is None else shares,
             price=old.price if price is None else price,
+            commission_usd=Decimal(0) if shares == 0 else old.commission_usd,
         )
+        order.commission_usd += new.commission_usd - old.commission_usd
         order.filled += new.shares - old.shares
         order.paid_usd += new.shares * new.price - old.shares * old.price
         new = new._replace(cumulative=order.filled, average_price=order.average_price)

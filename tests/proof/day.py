@@ -1,0 +1,135 @@
+"""A trading day from before the open until after the close, with troubles by a seed.
+
+Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before the
+next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from proof.matrix import named
+from proof.rig import Rig, a_rig
+from proof.stages import Stage, nothing
+from proof.troubles import TROUBLES, Trouble
+from proof.truth import differences
+from trader.domain.events import Command, CommandName
+
+_STARTS = datetime(2026, 11, 23, 14, 28, tzinfo=UTC)
+_OPENS, _CLOSES = _STARTS.replace(minute=30), _STARTS.replace(hour=21, minute=0)
+_FLATTEN = _CLOSES - timedelta(minutes=10)
+_ENDS = _CLOSES + timedelta(minutes=2)
+_RIGHT_WITHIN_S = 240.0
+_SAID = ("execDetails", "openOrder", "orderStatus", "commissionReport", "position", "realtimeBar", "currentTime")
+_ASKED = ("placeOrder", "reqExecutions", "reqPositions", "reqAllOpenOrders", "reqCompletedOrders", "reqCurrentTime")
+_STRIKES_WITHIN_S = 150.0
+_FIVE_S = 5.0
+_STEP_PPM = 250
+"""Of the price in five seconds: one standard deviation."""
+_DEPTHS = (None,) * 12 + (0, 20, 60, 120)
+_LOOKED_AT_S = 60.0
+
+
+class Day(NamedTuple):
+    """What became of it."""
+
+    fired: Counter[str]
+    fills: int
+    lives: int
+    troubles: int
+    violations: list[str]
+    is_flat: bool
+    log: list[str]
+
+
+async def a_day(folder: Path, seed: int) -> Day:
+    """Trade through it."""
+    random = Random(seed)
+    limits = {"position_pct": 10, "openings_per_day": 10_000}
+    async with a_rig(folder, _STARTS, seed, strategy={"entry": "proof.strategies:Swings"}, limits=limits) as rig:
+        await rig.start()
+        async with asyncio.TaskGroup() as group:
+            going_on = [group.create_task(_prices_walk(rig, random)), group.create_task(_somebody_looks(rig))]
+            await rig.until_time(_OPENS)
+            troubles, violations = await _troubles_come(rig, random)
+            await rig.until_time(_ENDS)
+            for task in going_on:
+                task.cancel()
+        violations += differences(rig)
+        is_flat = bool(rig.log.said("FLAT PROVEN")) and not rig.engine.book.positions
+        fills = len([one for one in rig.gateway.truth.executions if one.order.order_ref])
+        return Day(named(rig), fills, rig.dead + 1, troubles, violations, is_flat, rig.log.lines)
+
+
+async def _troubles_come(rig: Rig, random: Random) -> tuple[int, list[str]]:
+    """Until shortly before the day's positions are closed, and once more while they are."""
+    number, violations = 0, list[str]()
+    for trouble in _chosen(random):
+        is_last = (_FLATTEN - rig.clock.now()).total_seconds() < _RIGHT_WITHIN_S + _STRIKES_WITHIN_S
+        if is_last:
+            await rig.until_time(_FLATTEN - timedelta(seconds=1))
+        await _lives_through(rig, trouble, _moment(random))
+        number += 1
+        if not await rig.until(lambda: not differences(rig), _RIGHT_WITHIN_S, every_s=3):
+            violations += [f"{rig.clock.now():%H:%M:%S} after {trouble.name}: {what}" for what in differences(rig)]
+        if is_last:
+            break
+        await rig.passes(random.uniform(30, 150))
+    return number, violations
+
+
+async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
+    faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
+    await trouble.before(rig)
+    fired = rig.gateway.faults.fired
+    before = Counter(fired)
+    await rig.until(
+        lambda: not rig.is_alive or all(fired[fault] > before[fault] for fault in faults), _STRIKES_WITHIN_S, every_s=1
+    )
+    await rig.passes(_FIVE_S)
+    if not rig.is_alive:
+        await rig.is_buried()
+        await rig.start()
+    rig.gateway.faults.clear()
+    rig.gateway.faults.release()
+    await trouble.heal(rig)
+
+
+def _chosen(random: Random) -> Iterator[Trouble]:
+    """All that a day can go on after, shuffled, again and again."""
+    mendable = [trouble for trouble in TROUBLES if not trouble.allowed.broken]
+    while True:
+        random.shuffle(mendable)
+        yield from mendable
+
+
+def _moment(random: Random) -> Stage:
+    """What is struck."""
+    return Stage("day", random.choice(_SAID), random.choice(_ASKED), frozenset(), nothing, nothing)
+
+
+async def _prices_walk(rig: Rig, random: Random) -> None:
+    while True:
+        for symbol in rig.prices:
+            rig.move(symbol, str(Decimal(round(random.gauss(0, _STEP_PPM))) / 10_000))
+        if rig.clock.now().second < _FIVE_S:
+            symbol = random.choice(list(rig.prices))
+            rig.gateway.market.depth(symbol, random.choice(_DEPTHS))
+        await rig.passes(_FIVE_S)
+
+
+async def _somebody_looks(rig: Rig) -> None:
+    """A person who sees why entries were stopped, and lets them go on."""
+    while True:
+        await rig.passes(_LOOKED_AT_S)
+        if rig.is_alive and "all" in rig.engine.book.halts:
+            rig.fired["halted, looked at, resumed"] += 1
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FIVE_S):
+                    await rig.engine.command(Command(CommandName.RESUME, "operator", "looked at it"))

@@ -1,0 +1,107 @@
+"""One cell: the daemon comes into a stage, something happens, it is healed, and all has to be right in bounded time."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.fault_script import FOR_EVER, Fault
+
+from proof.rig import Rig, a_rig
+from proof.stages import Stage
+from proof.summary import Cell
+from proof.troubles import TROUBLES, Trouble
+from proof.truth import differences
+
+STRIKES_WITHIN_S = 75.0
+"""Once a minute everything is asked, so that also what waits for such a question has struck by then."""
+RIGHT_WITHIN_S = 180.0
+_STAYS_RIGHT_S = 65.0
+"""Over one more of these questions."""
+
+
+class Outcome(NamedTuple):
+    """What became of a cell."""
+
+    fired: Counter[str]
+    """What went wrong, by its name, and how often."""
+    not_fired: list[str]
+    violations: list[str]
+    right_after_s: float
+    """From the healing on."""
+    virtual_s: float
+
+
+def applies(stage: Stage, trouble: Trouble) -> bool:
+    """Whether it can strike there at all."""
+    return trouble.needs <= stage.traits
+
+
+def cells(stages: tuple[Stage, ...], troubles: tuple[Trouble, ...] = TROUBLES) -> list[tuple[Stage, Trouble]]:
+    """All that there are."""
+    return [(stage, trouble) for stage in stages for trouble in troubles if applies(stage, trouble)]
+
+
+async def live_through(folder: Path, stage: Stage, trouble: Trouble) -> tuple[Outcome, list[str]]:
+    """Go through it; give the log too."""
+    async with a_rig(folder, stage.begins_at, **stage.settings) as rig:
+        await rig.start()
+        await stage.prepare(rig)
+        faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
+        await trouble.before(rig)
+        await stage.go(rig)
+        await rig.until(lambda: not _left(rig, faults) or not rig.is_alive, STRIKES_WITHIN_S)
+        await _heal(rig, trouble)
+        healed_at = rig.clock.now()
+        allowed = trouble.allowed._replace(halted=trouble.allowed.halted or stage.halts)
+        await stage.finish(rig)
+
+        def wrong() -> list[str]:
+            return [*differences(rig, allowed), *stage.wants(rig)]
+
+        is_right = await rig.until(lambda: not wrong(), RIGHT_WITHIN_S, every_s=2)
+        right_after_s = (rig.clock.now() - healed_at).total_seconds()
+        await rig.passes(_STAYS_RIGHT_S if is_right else 0)
+        virtual_s = (rig.clock.now() - stage.begins_at).total_seconds()
+        return Outcome(named(rig), _left(rig, faults), wrong(), right_after_s, virtual_s), rig.log.lines
+
+
+def _left(rig: Rig, faults: Iterable[Fault]) -> list[str]:
+    """Faults that have still to strike, all the times that they can."""
+    fired = rig.gateway.faults.fired
+    return [str(fault) for fault in faults if fired[fault] < (1 if fault.times == FOR_EVER else fault.times)]
+
+
+async def _heal(rig: Rig, trouble: Trouble) -> None:
+    faults = rig.gateway.faults
+    if not rig.is_alive:
+        await rig.is_buried()
+        await rig.start()
+    faults.clear()
+    faults.release()
+    await trouble.heal(rig)
+
+
+def named(rig: Rig) -> Counter[str]:
+    """What has gone wrong so far, by its name."""
+    fired = Counter(rig.fired)
+    for fault, times in rig.gateway.faults.fired.items():
+        fired[_word(fault)] += times
+    return fired
+
+
+def _word(fault: Fault) -> str:
+    name, on = type(fault).__name__, getattr(fault, "on", "")
+    return f"{name} {on}".strip()
+
+
+def told(stage: Stage, trouble: Trouble, outcome: Outcome) -> Cell:
+    """A cell, to be told."""
+    return Cell(
+        stage=stage.name,
+        trouble=trouble.name,
+        fired=dict(outcome.fired),
+        violations=len(outcome.violations),
+        right_after_s=outcome.right_after_s,
+        virtual_s=outcome.virtual_s,
+    )

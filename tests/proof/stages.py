@@ -1,0 +1,267 @@
+"""What the daemon is doing when something happens to it. A stage goes on after that, to its end.
+
+To add one: what comes before it, how it goes, how it ends, and what of it a trouble can strike (`Trait`).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import NamedTuple
+
+from proof.rig import Rig
+from trader.domain.decision import Rule
+from trader.domain.ledger import PositionState
+
+SYMBOL, OTHER = "QQQ", "AAPL"
+AFTERNOON = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
+"""Monday, 14:00 in New York."""
+BEFORE_THE_CLOSE = datetime(2026, 11, 23, 20, 52, tzinfo=UTC)
+_ENTRIES_STOP = datetime(2026, 11, 23, 20, 53, tzinfo=UTC)
+_FLATTEN = datetime(2026, 11, 23, 20, 54, tzinfo=UTC)
+
+_ANSWER_S = 10.0
+_A_MOMENT_S = 2.0
+_LOOKS, _LOOK_S = 6, 10.0
+_TIMEOUT_S = 10
+"""After so long an entry that is not done is cancelled."""
+
+
+class Trait(Enum):
+    """What happens in a stage, so that it can go wrong there."""
+
+    PLACES = auto()
+    FILLS = auto()
+    CANCELS = auto()
+    RESTS = auto()
+    """An order of ours works at the broker when it begins."""
+    GOES_ON = auto()
+    """And still does when its message comes."""
+
+
+Part = Callable[[Rig], Awaitable[None]]
+
+
+async def nothing(rig: Rig) -> None:
+    """Nothing more has to be done."""
+    del rig
+
+
+def _no_wish(rig: Rig) -> Iterable[str]:
+    del rig
+    return ()
+
+
+class Stage(NamedTuple):
+    """One of them."""
+
+    name: str
+    says: str
+    """The message that it is about, and that troubles strike."""
+    asks: str
+    """The request."""
+    traits: frozenset[Trait]
+    prepare: Part
+    go: Part
+    finish: Part = nothing
+    wants: Callable[[Rig], Iterable[str]] = _no_wish
+    """What else has to be at its end; each thing that is not is a sentence."""
+    halts: bool = False
+    """Entries are stopped by the stage itself."""
+    begins_at: datetime = AFTERNOON
+    settings: Mapping[str, object] = {"signals": {"entry_timeout_s": _TIMEOUT_S}}
+
+
+async def _enter(rig: Rig, symbol: str) -> None:
+    """A signal to buy. A daemon that has gone does not answer, one that has no connection refuses."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ANSWER_S):
+            decision = await rig.signal(symbol, 0.8)
+            refusal = decision.refusal
+            assert refusal is None or refusal.rule is Rule.UNRECONCILED, refusal
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _no_depth(rig: Rig) -> None:
+    rig.gateway.market.depth(SYMBOL, 0)
+
+
+async def _an_entry_rests(rig: Rig) -> None:
+    await _no_depth(rig)
+    await _enter(rig, SYMBOL)
+    assert [order.is_done for order in rig.orders(SYMBOL)] == [False]
+
+
+async def _enter_it(rig: Rig) -> None:
+    await _enter(rig, SYMBOL)
+
+
+async def _some(rig: Rig) -> None:
+    rig.gateway.market.depth(SYMBOL, 40)
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _the_rest(rig: Rig) -> None:
+    rig.gateway.market.depth(SYMBOL, None)
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _a_part_is_filled(rig: Rig) -> None:
+    await _an_entry_rests(rig)
+    await _some(rig)
+    assert [order.filled for order in rig.orders(SYMBOL)] == [40]
+
+
+async def _time_is_up(rig: Rig) -> None:
+    await rig.passes(_TIMEOUT_S + _A_MOMENT_S)
+
+
+async def _held(rig: Rig) -> None:
+    await _enter(rig, SYMBOL)
+    assert rig.engine.book.positions.keys() == {SYMBOL}
+
+
+async def _price_falls(rig: Rig) -> None:
+    rig.move(SYMBOL, "-2")
+    await rig.until(lambda: any(not order.is_buy for order in rig.orders(SYMBOL)), 70)
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _held_and_another_entry_rests(rig: Rig) -> None:
+    await _held(rig)
+    rig.gateway.market.depth(OTHER, 0)
+    await _enter(rig, OTHER)
+    assert [order.is_done for order in rig.orders(OTHER)] == [False]
+
+
+async def _trades_again(rig: Rig) -> None:
+    rig.gateway.market.depth(OTHER, None)
+
+
+async def _flatten(rig: Rig) -> None:
+    if rig.is_alive:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await rig.flatten()
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _until_flat(rig: Rig) -> None:
+    """The operator says it again when nobody has acknowledged it, and when an entry was filled before its cancel."""
+    await _trades_again(rig)
+    for _ in range(_LOOKS):
+        held = rig.engine.book.positions.values()
+        if "all" not in rig.engine.book.halts or any(one.state is not PositionState.CLOSING for one in held):
+            rig.fired["flattened again"] += 1
+            await _flatten(rig)
+        await rig.passes(_LOOK_S)
+
+
+async def _shortly_before_entries_stop(rig: Rig) -> None:
+    await rig.until_time(_ENTRIES_STOP.replace(minute=52, second=50))
+    await _held_and_another_entry_rests(rig)
+    await rig.until_time(_FLATTEN.replace(minute=53, second=58))
+
+
+async def _day_ends(rig: Rig) -> None:
+    await rig.until_time(_FLATTEN)
+    await rig.passes(_A_MOMENT_S)
+
+
+def _flat(rig: Rig) -> Iterable[str]:
+    if rig.is_alive and rig.engine.book.positions:
+        yield f"still held: {', '.join(rig.engine.book.positions)}"
+    if rig.is_alive and rig.engine.book.orders:
+        yield f"orders still live: {', '.join(rig.engine.book.orders)}"
+
+
+def _flat_and_proven(rig: Rig) -> Iterable[str]:
+    yield from _flat(rig)
+    if rig.clock.now() >= _FLATTEN.replace(minute=56) and not rig.log.said("FLAT PROVEN"):
+        yield "it is not proven to be flat"
+
+
+_LONG_TIMEOUT = {"signals": {"entry_timeout_s": 600}}
+_CUTOFFS = {"session": {"entries_stop_min": 7, "flatten_min": 6, "flat_by_min": 4}}
+
+STAGES = (
+    Stage(
+        "place",
+        "openOrder",
+        "placeOrder",
+        frozenset({Trait.PLACES}),
+        prepare=_no_depth,
+        go=_enter_it,
+        finish=_the_rest,
+    ),
+    Stage(
+        "fill",
+        "execDetails",
+        "reqExecutions",
+        frozenset({Trait.FILLS, Trait.RESTS}),
+        prepare=_an_entry_rests,
+        go=_the_rest,
+    ),
+    Stage(
+        "partial fill",
+        "execDetails",
+        "reqExecutions",
+        frozenset({Trait.FILLS, Trait.RESTS, Trait.GOES_ON}),
+        prepare=_an_entry_rests,
+        go=_some,
+        finish=_the_rest,
+    ),
+    Stage(
+        "cancel",
+        "orderStatus",
+        "cancelOrder",
+        frozenset({Trait.CANCELS, Trait.RESTS}),
+        prepare=_an_entry_rests,
+        go=_time_is_up,
+        finish=_the_rest,
+    ),
+    Stage(
+        "cancel of a rest",
+        "orderStatus",
+        "cancelOrder",
+        frozenset({Trait.CANCELS, Trait.RESTS}),
+        prepare=_a_part_is_filled,
+        go=_time_is_up,
+        finish=_the_rest,
+    ),
+    Stage(
+        "stop",
+        "execDetails",
+        "placeOrder",
+        frozenset({Trait.PLACES, Trait.FILLS}),
+        prepare=_held,
+        go=_price_falls,
+        wants=_flat,
+    ),
+    Stage(
+        "EOD flatten",
+        "execDetails",
+        "placeOrder",
+        frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
+        prepare=_shortly_before_entries_stop,
+        go=_day_ends,
+        finish=_trades_again,
+        wants=_flat_and_proven,
+        begins_at=BEFORE_THE_CLOSE,
+        settings=_LONG_TIMEOUT | _CUTOFFS,
+    ),
+    Stage(
+        "kill",
+        "execDetails",
+        "placeOrder",
+        frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
+        prepare=_held_and_another_entry_rests,
+        go=_flatten,
+        finish=_until_flat,
+        wants=_flat,
+        halts=True,
+        settings=_LONG_TIMEOUT,
+    ),
+)
+"""`bracket exit` comes with protection at the broker."""

@@ -1,0 +1,27 @@
+"""Whatever happens in whichever stage: after healing the book is what the broker has, nothing was sent twice, and what
+is held is protected; in bounded time.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from proof.matrix import RIGHT_WITHIN_S, cells, live_through, told
+from proof.stages import STAGES, Stage
+from proof.troubles import Trouble
+from proof.virtual_time import in_virtual_time
+
+
+@pytest.mark.parametrize(
+    ("stage", "trouble"), [pytest.param(*cell, id=f"{cell[0].name} x {cell[1].name}") for cell in cells(STAGES)]
+)
+def test_all_is_right_after_healing(
+    stage: Stage, trouble: Trouble, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    outcome, log = in_virtual_time(partial(live_through, tmp_path, stage, trouble))
+    record_property("cell", told(stage, trouble, outcome))
+    assert not outcome.violations, "\n".join([*outcome.violations, "", *log])
+    assert not outcome.not_fired, outcome.not_fired
+    assert outcome.right_after_s < RIGHT_WITHIN_S
