@@ -1,5 +1,7 @@
 """Protection at Interactive Brokers: sent with its entry or alone, whole or not at all, and it sells once."""
 
+from decimal import Decimal
+
 from gateway import Gateway
 from gateway.faults import ChildrenDie
 from ibkr_rig import ACCOUNT, Rig, a_desk, an_entry, ref
@@ -35,8 +37,8 @@ async def test_an_entry_and_its_pair_are_one_bracket_that_only_the_last_one_sets
         assert [sent.flag("transmit") for sent in (entry, stop, target)] == [False, False, True]
         assert [sent.whole("parentId") for sent in (entry, stop, target)] == [0, entry.id, entry.id]
         assert [sent.text("tif") for sent in (entry, stop, target)] == ["DAY", "GTC", "GTC"]
-        assert (stop.text("orderType"), stop.number("auxPrice")) == ("STP", 493.0)
-        assert (target.text("orderType"), target.number("lmtPrice")) == ("LMT", 511.0)
+        assert (stop.text("orderType"), stop.number("auxPrice")) == ("STP", Decimal(493))
+        assert (target.text("orderType"), target.number("lmtPrice")) == ("LMT", Decimal(511))
         assert (stop.text("ocaGroup"), stop.whole("ocaType")) == (target.text("ocaGroup"), 2)
         assert entry.text("ocaGroup") == ""
 

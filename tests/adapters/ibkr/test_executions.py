@@ -22,7 +22,13 @@ class _Heard:
         self.events: list[BrokerEvent] = []
         self.log = Sentences()
         rig = Rig(Gateway(accounts=(ACCOUNT,)), QUICK, client_id=1)
-        self.executions = Executions(NAME, Contracts(rig.connection), self.events.append, SteppedClock(NOON), self.log)
+        self.executions = Executions(
+            NAME,
+            Contracts(rig.connection),
+            lambda fill: self.events.append(FillReported(fill)),
+            SteppedClock(NOON),
+            self.log,
+        )
 
     def hear(self, id_: str, shares: str = "100", side: str = "BOT") -> None:
         """An execution comes."""

@@ -21,7 +21,6 @@ from trader.adapters.ibkr.translate import (
     whole_shares,
 )
 from trader.domain.decision import Side
-from trader.domain.events import BrokerEvent, FillReported
 from trader.domain.order import Fill
 from trader.services.ports import Clock, Log
 
@@ -35,11 +34,11 @@ class Executions:
     """Every execution of ours that this process has heard of."""
 
     def __init__(
-        self, account_name: str, contracts: Contracts, emit: Callable[[BrokerEvent], None], clock: Clock, log: Log
+        self, account_name: str, contracts: Contracts, tell: Callable[[Fill], None], clock: Clock, log: Log
     ) -> None:
         self._account_name = account_name
         self._contracts = contracts
-        self._emit = emit
+        self._tell = tell
         self._clock = clock
         self._log = log
         self._fills: dict[str, Fill] = {}
@@ -52,7 +51,7 @@ class Executions:
         fill = self._fill(execution, order_ref)
         self._fills[fill.execution_id] = fill
         self._count(fill)
-        self._emit(FillReported(fill))
+        self._tell(fill)
         return fill
 
     def get(self, execution_id: str) -> Fill | None:
@@ -77,7 +76,7 @@ class Executions:
         self._commissions[report.execution_id] = cost
         fill = self._fills.get(report.execution_id)
         if fill is not None and cost != (fill.commission_micros if before is None else before):
-            self._emit(FillReported(fill._replace(commission_micros=cost)))
+            self._tell(fill._replace(commission_micros=cost))
 
     def filled(self, order_ref: str) -> int:
         """Shares of an order that were told, corrections counted."""

@@ -21,6 +21,7 @@ from trader.adapters.ibkr.foreign import Foreign, ForeignList
 from trader.adapters.ibkr.margin import MarginCheck
 from trader.adapters.ibkr.messages import Commission, Execution, Failure, Message, OpenOrder, Status
 from trader.adapters.ibkr.reports import Reports
+from trader.adapters.ibkr.telling import Telling
 from trader.adapters.ibkr.tracking import Tracked, Tracking
 from trader.adapters.ibkr.translate import fault_of, symbol_of, wire_order
 from trader.domain.decision import Side
@@ -66,12 +67,13 @@ class IbkrBroker:
     ) -> None:
         self._connection = connection
         self._contracts = contracts
-        self._emit = emit
+        telling = Telling(emit)
+        self._tell = telling.event
         self._log = log
         self._found = ForeignList(log)
         self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
-        self._executions = Executions(account_name, contracts, emit, clock, log)
-        self._reports = Reports(self._executions, emit, self.cancel, log, connection.timing.executions_s)
+        self._executions = Executions(account_name, contracts, telling.execution, clock, log)
+        self._reports = Reports(self._executions, telling.event, self.cancel, log, connection.timing.executions_s)
         self._asking = Asking(connection.account, contracts, connection.timing, self._found)
         self._checks: dict[str, MarginCheck] = {}
         self._held: dict[str, int] = {}
@@ -113,7 +115,7 @@ class IbkrBroker:
         why_not = next(filter(None, (self._why_not(order, session, contract) for order in orders)), "")
         if why_not or session is None or contract is None:
             for order in orders:
-                self._emit(OrderRejected(order.ref, f"not sent: {why_not}"))
+                self._tell(OrderRejected(order.ref, f"not sent: {why_not}"))
             return None
         parts = tuple(_Part(order, self._tracking.begin(order.ref)) for order in orders)
         return _Bundle(session, session.epoch, contract, parts, has_parent=parent)
@@ -147,7 +149,7 @@ class IbkrBroker:
             elif any(part.tracked.is_withdrawn for part in bundle.parts):
                 for order, tracked in bundle.parts:
                     tracked.is_ended = True
-                    self._emit(OrderCancelled(order.ref, "cancelled before it was sent"))
+                    self._tell(OrderCancelled(order.ref, "cancelled before it was sent"))
             else:
                 self._send_now(bundle)
 
@@ -167,7 +169,7 @@ class IbkrBroker:
     def _rejected(self, bundle: _Bundle, why: str) -> None:
         for order, tracked in bundle.parts:
             tracked.is_ended, tracked.is_unanswered = True, False
-            self._emit(OrderRejected(order.ref, f"not sent: {why}"))
+            self._tell(OrderRejected(order.ref, f"not sent: {why}"))
 
     def cancel(self, order_ref: str) -> None:
         """Ask for an order to be cancelled, by the id that this client has sent it under."""
@@ -249,8 +251,8 @@ class IbkrBroker:
         for tracked in self._tracking:
             if tracked.is_unanswered and not tracked.is_ended:
                 tracked.is_unanswered = False
-                self._emit(OrderLost(tracked.ref, f"sent, and not answered when the connection ended: {reason}"))
-        self._emit(EpochEnded(reason))
+                self._tell(OrderLost(tracked.ref, f"sent, and not answered when the connection ended: {reason}"))
+        self._tell(EpochEnded(reason))
 
     def hear(self, message: Message) -> None:
         """Take in what came unasked, and what came for somebody who asked."""

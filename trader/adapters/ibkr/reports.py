@@ -26,14 +26,14 @@ class Reports:
     def __init__(
         self,
         executions: Executions,
-        emit: Callable[[BrokerEvent], None],
+        tell: Callable[[BrokerEvent], None],
         cancel: Callable[[str], None],
         log: Log,
         patience_s: float,
     ) -> None:
         """`patience_s`: how long an end, or the executions of one, may be behind what announces it."""
         self._executions = executions
-        self._emit = emit
+        self._tell = tell
         self._cancel = cancel
         self._log = log
         self._patience_s = patience_s
@@ -79,7 +79,7 @@ class Reports:
             self._cancel(tracked.ref)
         elif not tracked.is_accepted:
             tracked.is_accepted = True
-            self._emit(OrderAccepted(tracked.ref))
+            self._tell(OrderAccepted(tracked.ref))
 
     def _cancelled(self, tracked: Tracked, said: Status) -> None:
         if tracked.is_ended:
@@ -95,7 +95,7 @@ class Reports:
             return
         tracked.is_ended = True
         after = f" after {tracked.last_error}" if tracked.last_error else ""
-        self._emit(OrderCancelled(tracked.ref, f"{said.status} at the broker{after}"))
+        self._tell(OrderCancelled(tracked.ref, f"{said.status} at the broker{after}"))
 
     def _inactive(self, tracked: Tracked, said: Status) -> None:
         """Refused, killed, or waiting for shares to borrow: one word for all of them."""
@@ -124,7 +124,7 @@ class Reports:
 
     def _lost(self, tracked: Tracked, why: str) -> None:
         tracked.is_accepted = False
-        self._emit(OrderLost(tracked.ref, why))
+        self._tell(OrderLost(tracked.ref, why))
 
     def _once(self, tracked: Tracked, sentence: str) -> None:
         if sentence not in tracked.said:
