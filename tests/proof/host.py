@@ -45,6 +45,7 @@ class MortalHost(ThisMachine):
         self._log = log
         self.is_dead = False
         self.market: InteractiveBrokers | None = None
+        self.handler: Handler | None = None
 
     def holder(self) -> Holder:
         """The same process in every run."""
@@ -61,8 +62,9 @@ class MortalHost(ThisMachine):
         return self.market
 
     def door(self, path: Path, handler: Handler) -> ThinWall:
-        """Commands come by the engine."""
-        del path, handler
+        """The test knocks itself."""
+        del path
+        self.handler = handler
         return ThinWall()
 
     async def open_writer(self, path: Path) -> "_MortalWriter":

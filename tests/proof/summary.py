@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
+
 class Cell(TypedDict):
     """One cell as it travels between test processes."""
 

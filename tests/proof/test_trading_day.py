@@ -13,9 +13,7 @@ _LEAST_FILLS = 100
 _LEAST_TROUBLES = 40
 
 
-def test_a_day_of_troubles_ends_flat_and_right(
-    tmp_path: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_day_of_troubles_ends_flat_and_right(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
     began = time.monotonic()
     day = in_virtual_time(partial(a_day, tmp_path, _SEED))
     took = time.monotonic() - began
