@@ -1,7 +1,7 @@
 """A trading day from before the open until after the close, with troubles by a seed.
 
-Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before the
-next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
+Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before
+the next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
 """
 
 import asyncio
@@ -52,8 +52,9 @@ async def a_day(folder: Path, seed: int) -> Day:
     """Trade through it."""
     random = Random(seed)
     limits = {"position_pct": 10, "openings_per_day": 10_000}
-    daemon, strategy = TaskDaemon(), {"entry": "proof.strategies:Swings"}
-    async with a_rig(folder, _STARTS, daemon, seed, strategy=strategy, limits=limits) as rig:
+    daemon = TaskDaemon()
+    given = {"strategy": {"entry": "proof.strategies:Swings"}, "limits": limits}
+    async with a_rig(folder, _STARTS, daemon, given, seed) as rig:
         daemon.by(rig.clock)
         await rig.start()
         async with asyncio.TaskGroup() as group:
@@ -91,11 +92,11 @@ async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
     await trouble.before(rig)
     fired = rig.gateway.faults.fired
     before = Counter(fired)
-    await rig.until(
-        lambda: not rig.daemon.is_alive or all(fired[fault] > before[fault] for fault in faults),
-        _STRIKES_WITHIN_S,
-        every_s=1,
-    )
+
+    def has_struck() -> bool:
+        return not rig.daemon.is_alive or all(fired[fault] > before[fault] for fault in faults)
+
+    await rig.until(has_struck, _STRIKES_WITHIN_S, every_s=1)
     await rig.passes(_FIVE_S)
     await heal(rig, trouble)
 

@@ -16,6 +16,7 @@ from trader.domain.errors import BrokerUnreachable, TraderError
 
 CONFIGURATION = Path("config/ibkr-paper.toml")
 START_AGAIN_S = 10.0
+STARTS = 30
 
 
 class TaskDaemon:
@@ -42,7 +43,7 @@ class TaskDaemon:
     async def start(self, given: Given) -> None:
         """Start it; where the gateway cannot be reached, again and again."""
         loop = asyncio.get_running_loop()
-        while not self.is_alive:
+        for _ in range(STARTS):
             assert self._clock is not None
             ready = asyncio.Event()
             self._host = MortalHost(self._clock, self._sentences)
@@ -50,11 +51,12 @@ class TaskDaemon:
             waiting = loop.create_task(ready.wait())
             await asyncio.wait({self._life, waiting}, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
-            if self._life.done() and not self._host.is_dead:
-                error = self._life.exception()
-                if not isinstance(error, BrokerUnreachable):
-                    raise AssertionError("the daemon did not start") from error
-                await asyncio.sleep(START_AGAIN_S)
+            if self.is_alive:
+                return
+            if not self._host.is_dead and not isinstance(error := self._life.exception(), BrokerUnreachable):
+                raise AssertionError("the daemon did not start") from error
+            await asyncio.sleep(START_AGAIN_S)
+        raise AssertionError(f"the daemon did not start, {STARTS} times")
 
     async def stop(self) -> None:
         """Stop it in order."""

@@ -49,7 +49,7 @@ async def live_through(
 ) -> tuple[Outcome, list[str]]:
     """Go through it with a daemon that is a task; give the log too."""
     daemon = TaskDaemon()
-    async with a_rig(folder, stage.begins_at, daemon, **stage.settings) as rig:
+    async with a_rig(folder, stage.begins_at, daemon, stage.settings) as rig:
         daemon.by(rig.clock)
         return await lived(rig, stage, trouble, stays_right_s), daemon.log
 
@@ -86,12 +86,12 @@ async def until_right(rig: Rig, stage: Stage, allowed: Allowed, within_s: float 
 
 async def heal(rig: Rig, trouble: Trouble) -> None:
     """A dead daemon is started again while its troubles last; then nothing goes wrong any more."""
+    await trouble.heal(rig)
     if not rig.daemon.is_alive:
         await rig.daemon.is_buried()
         await rig.start()
     rig.gateway.faults.clear()
     rig.gateway.faults.release()
-    await trouble.heal(rig)
 
 
 async def _wrong(rig: Rig, stage: Stage, allowed: Allowed) -> list[str]:

@@ -6,7 +6,7 @@ changed.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -167,10 +167,10 @@ class Rig:
 
 @asynccontextmanager
 async def a_rig(
-    folder: Path, begins_at: datetime, daemon: Daemon, seed: int = 1, **given: object
+    folder: Path, begins_at: datetime, daemon: Daemon, given: Mapping[str, object], seed: int = 1
 ) -> AsyncIterator[Rig]:
     """A gateway with some past, and a market that goes on; the daemon is not started yet."""
-    rig = Rig(folder, begins_at, seed, daemon, given)
+    rig = Rig(folder, begins_at, seed, daemon, dict(given))
     async with rig.gateway:
         past_from = begins_at - _PAST
         for number in range(_PAST // _FIVE):

@@ -1,7 +1,7 @@
 """What the book and the gateway have to agree on, once everything is healed. Each difference is a sentence.
 
-Looked at are the book's file, the daemon's own `status`, and the gateway's truth. Shares that are not to be booked (that
-somebody has traded by hand, say) are not in the book; the difference has to be known there, to the share.
+Looked at are the book's file, the daemon's own `status`, and the gateway's truth. Shares that are not to be booked
+(that somebody has traded by hand, say) are not in the book; the difference has to be known there, to the share.
 """
 
 from collections import Counter
@@ -32,7 +32,10 @@ class Allowed(NamedTuple):
     """Invariants of the book that what happened breaks: a broker that fills more than was ordered, for one."""
 
 
-async def differences(rig: Rig, allowed: Allowed = Allowed()) -> list[str]:
+NOTHING = Allowed()
+
+
+async def differences(rig: Rig, allowed: Allowed = NOTHING) -> list[str]:
     """Everything that is not as it should be; empty when it is."""
     status = await rig.status()
     if status is None:
