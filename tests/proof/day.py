@@ -1,25 +1,25 @@
 """A trading day from before the open until after the close, with troubles by a seed.
 
-Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before the
-next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
+Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before
+the next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from proof.matrix import named
+from proof.book_file import read_book
+from proof.in_process import TaskDaemon
+from proof.matrix import heal, named, until_right
 from proof.rig import Rig, a_rig
 from proof.stages import Stage, nothing
 from proof.troubles import TROUBLES, Trouble
 from proof.truth import differences
-from trader.domain.events import Command, CommandName
 
 _STARTS = datetime(2026, 11, 23, 14, 28, tzinfo=UTC)
 _OPENS, _CLOSES = _STARTS.replace(minute=30), _STARTS.replace(hour=21, minute=0)
@@ -52,7 +52,10 @@ async def a_day(folder: Path, seed: int) -> Day:
     """Trade through it."""
     random = Random(seed)
     limits = {"position_pct": 10, "openings_per_day": 10_000}
-    async with a_rig(folder, _STARTS, seed, strategy={"entry": "proof.strategies:Swings"}, limits=limits) as rig:
+    daemon = TaskDaemon()
+    given = {"strategy": {"entry": "proof.strategies:Swings"}, "limits": limits}
+    async with a_rig(folder, _STARTS, daemon, given, seed) as rig:
+        daemon.by(rig.clock)
         await rig.start()
         async with asyncio.TaskGroup() as group:
             going_on = [group.create_task(_prices_walk(rig, random)), group.create_task(_somebody_looks(rig))]
@@ -61,10 +64,10 @@ async def a_day(folder: Path, seed: int) -> Day:
             await rig.until_time(_ENDS)
             for task in going_on:
                 task.cancel()
-        violations += differences(rig)
-        is_flat = bool(rig.log.said("FLAT PROVEN")) and not rig.engine.book.positions
+        violations += await differences(rig)
+        is_flat = any("FLAT PROVEN" in line for line in daemon.log) and not read_book(rig.book).held
         fills = len([one for one in rig.gateway.truth.executions if one.order.order_ref])
-        return Day(named(rig), fills, rig.dead + 1, troubles, violations, is_flat, rig.log.lines)
+        return Day(named(rig), fills, daemon.dead + 1, troubles, violations, is_flat, daemon.log)
 
 
 async def _troubles_come(rig: Rig, random: Random) -> tuple[int, list[str]]:
@@ -76,8 +79,8 @@ async def _troubles_come(rig: Rig, random: Random) -> tuple[int, list[str]]:
             await rig.until_time(_FLATTEN - timedelta(seconds=1))
         await _lives_through(rig, trouble, _moment(random))
         number += 1
-        if not await rig.until(lambda: not differences(rig), _RIGHT_WITHIN_S, every_s=3):
-            violations += [f"{rig.clock.now():%H:%M:%S} after {trouble.name}: {what}" for what in differences(rig)]
+        wrong = await until_right(rig, _moment(random), trouble.allowed, _RIGHT_WITHIN_S)
+        violations += [f"{rig.clock.now():%H:%M:%S} after {trouble.name}: {what}" for what in wrong]
         if is_last:
             break
         await rig.passes(random.uniform(30, 150))
@@ -89,16 +92,13 @@ async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
     await trouble.before(rig)
     fired = rig.gateway.faults.fired
     before = Counter(fired)
-    await rig.until(
-        lambda: not rig.is_alive or all(fired[fault] > before[fault] for fault in faults), _STRIKES_WITHIN_S, every_s=1
-    )
+
+    def has_struck() -> bool:
+        return not rig.daemon.is_alive or all(fired[fault] > before[fault] for fault in faults)
+
+    await rig.until(has_struck, _STRIKES_WITHIN_S, every_s=1)
     await rig.passes(_FIVE_S)
-    if not rig.is_alive:
-        await rig.is_buried()
-        await rig.start()
-    rig.gateway.faults.clear()
-    rig.gateway.faults.release()
-    await trouble.heal(rig)
+    await heal(rig, trouble)
 
 
 def _chosen(random: Random) -> Iterator[Trouble]:
@@ -128,8 +128,6 @@ async def _somebody_looks(rig: Rig) -> None:
     """A person who sees why entries were stopped, and lets them go on."""
     while True:
         await rig.passes(_LOOKED_AT_S)
-        if rig.is_alive and "all" in rig.engine.book.halts:
+        if "all" in read_book(rig.book).halts:
             rig.fired["halted, looked at, resumed"] += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_FIVE_S):
-                    await rig.engine.command(Command(CommandName.RESUME, "operator", "looked at it"))
+            await rig.command("resume")

@@ -41,14 +41,21 @@ class MortalHost(ThisMachine):
     """Of one life."""
 
     def __init__(self, clock: Clock, log: Sentences) -> None:
-        self._clock = clock
+        super().__init__()
+        self._walls = clock
         self._log = log
         self.is_dead = False
         self.market: InteractiveBrokers | None = None
+        self.handler: Handler | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The loop's."""
+        return self._walls
 
     def holder(self) -> Holder:
         """The same process in every run."""
-        return Holder(4711, "proof", "proof", f"{self._clock.now():%Y-%m-%dT%H:%M:%S}")
+        return Holder(4711, "proof", "proof", f"{self._walls.now():%Y-%m-%dT%H:%M:%S}")
 
     def log(self, clock: Clock) -> Sentences:
         """Kept for whoever looks into a failure."""
@@ -57,12 +64,13 @@ class MortalHost(ThisMachine):
 
     def marketplace(self, parts: Parts) -> InteractiveBrokers:
         """By the gateway's socket."""
-        self.market = InteractiveBrokers(parts, self._clock, self._log)
+        self.market = InteractiveBrokers(parts, self._walls, self._log)
         return self.market
 
     def door(self, path: Path, handler: Handler) -> ThinWall:
-        """Commands come by the engine."""
-        del path, handler
+        """The test knocks itself."""
+        del path
+        self.handler = handler
         return ThinWall()
 
     async def open_writer(self, path: Path) -> "_MortalWriter":

@@ -7,17 +7,19 @@ from typing import NamedTuple
 
 from gateway.fault_script import FOR_EVER, Fault
 
+from proof.in_process import TaskDaemon
 from proof.rig import Rig, a_rig
 from proof.stages import Stage
 from proof.summary import Cell
 from proof.troubles import TROUBLES, Trouble
-from proof.truth import differences
+from proof.truth import Allowed, differences
 
 STRIKES_WITHIN_S = 75.0
 """Once a minute everything is asked, so that also what waits for such a question has struck by then."""
 RIGHT_WITHIN_S = 180.0
-_STAYS_RIGHT_S = 65.0
+STAYS_RIGHT_S = 65.0
 """Over one more of these questions."""
+_LOOK_S = 2.0
 
 
 class Outcome(NamedTuple):
@@ -42,44 +44,64 @@ def cells(stages: tuple[Stage, ...], troubles: tuple[Trouble, ...] = TROUBLES) -
     return [(stage, trouble) for stage in stages for trouble in troubles if applies(stage, trouble)]
 
 
-async def live_through(folder: Path, stage: Stage, trouble: Trouble) -> tuple[Outcome, list[str]]:
-    """Go through it; give the log too."""
-    async with a_rig(folder, stage.begins_at, **stage.settings) as rig:
+async def live_through(
+    folder: Path, stage: Stage, trouble: Trouble, stays_right_s: float = STAYS_RIGHT_S
+) -> tuple[Outcome, list[str]]:
+    """Go through it with a daemon that is a task; give the log too."""
+    daemon = TaskDaemon()
+    async with a_rig(folder, stage.begins_at, daemon, stage.settings) as rig:
+        daemon.by(rig.clock)
+        return await lived(rig, stage, trouble, stays_right_s), daemon.log
+
+
+async def lived(rig: Rig, stage: Stage, trouble: Trouble, stays_right_s: float) -> Outcome:
+    """Go through it."""
+    await rig.start()
+    await stage.prepare(rig)
+    faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
+    await trouble.before(rig)
+    await stage.go(rig)
+    await rig.until(lambda: not _left(rig, faults) or not rig.daemon.is_alive, STRIKES_WITHIN_S)
+    await heal(rig, trouble)
+    healed_at = rig.clock.now()
+    await stage.finish(rig)
+    allowed = trouble.allowed._replace(halted=trouble.allowed.halted or stage.halts)
+    wrong = await until_right(rig, stage, allowed)
+    right_after_s = (rig.clock.now() - healed_at).total_seconds()
+    if not wrong:
+        await rig.passes(stays_right_s)
+        wrong = await _wrong(rig, stage, allowed)
+    virtual_s = (rig.clock.now() - stage.begins_at).total_seconds()
+    return Outcome(named(rig), _left(rig, faults), wrong, right_after_s, virtual_s)
+
+
+async def until_right(rig: Rig, stage: Stage, allowed: Allowed, within_s: float = RIGHT_WITHIN_S) -> list[str]:
+    """What is wrong when the time is up; empty as soon as nothing is."""
+    for _ in range(int(within_s / _LOOK_S)):
+        if not await _wrong(rig, stage, allowed):
+            return []
+        await rig.passes(_LOOK_S)
+    return await _wrong(rig, stage, allowed)
+
+
+async def heal(rig: Rig, trouble: Trouble) -> None:
+    """A dead daemon is started again while its troubles last; then nothing goes wrong any more."""
+    await trouble.heal(rig)
+    if not rig.daemon.is_alive:
+        await rig.daemon.is_buried()
         await rig.start()
-        await stage.prepare(rig)
-        faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
-        await trouble.before(rig)
-        await stage.go(rig)
-        await rig.until(lambda: not _left(rig, faults) or not rig.is_alive, STRIKES_WITHIN_S)
-        await _heal(rig, trouble)
-        healed_at = rig.clock.now()
-        allowed = trouble.allowed._replace(halted=trouble.allowed.halted or stage.halts)
-        await stage.finish(rig)
+    rig.gateway.faults.clear()
+    rig.gateway.faults.release()
 
-        def wrong() -> list[str]:
-            return [*differences(rig, allowed), *stage.wants(rig)]
 
-        is_right = await rig.until(lambda: not wrong(), RIGHT_WITHIN_S, every_s=2)
-        right_after_s = (rig.clock.now() - healed_at).total_seconds()
-        await rig.passes(_STAYS_RIGHT_S if is_right else 0)
-        virtual_s = (rig.clock.now() - stage.begins_at).total_seconds()
-        return Outcome(named(rig), _left(rig, faults), wrong(), right_after_s, virtual_s), rig.log.lines
+async def _wrong(rig: Rig, stage: Stage, allowed: Allowed) -> list[str]:
+    return [*await differences(rig, allowed), *stage.wants(rig)]
 
 
 def _left(rig: Rig, faults: Iterable[Fault]) -> list[str]:
     """Faults that have still to strike, all the times that they can."""
     fired = rig.gateway.faults.fired
     return [str(fault) for fault in faults if fired[fault] < (1 if fault.times == FOR_EVER else fault.times)]
-
-
-async def _heal(rig: Rig, trouble: Trouble) -> None:
-    faults = rig.gateway.faults
-    if not rig.is_alive:
-        await rig.is_buried()
-        await rig.start()
-    faults.clear()
-    faults.release()
-    await trouble.heal(rig)
 
 
 def named(rig: Rig) -> Counter[str]:

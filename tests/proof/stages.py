@@ -3,16 +3,14 @@
 To add one: what comes before it, how it goes, how it ends, and what of it a trouble can strike (`Trait`).
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
+from proof.book_file import read_book
 from proof.rig import Rig
 from trader.domain.decision import Rule
-from trader.domain.ledger import PositionState
 
 SYMBOL, OTHER = "QQQ", "AAPL"
 AFTERNOON = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
@@ -75,11 +73,8 @@ class Stage(NamedTuple):
 
 async def _enter(rig: Rig, symbol: str) -> None:
     """A signal to buy. A daemon that has gone does not answer, one that has no connection refuses."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_ANSWER_S):
-            decision = await rig.signal(symbol, 0.8)
-            refusal = decision.refusal
-            assert refusal is None or refusal.rule is Rule.UNRECONCILED, refusal
+    answer = await rig.signal(symbol, 0.8)
+    assert answer is None or answer["rule"] in (None, Rule.UNRECONCILED.value), answer
     await rig.passes(_A_MOMENT_S)
 
 
@@ -90,7 +85,7 @@ async def _no_depth(rig: Rig) -> None:
 async def _an_entry_rests(rig: Rig) -> None:
     await _no_depth(rig)
     await _enter(rig, SYMBOL)
-    assert [order.is_done for order in rig.orders(SYMBOL)] == [False]
+    assert await rig.until(lambda: [order.is_done for order in rig.orders(SYMBOL)] == [False], _ANSWER_S)
 
 
 async def _enter_it(rig: Rig) -> None:
@@ -110,7 +105,7 @@ async def _the_rest(rig: Rig) -> None:
 async def _a_part_is_filled(rig: Rig) -> None:
     await _an_entry_rests(rig)
     await _some(rig)
-    assert [order.filled for order in rig.orders(SYMBOL)] == [40]
+    assert await rig.until(lambda: [order.filled for order in rig.orders(SYMBOL)] == [40], _ANSWER_S)
 
 
 async def _time_is_up(rig: Rig) -> None:
@@ -119,7 +114,7 @@ async def _time_is_up(rig: Rig) -> None:
 
 async def _held(rig: Rig) -> None:
     await _enter(rig, SYMBOL)
-    assert rig.engine.book.positions.keys() == {SYMBOL}
+    assert await rig.until(lambda: read_book(rig.book).held.keys() == {SYMBOL}, _ANSWER_S)
 
 
 async def _price_falls(rig: Rig) -> None:
@@ -132,7 +127,7 @@ async def _held_and_another_entry_rests(rig: Rig) -> None:
     await _held(rig)
     rig.gateway.market.depth(OTHER, 0)
     await _enter(rig, OTHER)
-    assert [order.is_done for order in rig.orders(OTHER)] == [False]
+    assert await rig.until(lambda: [order.is_done for order in rig.orders(OTHER)] == [False], _ANSWER_S)
 
 
 async def _trades_again(rig: Rig) -> None:
@@ -140,10 +135,7 @@ async def _trades_again(rig: Rig) -> None:
 
 
 async def _flatten(rig: Rig) -> None:
-    if rig.is_alive:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER_S):
-                await rig.flatten()
+    await rig.command("flatten")
     await rig.passes(_A_MOMENT_S)
 
 
@@ -151,8 +143,8 @@ async def _until_flat(rig: Rig) -> None:
     """The operator says it again when nobody has acknowledged it, and when an entry was filled before its cancel."""
     await _trades_again(rig)
     for _ in range(_LOOKS):
-        held = rig.engine.book.positions.values()
-        if "all" not in rig.engine.book.halts or any(one.state is not PositionState.CLOSING for one in held):
+        book = read_book(rig.book)
+        if "all" not in book.halts or not all(held.is_closing for held in book.held.values()):
             rig.fired["flattened again"] += 1
             await _flatten(rig)
         await rig.passes(_LOOK_S)
@@ -170,15 +162,16 @@ async def _day_ends(rig: Rig) -> None:
 
 
 def _flat(rig: Rig) -> Iterable[str]:
-    if rig.is_alive and rig.engine.book.positions:
-        yield f"still held: {', '.join(rig.engine.book.positions)}"
-    if rig.is_alive and rig.engine.book.orders:
-        yield f"orders still live: {', '.join(rig.engine.book.orders)}"
+    book = read_book(rig.book)
+    if book.held:
+        yield f"still held: {', '.join(book.held)}"
+    if book.orders:
+        yield f"orders still live: {', '.join(book.orders)}"
 
 
 def _flat_and_proven(rig: Rig) -> Iterable[str]:
     yield from _flat(rig)
-    if rig.clock.now() >= _FLATTEN.replace(minute=56) and not rig.log.said("FLAT PROVEN"):
+    if rig.clock.now() >= _FLATTEN.replace(minute=56) and not any("FLAT PROVEN" in line for line in rig.daemon.log):
         yield "it is not proven to be flat"
 
 

@@ -19,7 +19,7 @@ class Silent:
 
 
 class Swings:
-    """In and out by the minute of the day: the family both ways, and two single stocks. It knows nothing of a restart."""
+    """In and out by the minute of the day: the family both ways, and two single stocks. Restarts do not matter."""
 
     warmup_bars = 2
 

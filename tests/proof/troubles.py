@@ -99,9 +99,9 @@ def _reconnecting(*faults: Fault) -> Arming:
     return lambda _, stage: (Reset(stage.says), *faults)
 
 
-def _killed(*faults: Fault, nth: int = 1) -> Arming:
+def _killed(*faults: Fault) -> Arming:
     """The daemon is killed, and then these happen."""
-    return lambda rig, stage: (Kill(stage.says, rig.kill, nth=nth), *faults)
+    return lambda rig, stage: (Kill(stage.says, rig.daemon.kill), *faults)
 
 
 async def _lose_servers(rig: Rig) -> None:
@@ -148,7 +148,7 @@ async def _roll_back_ids(rig: Rig) -> None:
 
 async def _restart_daemon(rig: Rig) -> None:
     rig.fired["daemon restarts"] += 1
-    await rig.stop()
+    await rig.daemon.stop()
     await rig.start()
 
 

@@ -1,23 +1,24 @@
 """What the book and the gateway have to agree on, once everything is healed. Each difference is a sentence.
 
-Shares that somebody has traded by hand are not in the book; the difference has to be known there, to the share.
+Looked at are the book's file, the daemon's own `status`, and the gateway's truth. Shares that are not to be booked
+(that somebody has traded by hand, say) are not in the book; the difference has to be known there, to the share.
 """
 
-import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple, cast
 
 from gateway.orders import Execution
-from invariants import violations
 
+from proof.book_file import Facts, broken_invariants, read_book
 from proof.rig import ACCOUNT, NAME, Rig
-from trader.domain.ledger import PositionState
+from trader.adapters.control import Answer
 from trader.domain.money import MICROS_PER_DOLLAR
-from trader.domain.order import OrderState, reversal_of
 from trader.domain.reference import is_order_ref
 
 OVERFILLED = "an order is filled by its fills and not beyond"
+_SCANNED_WITHIN_S = 3
 
 
 class Allowed(NamedTuple):
@@ -31,26 +32,26 @@ class Allowed(NamedTuple):
     """Invariants of the book that what happened breaks: a broker that fills more than was ordered, for one."""
 
 
-def differences(rig: Rig, allowed: Allowed = Allowed()) -> list[str]:
+NOTHING = Allowed()
+
+
+async def differences(rig: Rig, allowed: Allowed = NOTHING) -> list[str]:
     """Everything that is not as it should be; empty when it is."""
-    if not rig.is_alive:
-        return ["no daemon lives"]
-    connection = sqlite3.connect(f"file:{rig.book}?mode=ro", uri=True)
-    try:
-        true = _to_be_booked(rig, connection, allowed)
-        found = violations(connection, but=frozenset(allowed.broken))
-        return [
-            *(f"{name}: {rows}" for name, rows in found.items()),
-            *_executions(connection, true),
-            *_positions(rig, connection, true),
-            *_cash(connection, true),
-            *_orders(rig, connection),
-            *_sent_twice(rig),
-            *_unprotected(rig),
-            *_gate(rig, allowed),
-        ]
-    finally:
-        connection.close()
+    status = await rig.status()
+    if status is None:
+        return ["no daemon answers"]
+    book = read_book(rig.book)
+    true = [one for one in ours(rig) if one.exec_id in book.fills or one.order.is_buy or not allowed.oversold]
+    return [
+        *broken_invariants(rig.book, frozenset(allowed.broken)),
+        *_executions(book, true),
+        *_positions(rig, book, true),
+        *_cash(book, true),
+        *_orders(rig, book),
+        *_sent_twice(rig),
+        *_unprotected(rig, book, status),
+        *_gate(book, status, allowed),
+    ]
 
 
 def ours(rig: Rig) -> list[Execution]:
@@ -59,65 +60,45 @@ def ours(rig: Rig) -> list[Execution]:
     return [one for one in executions if one.order.account == ACCOUNT and is_order_ref(one.order.order_ref, NAME)]
 
 
-def _to_be_booked(rig: Rig, book: sqlite3.Connection, allowed: Allowed) -> list[Execution]:
-    """All of ours; where it is allowed, without sales that the book has not taken."""
-    booked = {id_ for (id_,) in book.execute("SELECT execution_id FROM book_fills")}
-    return [one for one in ours(rig) if one.exec_id in booked or one.order.is_buy or not allowed.oversold]
-
-
-def _executions(book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
+def _executions(book: Facts, true: list[Execution]) -> Iterator[str]:
     """By id, with shares and price: what stands in the book is what stands at the broker."""
-    rows = book.execute("SELECT execution_id, quantity, price_micros, purpose FROM book_fills").fetchall()
-    undone = {id_ for id_, _, _, purpose in rows if purpose == "reversal"}
-    booked = {
-        id_: (shares, price)
-        for id_, shares, price, purpose in rows
-        if purpose != "reversal" and reversal_of(id_) not in undone
-    }
     at_broker = {one.exec_id: (one.shares, int(one.price * MICROS_PER_DOLLAR)) for one in true if one.shares}
-    for id_ in sorted(booked.keys() | at_broker.keys()):
-        if booked.get(id_) != at_broker.get(id_):
-            yield f"execution {id_}: booked {booked.get(id_)}, at the broker {at_broker.get(id_)}"
+    for id_ in sorted(book.fills.keys() | at_broker.keys()):
+        if book.fills.get(id_) != at_broker.get(id_):
+            yield f"execution {id_}: booked {book.fills.get(id_)}, at the broker {at_broker.get(id_)}"
 
 
-def _positions(rig: Rig, book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
+def _positions(rig: Rig, book: Facts, true: list[Execution]) -> Iterator[str]:
     """The broker's shares are the book's, but for what the book knows to be different, and must not hold."""
-    held = dict(book.execute("SELECT symbol, quantity FROM book_positions WHERE quantity > 0").fetchall())
-    in_memory = {position.symbol: position.quantity for position in rig.engine.book.positions.values()}
-    if held != in_memory:
-        yield f"positions: in the file {held}, in memory {in_memory}"
-    at_broker, drift = rig.gateway.truth.positions(ACCOUNT), rig.engine.book.drift
+    at_broker = rig.gateway.truth.positions(ACCOUNT)
     foreign: Counter[str] = Counter()
     for one in rig.gateway.truth.executions:
         if one.order.account == ACCOUNT and one not in true:
             foreign[one.order.listing.symbol] += one.signed_shares
-    for symbol in sorted(held.keys() | at_broker.keys() | drift.keys()):
-        here, there = held.get(symbol, 0), at_broker.get(symbol, 0)
-        known = (drift[symbol].book, drift[symbol].broker) if symbol in drift else (here, here)
+    for symbol in sorted(book.held.keys() | at_broker.keys() | book.drift.keys()):
+        here = book.held[symbol].shares if symbol in book.held else 0
+        there = at_broker.get(symbol, 0)
+        known = book.drift.get(symbol, (here, here))
         if known != (here, there):
             yield f"position {symbol}: book {here}, broker {there}, the difference that is known {known}"
         if there - here != foreign[symbol]:
             yield f"position {symbol}: book {here}, broker {there}, of which not to be booked {foreign[symbol]}"
 
 
-def _cash(book: sqlite3.Connection, true: list[Execution]) -> Iterator[str]:
+def _cash(book: Facts, true: list[Execution]) -> Iterator[str]:
     """Opening cash, and what our executions have made of it, commissions too."""
-    [(cash, opening)] = book.execute("SELECT cash_micros, starting_cash_micros FROM book_accounts").fetchall()
     moved = sum(-one.signed_shares * one.price - one.commission_usd for one in true)
-    if cash != opening + int(moved * MICROS_PER_DOLLAR):
-        yield f"cash: booked {cash - opening} micros since the opening, at the broker {moved} dollars"
+    booked = book.cash_micros - book.opening_micros
+    if booked != int(moved * MICROS_PER_DOLLAR):
+        yield f"cash: booked {booked} micros since the opening, at the broker {moved} dollars"
 
 
-def _orders(rig: Rig, book: sqlite3.Connection) -> Iterator[str]:
+def _orders(rig: Rig, book: Facts) -> Iterator[str]:
     """What lives in the book lives at the broker, and the reverse; of nothing the fate is unknown."""
-    live = "SELECT order_ref FROM book_orders WHERE state IN ('created', 'working', 'cancelling', 'unknown')"
-    here = Counter(ref for (ref,) in book.execute(live))
     there = Counter(one.order_ref for one in rig.gateway.truth.live() if is_order_ref(one.order_ref, NAME))
-    if here != there:
-        yield f"live orders: in the book {dict(here)}, at the broker {dict(there)}"
-    for order in rig.engine.book.orders.values():
-        if order.state is OrderState.UNKNOWN:
-            yield f"order {order.ref} is of unknown fate"
+    if Counter(book.orders.keys()) != there:
+        yield f"live orders: in the book {dict(book.orders)}, at the broker {dict(there)}"
+    yield from (f"order {ref} is of unknown fate" for ref, state in book.orders.items() if state == "unknown")
 
 
 def _sent_twice(rig: Rig) -> Iterator[str]:
@@ -129,21 +110,21 @@ def _sent_twice(rig: Rig) -> Iterator[str]:
         yield f"orders without a reference of ours were sent: {nameless}"
 
 
-def _unprotected(rig: Rig) -> Iterator[str]:
+def _unprotected(rig: Rig, book: Facts, status: Answer) -> Iterator[str]:
     """Every position is watched by the exit scanner, or on its way out."""
-    scan, book = rig.engine.trading.exits.last, rig.engine.book
-    if (rig.clock.now() - scan.at).total_seconds() > 1:
-        yield f"the last exit scan is of {scan.at}"
-    for symbol, position in book.positions.items():
-        if position.state is PositionState.CLOSING:
-            continue
-        least = min(position.quantity, book.drift[symbol].broker if symbol in book.drift else position.quantity)
-        if scan.armed.get(symbol, 0) < least or position.exit_plan is None:
-            yield f"{symbol} is held and not protected: {scan.unarmed.get(symbol, 'not looked at')}"
+    scan = cast("Mapping[str, object]", status["scan"])
+    armed, unarmed = cast("Mapping[str, int]", scan["armed"]), cast("Mapping[str, str]", scan["unarmed"])
+    looked_at = str(scan["at"])
+    if not looked_at or (rig.clock.now() - datetime.fromisoformat(looked_at)).total_seconds() > _SCANNED_WITHIN_S:
+        yield f"the last exit scan is of {looked_at or 'never'}"
+    for symbol, held in book.held.items():
+        least = min(held.shares, max(book.drift[symbol][1], 0)) if symbol in book.drift else held.shares
+        if armed.get(symbol, 0) < least and not held.is_closing:
+            yield f"{symbol} is held and not protected: {unarmed.get(symbol, 'not looked at')}"
 
 
-def _gate(rig: Rig, allowed: Allowed) -> Iterator[str]:
-    if rig.engine.trading.gate.why:
-        yield f"entries do not leave: {rig.engine.trading.gate.why}"
-    if rig.engine.book.halts and not allowed.halted:
-        yield f"halted: {', '.join(f'{key} ({halt.reason})' for key, halt in rig.engine.book.halts.items())}"
+def _gate(book: Facts, status: Answer, allowed: Allowed) -> Iterator[str]:
+    if status["barred"]:
+        yield f"entries do not leave: {status['barred']}"
+    if book.halts and not allowed.halted:
+        yield f"halted: {', '.join(f'{key} ({reason})' for key, reason in book.halts.items())}"

@@ -8,7 +8,6 @@ be read when the sending is over, so that nothing is on its way when time jumps.
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -47,18 +46,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:
         """Nobody sends one."""
-
-
-class LoopClock:
-    """The wall's time, of the daemon and of the gateway alike: that of the loop."""
-
-    def __init__(self, begins_at: datetime, loop: asyncio.AbstractEventLoop) -> None:
-        self._begins_at = begins_at - timedelta(seconds=loop.time())
-        self._loop = loop
-
-    def now(self) -> datetime:
-        """The time, aware UTC."""
-        return self._begins_at + timedelta(seconds=self._loop.time())
 
 
 def in_virtual_time(what: Callable[[], Coroutine[None, None, _Result]]) -> _Result:
