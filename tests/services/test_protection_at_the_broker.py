@@ -315,7 +315,7 @@ async def test_an_addition_is_protected_where_the_position_is(tmp_path: Path) ->
         await market.bar()
         await hold(market, "MSFT")
         first = market.held()["AAPL"]
-        await market.command(CommandName.ADJUST, amount_micros=100_000_000_000)
+        await market.command(CommandName.CASH, amount_micros=100_000_000_000)
         market.script = lambda _: Treatment()
         await market.bar({"AAPL": 0.8}, closes={"AAPL": market.prices["AAPL"] * 1.002})
         await market.bars(2)
@@ -410,7 +410,7 @@ async def test_children_that_are_unwanted_before_they_have_left_are_taken_back_a
     """An addition, and in the same step the other side of the family: both are bought and sold, nothing is left."""
     async with a_day(tmp_path, limits={"resize_pct": 5.0}) as market:
         await hold(market, "QQQ")
-        await market.command(CommandName.ADJUST, amount_micros=100_000_000_000)
+        await market.command(CommandName.CASH, amount_micros=100_000_000_000)
         await market.wait(1)
         up, down = (SignalReceived(Signal("QQQ", probability, market.now)) for probability in (0.8, 0.2))
         await market.handle(up, down)

@@ -56,9 +56,9 @@ class Guards(NamedTuple):
         """Group the live protection of one symbol."""
         found: dict[str, Group] = {}
         for order in sorted(orders, key=lambda order: reference_number(order.ref)):
-            group = found.get(order.oca, Group(None, None))
+            before = found.get(order.oca, Group(None, None))
             is_stop = order.stop_micros is not None
-            found[order.oca] = group._replace(stop=order) if is_stop else group._replace(target=order)
+            found[order.oca] = before._replace(stop=order) if is_stop else before._replace(target=order)
         return cls(tuple(found.values()), entry)
 
     @property

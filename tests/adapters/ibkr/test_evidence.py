@@ -175,7 +175,7 @@ async def test_the_next_process_finds_everything_by_reference() -> None:
             evidence: Evidence = await later.broker.evidence([ref(1), ref(2)])
             assert evidence.executions is not None
             assert evidence.ended is not None
-                assert list(evidence.executions) == told
+            assert list(evidence.executions) == told
             assert evidence.working == frozenset({ref(2)})
             assert evidence.ended[ref(1)].filled == 100
 

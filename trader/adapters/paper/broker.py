@@ -218,8 +218,8 @@ class PaperBroker:
             self._reduce(self._others_of(order), quantity)
 
     def _others_of(self, order: Order) -> Iterable[Working]:
-        group = [working for working in self._working.values() if working.order.oca == order.oca]
-        return [working for working in group if working.order.ref != order.ref]
+        same_group = [working for working in self._working.values() if working.order.oca == order.oca]
+        return [working for working in same_group if working.order.ref != order.ref]
 
     def _reduce(self, others: Iterable[Working], shares: int) -> None:
         """What one order of a group has sold."""
