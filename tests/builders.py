@@ -32,6 +32,7 @@ from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, 
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
 from trader.app.wiring import OpenBook, Parts, make_machine, make_parts, open_book
+from trader.domain.cash import CashKind
 from trader.domain.decision import Decision, Purpose, Side, Signal, Ticket
 from trader.domain.errors import BookUnwritable
 from trader.domain.events import Command, CommandName, Event, FillReported, JournalType, Tick
@@ -353,7 +354,9 @@ class Market:
         strategies = StrategyHost(self.strategy, "test", parts.chain.rules)
         self.parts = replace(parts, strategies=strategies)
         writer: Writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
-        self.book = await open_book(writer, self.path, settings, "replay", self.clock.now())
+        self.book = await open_book(
+            writer, self.path, settings, "replay", settings.account.starting_cash_micros, self.clock.now()
+        )
         self.spill = SpillFile(self.path.with_name(f"{self.path.name}.exits"))
         make_broker = partial(PaperBroker, script=self._treat)
         machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, make_broker)
@@ -590,7 +593,8 @@ async def a_machine(
 
 
 async def no_cash(market: Market) -> None:
-    await market.command(CommandName.ADJUST, amount_micros=-market.one("SELECT cash_micros FROM book_accounts"))
+    cash_micros = market.one("SELECT cash_micros FROM book_accounts")
+    await market.command(CommandName.CASH, kind=CashKind.CORRECTION, amount_micros=-cash_micros)
     assert market.one("SELECT cash FROM account") == 0
 
 

@@ -25,13 +25,13 @@ CHECKS = {
         SELECT a.account, a.cash_micros FROM book_accounts a
         WHERE a.cash_micros <> a.starting_cash_micros
           + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros
-                                 - commission_micros), 0) FROM book_fills f WHERE f.account = a.account)
+                                 - commission_micros), 0) FROM charged_fills f WHERE f.account = a.account)
           + (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events e
              WHERE e.account = a.account AND type = 'cash_moved')""",
     "cash is what was realised less what is held": """
         SELECT a.account, a.cash_micros FROM book_accounts a
         WHERE a.cash_micros <> a.starting_cash_micros
-          + (SELECT coalesce(sum(realized_micros), 0) FROM book_fills f WHERE f.account = a.account)
+          + (SELECT coalesce(sum(realized_micros), 0) FROM charged_fills f WHERE f.account = a.account)
           - (SELECT coalesce(sum(cost_micros), 0) FROM book_positions p WHERE p.account = a.account)
           + (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events e
              WHERE e.account = a.account AND type = 'cash_moved')""",
@@ -91,7 +91,7 @@ CHECKS = {
         WHERE quantity > 0 AND (stop_micros IS NULL OR take_profit_micros IS NULL)""",
     "round trips realise what their fills realised": """
         SELECT symbol FROM (
-            SELECT account, symbol, sum(realized_micros) AS realized FROM book_fills GROUP BY account, symbol) f
+            SELECT account, symbol, sum(realized_micros) AS realized FROM charged_fills GROUP BY account, symbol) f
         WHERE f.realized <> (SELECT coalesce(sum(pnl_micros), 0) FROM book_round_trips r
                              WHERE r.account = f.account AND r.symbol = f.symbol)
                           + (SELECT CASE WHEN quantity > 0 THEN realized_micros ELSE 0 END FROM book_positions p
@@ -141,6 +141,8 @@ def unlike_the_journal(connection: sqlite3.Connection) -> list[tuple[str, Any, A
             cash += data["starting_cash_micros"]
         elif type_ == "cash_moved":
             cash += data["amount_micros"]
+        elif type_ == "commission":
+            cash -= data["commission_micros"]
         elif type_ == "fill":
             side = 1 if data["side"] == "BUY" else -1
             shares[symbol] += side * data["quantity"]

@@ -93,7 +93,9 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
     async with AsyncExitStack() as stack:
         stack.callback(close_log)
         writer = await ThreadWriter.open(folder / "book.db")
-        book = await open_book(writer, folder / "book.db", settings, "simulated", _NOON)
+        book = await open_book(
+            writer, folder / "book.db", settings, "simulated", settings.account.starting_cash_micros, _NOON
+        )
         stack.push_async_callback(book.store.close)
         recorder = SqliteRecorder(book.writer, settings.account.name)
         parts, log = make_parts(settings), LoguruLog(clock)

@@ -49,7 +49,9 @@ async def _stand(settings: Settings, folder: Path) -> None:
     parts = make_parts(settings)
     clock = SteppedClock(_NOON)
     db = folder / "start.db"
-    book = await open_book(InlineWriter(connect(db)), db, settings, "replay", clock.now())
+    book = await open_book(
+        InlineWriter(connect(db)), db, settings, "replay", settings.account.starting_cash_micros, clock.now()
+    )
     await make_machine(parts, book, clock, Complaints(), NoInputs(), NoSpill(), PaperBroker, lambda _: None)
     await book.store.close()
 

@@ -112,7 +112,7 @@ def _as_row(fill: Fill) -> tuple[object, ...]:
 def _booked(book: sqlite3.Connection) -> Counter[tuple[object, ...]]:
     return Counter(
         book.execute(
-            "SELECT execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros FROM book_fills"
+            "SELECT execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros FROM charged_fills"
         ).fetchall()
     )
 

@@ -204,7 +204,7 @@ class Operator(threading.Thread):
         while True:
             time.sleep(_BETWEEN_S)
             if Trouble.OPERATOR in self._troubles:
-                self._ask("adjust", amount_micros=1_250_000)
+                self._ask("cash", kind="deposit", amount_micros=1_250_000)
                 self._ask("flatten")
             if Trouble.STOP in self._troubles:
                 os.kill(os.getpid(), signal.SIGTERM)

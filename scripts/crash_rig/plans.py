@@ -46,6 +46,7 @@ _CALLS_FOR_MISCHIEF = {
     "store.commit.conflict_found": "trades_by_hand",
     "store.commit.unexpected_fill": "trades_by_hand",
     "store.commit.alarm": "trades_by_hand",
+    "store.commit.commission": "is_stubborn",
     "store.commit.not_flat": "is_stubborn",
     "store.commit.left_overnight": "is_stubborn",
 }

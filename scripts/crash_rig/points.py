@@ -68,6 +68,7 @@ READS = frozenset(
         "store.inbox_offset",
         "store.journal_digest",
         "store.load",
+        "store.moved",
         "store.newest_event_at",
         "writer.close",
         "writer.transact",  # has moments of its own
@@ -98,6 +99,8 @@ OUT_OF_REACH = {
     "spill.append.adjust": "an operator's correction is booked and never sent",
     "broker.place.reversal": "what undoes an execution is booked and never sent",
     "spill.append.reversal": "what undoes an execution is booked and never sent",
+    "store.commit.cash_differs": "the paper broker keeps no cash",
+    "store.commit.cash_agrees": "the paper broker keeps no cash",
     "spill.append.entry": "only exits go on without the book",
 }
 """Steps that cannot happen, with the reason."""

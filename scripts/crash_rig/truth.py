@@ -149,6 +149,8 @@ class Truth:
         """Remember what the paper broker has done, before anybody hears of it."""
         if isinstance(event, FillReported):
             self._remember(event.fill)
+            if self._mischief.is_stubborn and self._random.random() < 0.3:  # its commission is told when it is asked
+                event = FillReported(event.fill._replace(commission_micros=0))
         elif isinstance(event, OrderCancelled | OrderRejected):
             rejected = isinstance(event, OrderRejected)
             self._ended[event.order_ref] = Ended(self._filled[event.order_ref], event.reason, rejected)

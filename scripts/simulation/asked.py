@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,11 +10,17 @@ from simulation.runs import Run
 
 LEDGER = Path(".simulation/ledger.jsonl")
 
+_MOST_DAYS = 1_000_000
+"""Four times the thousand years that a release wants; a year on two cores."""
+_LONGEST_RUN = 250
+"""Days; a longer one would be given up as one that does not end."""
+_LONGEST_SEED = 64
+
 _MORE = """
 A run is some consecutive days; run I of the base seed S has the seed S:I, and follows from it and the commit alone.
 Files of runs in which something was violated are kept beside the ledger, in failures. Ctrl-C lets the runs end that
 have begun (some seconds); again, it gives them up. What was done is in the ledger. Exit codes: 0 nothing was violated,
-1 something was, 2 asked wrongly.
+1 something was, 2 asked wrongly, or the ledger could not be written.
 """
 
 
@@ -48,12 +55,18 @@ def asked(arguments: Sequence[str]) -> Asked:
     )
     cores = len(os.sched_getaffinity(0))
     add = parser.add_argument
-    add("--days", type=_number(1), default=100, metavar="N", help="trading days in all, rounded up to whole runs (100)")
+    add(
+        "--days",
+        type=_number(1, _MOST_DAYS),
+        default=100,
+        metavar="N",
+        help="trading days in all, rounded up to whole runs (100)",
+    )
     add("--seed", type=_seed, default="1", metavar="S", help="base seed of all runs (1)")
     add("--resume", action="store_true", help="go on after the last run of this seed and commit in the ledger")
     add(
         "--days-per-run",
-        type=_number(1),
+        type=_number(1, _LONGEST_RUN),
         default=5,
         metavar="N",
         help="the last one is healed, but for N = 1 (5: four on which anything may happen, and one to put it right)",
@@ -72,16 +85,23 @@ def asked(arguments: Sequence[str]) -> Asked:
     return parsed
 
 
-def _number(least: int) -> Callable[[str], int]:
+def _number(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
+    wanted = f"{least} or more" if most == sys.maxsize else f"{least} to {most:,}"
+
     def number(text: str) -> int:
-        if not (text.isascii() and text.isdigit()) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"give a whole number, {least} or more, not {text!r}")
+        is_one = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not is_one or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"give a whole number, {wanted}, not {text[:40]!r}")
         return int(text)
 
     return number
 
 
 def _seed(text: str) -> str:
-    if not text or not all(character.isalnum() or character in "-_." for character in text):
-        raise argparse.ArgumentTypeError(f"give a word of letters, digits, '-', '_' and '.', not {text!r}")
+    if not text[:1].isalnum() or not all(character.isalnum() or character in "-_." for character in text):
+        raise argparse.ArgumentTypeError(
+            f"give a word of letters, digits, '-', '_' and '.' that begins with one of the first two, not {text!r}"
+        )
+    if len(text) > _LONGEST_SEED:
+        raise argparse.ArgumentTypeError(f"give a word of at most {_LONGEST_SEED} letters: folders are named by it")
     return text

@@ -13,7 +13,7 @@ from simulation.crew import Interrupt, all_of
 from simulation.failure import Report
 from simulation.progress import Totals, display
 from simulation.runs import Ran, Run
-from simulation.seeds import Batches, Ledger, commit_here
+from simulation.seeds import Batches, Ledger, Line, commit_here
 from simulation.shrinking import Shortest, shortest
 from simulation.summary import summary
 
@@ -22,7 +22,7 @@ _TOLD = 3
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what is asked. The exit code is 1 where something was violated, and 2 where it was asked wrongly."""
+    """Do what is asked. The exit code is 1 where something was violated, 2 where it was asked wrongly or not kept."""
     wanted = asked(arguments)
     ledger = Ledger(wanted.ledger.absolute())
     try:
@@ -31,6 +31,9 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         commit = commit_here()
         first = ledger.next_run(commit, wanted.seed, wanted.days_per_run) if wanted.resume else 0
+        ledger.begin()
+        if wanted.traces is not None:
+            wanted.traces.write_text("")
     except (ValueError, OSError) as error:
         print(f"scripts/simulate: {error}", file=sys.stderr)
         return 2
@@ -47,6 +50,7 @@ class Simulation:
         self._commit = commit
         self._interrupt = interrupt
         self._keep = wanted.ledger.absolute().parent / "failures"
+        self._is_unwritten = False
 
     def simulate(self, runs: Sequence[Run]) -> int:
         """All of it; the exit code."""
@@ -59,7 +63,7 @@ class Simulation:
         ended = "; ended before its time" if self._interrupt.is_asked else ""
         print(f"{totals}; {totals.lives:,} lives, {totals.events:,} events{ended}", flush=True)
         self._tell(sorted(totals.failures, key=lambda failure: failure.run.number))
-        return 1 if totals.failures else 0
+        return 1 if totals.failures else 2 if self._is_unwritten else 0
 
     def _shown(self, runs: Sequence[Run], totals: Totals) -> Iterator[Ran]:
         with display(totals) as shown:
@@ -79,10 +83,18 @@ class Simulation:
         for each in ran:
             batches.add(each)
             for line in batches.whole(time.monotonic()):
-                self._ledger.append(line)
+                self._keep_line(line)
             yield each
         for line in batches.whole(time.monotonic(), least=1):
+            self._keep_line(line)
+
+    def _keep_line(self, line: Line) -> None:
+        """A disk that has become full costs the line, and not the night."""
+        try:
             self._ledger.append(line)
+        except OSError as error:
+            self._is_unwritten = True
+            print(f"scripts/simulate: runs {line.first} to {line.last} are not in the ledger: {error}", file=sys.stderr)
 
     def _tell(self, failures: Sequence[Ran]) -> None:
         """At length of the first of each kind."""

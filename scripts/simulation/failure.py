@@ -1,6 +1,7 @@
 """A violation, told so that somebody can go and see: what, when, how to see it again, and what came before it."""
 
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -13,6 +14,8 @@ from trader.app.cli.zones import in_zone
 
 _LINES = 25
 _HAPPENINGS = 40
+_CONFIG = Path(__file__).with_name("simulation.toml")
+"""Its account is that of the books."""
 _COLUMNS = ("timestamp", "what", "id", "said")
 
 
@@ -80,7 +83,7 @@ class Report:
         for story in stories(book, violation.fault, ran.outcome.last_lines):
             self._console.print()
             self._show(story)
-            self._say("more", f"trader why {story.order_ref} --db {book}")
+            self._say("more", f"trader why {story.order_ref} --config {_CONFIG} --db {book}")
 
     def _show(self, story: Story) -> None:
         lines = [

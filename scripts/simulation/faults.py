@@ -88,6 +88,7 @@ class Fault(StrEnum):
     ANSWER_EMPTY = "answer without anything in it"
     HALF_DAY = "half day"
     CLOCKS_CHANGED = "New York's clocks changed within a week"
+    COMMISSION_LATE = "commission told after its execution"
 
 
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})

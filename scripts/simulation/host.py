@@ -14,7 +14,6 @@ from simulation.market import Market, TroubledFeed
 from simulation.venue import Venue
 from simulation.wire import Wire
 from trader.adapters.control import Handler
-from trader.adapters.feeds.simulated import SimulatedFeed
 from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder
@@ -23,11 +22,11 @@ from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
+from trader.app.marketplace import EmbeddedMarketplace, Emit
 from trader.app.settings import Settings
-from trader.domain.events import BrokerEvent
+from trader.app.wiring import Parts
 from trader.domain.order import Order
 from trader.domain.rules import Costs
-from trader.domain.session import Calendar
 from trader.services.ports import Clock
 
 _Given = ParamSpec("_Given")
@@ -205,15 +204,18 @@ class SimulatedHost:
         """Into the trace."""
         return TracedLog(clock, self._history, self._keep)
 
-    def feed(self, market: SimulatedMarket, calendar: Calendar, starts_at: datetime, speed: float) -> SimulatedFeed:
+    def marketplace(self, parts: Parts) -> "TroubledMarketplace":
+        """The run's market and venue, told badly."""
+        return TroubledMarketplace(parts, self)
+
+    def troubled_feed(self, parts: Parts, starts_at: datetime) -> TroubledFeed:
         """The run's market, told badly."""
-        del market  # the same one, made once for the run
-        self.feed_ = TroubledFeed(self._market, calendar, starts_at, speed, self._faults)
+        speed = parts.settings.feed.speed
+        self.feed_ = TroubledFeed(self._market, parts.calendar, starts_at, speed, self._faults)
         return self.feed_
 
-    def broker(self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]) -> Wire:
+    def bad_wire(self, emit: Emit) -> Wire:
         """A wire to the venue, which has costs of its own and knows better what is held."""
-        del costs, positions
         assert self.feed_ is not None  # noqa: S101  (the daemon has its clock before it has a broker)
         self.wire = Wire(self._venue, self._faults, self._history, emit, self.feed_, self._loop)
         return self.wire
@@ -248,3 +250,21 @@ class SimulatedHost:
         await asyncio.sleep(_COMMIT_S)
         checks = check_book(settings.book.db, settings.mode, full=True)
         return "; ".join(check.said for check in checks if check.verdict is Verdict.FAIL)
+
+
+class TroubledMarketplace(EmbeddedMarketplace):
+    """The embedded one, with a feed and a wire that misbehave."""
+
+    def __init__(self, parts: Parts, host: SimulatedHost) -> None:
+        super().__init__(parts)
+        self._host = host
+
+    def make_feed(self, market: SimulatedMarket, starts_at: datetime) -> TroubledFeed:
+        """Of the same market, made once for the run."""
+        del market
+        return self._host.troubled_feed(self._parts, starts_at)
+
+    def make_broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Wire:
+        """To the venue."""
+        del costs, positions
+        return self._host.bad_wire(emit)

@@ -76,7 +76,8 @@ class Life:
 
     def _has_ended(self, task: asyncio.Task[None]) -> None:
         del task
-        self.loop.stop()
+        if not self.is_over:  # it may end at the very callback after which it is killed
+            self.loop.stop()
 
     async def _run(self) -> None:
         async with a_daemon(self.settings, self.host) as daemon:

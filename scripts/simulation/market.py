@@ -13,6 +13,8 @@ from trader.domain.market import Bar, BarTime
 from trader.domain.session import Calendar, new_york_date
 
 _DAY = timedelta(days=1)
+_OFFSETS = tuple(timedelta(seconds=seconds) for seconds in (-5, 5, -61, 61, -3600, 3600, 0, 0, 0))
+"""By which the market clock may be wrong."""
 _WRONG = ("ZZZZ", "qqq", "QQQ;DROP", "", "TQQQ ")
 
 
@@ -167,12 +169,13 @@ class TroubledFeed(SimulatedFeed):
     def _trouble_the_clock(self, now: datetime) -> None:
         strikes = self._faults.strikes
         if strikes(Fault.MARKET_CLOCK_JUMPS, 0.002):
-            seconds = self._faults.chance(Fault.MARKET_CLOCK_JUMPS).choice((-5, 5, -61, 61, -3600, 3600, 0, 0, 0))
-            self._offset = timedelta(seconds=seconds)
+            offsets = [offset for offset in _OFFSETS if offset != self._offset]
+            self._offset = self._faults.chance(Fault.MARKET_CLOCK_JUMPS).choice(offsets)
         session = self._truth.calendar.session(new_york_date(now))
         if session is None:
             return
-        if strikes(Fault.SUSPENDED_OVER_FLATTEN, 0.02 if session.flatten_at - now < 5 * MINUTE else 0.0):
+        is_ahead = now < session.flatten_at < now + 5 * MINUTE
+        if strikes(Fault.SUSPENDED_OVER_FLATTEN, 0.04 if is_ahead else 0.0):
             self._sleep_until(now + timedelta(minutes=self._faults.chance(Fault.SUSPENDED_OVER_FLATTEN).randint(6, 90)))
         elif strikes(Fault.SUSPENDED, 0.001):
             self._sleep_until(now + timedelta(minutes=self._faults.chance(Fault.SUSPENDED).randint(2, 180)))

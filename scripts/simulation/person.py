@@ -53,7 +53,8 @@ class Person:
         if strikes(Fault.OPERATOR_FLATTENS, 0.004):
             await self.ask("flatten")
         if strikes(Fault.OPERATOR_ADJUSTS, 0.004):
-            await self.ask("adjust", amount_micros=chance(Fault.OPERATOR_ADJUSTS).randint(-2_000_000, 5_000_000))
+            amount_micros = chance(Fault.OPERATOR_ADJUSTS).randint(-2_000_000, 5_000_000)
+            await self.ask("cash", kind="correction", amount_micros=amount_micros)
         if strikes(Fault.SIGNAL_FROM_OUTSIDE, 0.01):
             symbol = chance(Fault.SIGNAL_FROM_OUTSIDE).choice(("QQQ", "JPM", "SQQQ", "NOSUCH"))
             await self.ask("signal", symbol=symbol, probability=chance(Fault.SIGNAL_FROM_OUTSIDE).choice((0.05, 0.95)))

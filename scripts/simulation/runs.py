@@ -80,9 +80,8 @@ def carry_out(run: Run, scratch: Path, keep: Path) -> Ran:
 
 def _live(run: Run, folder: Path) -> Outcome:
     healed_days = 1 if run.days > 1 else 0
-    world = World(run.seed, run.days - healed_days, folder, run.limit, healed_days=healed_days)
     try:
-        return world.run()
+        return World(run.seed, run.days - healed_days, folder, run.limit, healed_days=healed_days).run()
     except Exception as error:  # noqa: BLE001  (whatever it is, the other runs go on, and this one is told of)
         return failed(run, f"the simulation itself: {error!r}", traceback.format_exc())
 
@@ -95,8 +94,7 @@ def failed(run: Run, fault: str, told: str = "") -> Outcome:
 
 def _kept(run: Run, folder: Path, keep: Path) -> Path:
     limit = f"-limit-{run.limit}" if run.limit is not None else ""
-    name = "".join(character if character.isalnum() else "-" for character in run.seed)
-    kept = keep / f"{name}-days-{run.days}{limit}"
+    kept = keep / f"{run.seed.replace(':', '-')}-days-{run.days}{limit}"
     shutil.rmtree(kept, ignore_errors=True)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(folder, kept)

@@ -5,6 +5,7 @@ of one line.
 Rule 2: what was run again counts once, as it came out the last time.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -54,15 +55,21 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def append(self, line: Line) -> None:
-        """Write it in one piece."""
+    def begin(self) -> None:
+        """Make sure that it can be written, before anything is run for it. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            os.write(descriptor, f"{json.dumps(asdict(line))}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self._path.open("ab"):
+            pass
+
+    def append(self, line: Line) -> None:
+        """Write it in one piece, and not onto one that was torn. Raises OSError."""
+        text = f"{json.dumps(asdict(line))}\n".encode()
+        with self._path.open("ab+", buffering=0) as file:
+            if file.seek(0, os.SEEK_END) and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n":
+                text = b"\n" + text
+            if file.write(text) != len(text):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
+            os.fsync(file.fileno())
 
     def lines(self) -> list[Line]:
         """Every one. Raises ValueError for one that cannot be read."""
@@ -116,6 +123,8 @@ class Batches:
                 batch.append(self._over[self._next + len(batch)])
             if len(batch) < max(least, 1):
                 return
+            for ran in batch:
+                del self._over[ran.run.number]  # a night has too many to keep
             yield _line(self._commit, batch, now_s - self._since_s)
             self._next += len(batch)
             self._since_s = now_s

@@ -41,6 +41,8 @@ class Venue:
         """What lies beside it and nobody has bought here."""
         self.taken_in: Counter[str] = Counter()
         """What an operator has taken from there into the book."""
+        self.charged_late: set[str] = set()
+        """Executions whose commission was told after them."""
         self.by_hand: set[str] = set()
         """References of orders that are not ours."""
         self.say: Callable[[BrokerEvent], None] = lambda _: None
@@ -48,12 +50,16 @@ class Venue:
         self.executed: Callable[[Fill], None] = lambda _: None
         """Where each execution is noted when it happens."""
         self._account = account
+        self._deaf_to: set[str] = set()
+        """Orders of which a cancel was ignored."""
         self._faults = faults
         self._filled: Counter[str] = Counter()
         self._executed: Counter[str] = Counter()
         """As they were executed first: what is corrected later does not make an order work again."""
         self._paper = PaperBroker(self._hear, costs, script=self._treatment)
         self._newest: BarTime | None = None
+        self._uncharged: dict[str, datetime] = {}
+        """Executions whose commission nobody knows yet, and when it will be told."""
 
     def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
         """Take an order and its children."""
@@ -66,8 +72,18 @@ class Venue:
         self._paper.protect(pair)
 
     def cancel(self, order_ref: str) -> None:
-        """End an order, unless it has ended."""
-        self._paper.cancel(order_ref)
+        """End an order, unless it has ended; whoever is deaf to one stays so."""
+        if not self._is_deaf(order_ref):
+            self._paper.cancel(order_ref)
+
+    def _is_deaf(self, order_ref: str) -> bool:
+        """Protection never is: it would be so for days."""
+        order = self.received.get(order_ref)
+        if order is None or order.is_protection or order_ref in self.ended:
+            return False
+        if order_ref not in self._deaf_to and self._faults.strikes(Fault.CANCEL_IGNORED, 0.03):
+            self._deaf_to.add(order_ref)
+        return order_ref in self._deaf_to
 
     def match(self, bar_time: BarTime) -> None:
         """Fill at the opens of bars that have not been seen yet."""
@@ -77,6 +93,7 @@ class Venue:
         self._paper.match(bar_time)
         self._be_meddled_with(bar_time)
         self._revise(bar_time.ends_at)
+        self._charge(bar_time.ends_at)
 
     def close(self) -> None:
         """The session is over: day orders end."""
@@ -102,7 +119,7 @@ class Venue:
 
     def executions_since(self, since: datetime) -> tuple[Fill, ...]:
         """The newest revision of each, oldest first; one that was busted has no shares."""
-        return tuple(fill for fill in self.executions.values() if fill.executed_at >= since)
+        return tuple(self._as_known(fill) for fill in self.executions.values() if fill.executed_at >= since)
 
     def protection_could_sell(self, symbol: str) -> int:
         """Shares of it that its groups could sell at this moment: each once, of a child what its entry has bought."""
@@ -129,12 +146,12 @@ class Venue:
             fault = Fault.ENTRY_REJECTED if is_entry else Fault.EXIT_REJECTED
             return Treatment(reject=self._faults.chance(fault).choice(_REJECTS))
         delay = 1 + self._faults.chance(Fault.SLOW_FILL).randrange(6) if strikes(Fault.SLOW_FILL, 0.12) else 0
+        is_silent = strikes(Fault.BROKER_SILENT, 0.05)
         return Treatment(
-            lose_acknowledgement=strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
-            is_silent=strikes(Fault.BROKER_SILENT, 0.05),
+            lose_acknowledgement=not is_silent and strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
+            is_silent=is_silent,
             delay_bars=delay,
             parts=self._parts(order),
-            ignore_cancel=not order.is_protection and strikes(Fault.CANCEL_IGNORED, 0.03),
         )
 
     def _parts(self, order: Order) -> tuple[int, ...]:
@@ -151,13 +168,28 @@ class Venue:
         """Remember what the paper broker has done, before anybody hears of it."""
         if isinstance(event, FillReported):
             self._remember(event.fill)
+            event = FillReported(self._as_known(event.fill))
         elif isinstance(event, OrderCancelled | OrderRejected):
             rejected = isinstance(event, OrderRejected)
             self.ended[event.order_ref] = Ended(self._filled[event.order_ref], event.reason, rejected)
         self.say(event)
 
+    def _as_known(self, fill: Fill) -> Fill:
+        """An execution as it can be told now: without a commission that is still to come."""
+        return fill._replace(commission_micros=0) if fill.execution_id in self._uncharged else fill
+
+    def _charge(self, now: datetime) -> None:
+        """Tell the commissions that have come by now, each with its execution again."""
+        for execution_id in [id_ for id_, due in self._uncharged.items() if due <= now]:
+            del self._uncharged[execution_id]
+            self.say(FillReported(self.revisions[execution_id]))
+
     def _remember(self, fill: Fill) -> None:
         self.executed(fill)
+        if fill.commission_micros and self._faults.strikes(Fault.COMMISSION_LATE, 0.2):
+            minutes = self._faults.chance(Fault.COMMISSION_LATE).choice((0, 1, 5, 60))
+            self._uncharged[fill.execution_id] = fill.executed_at + timedelta(minutes=minutes)
+            self.charged_late.add(fill.execution_id)
         self.executions[fill.execution_id] = self.revisions[fill.execution_id] = fill
         self._filled[fill.order_ref] += fill.quantity
         self._executed[fill.order_ref] += fill.quantity

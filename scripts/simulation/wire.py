@@ -11,8 +11,10 @@ from simulation.history import History
 from simulation.venue import TOLD, Venue
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import (
+    EVIDENCE_PARTS,
     NO_EVIDENCE,
     BrokerEvent,
+    EpochEnded,
     Evidence,
     FillReported,
     OrderAccepted,
@@ -26,7 +28,6 @@ _USUAL_S = 0.002
 _LATE_S = 0.6
 _ORDER_LATE_S = 0.1
 """Virtual seconds; the market's are as many times longer as the feed's speed."""
-_PARTS = Evidence._fields
 
 
 class Wire:
@@ -120,7 +121,7 @@ class Wire:
         else:
             await asyncio.sleep(self._transit_s())
         if self._faults.strikes(Fault.ANSWER_INCOMPLETE, 0.1):
-            return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(_PARTS): None})
+            return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(EVIDENCE_PARTS): None})
         if self._faults.strikes(Fault.ANSWER_EMPTY, 0.05):
             return NO_EVIDENCE
         self.complete_answers += 1
@@ -165,6 +166,7 @@ class Wire:
         if number < self._newest_heard:
             self._faults.seen(Fault.REPORTS_REORDERED)
         self._newest_heard = max(self._newest_heard, number)
+        assert not isinstance(event, EpochEnded)  # noqa: S101  (the venue has no connection that could end)
         ref = event.fill.order_ref if isinstance(event, FillReported) else event.order_ref
         if isinstance(event, FillReported):
             if (OrderCancelled, ref) in self._heard:

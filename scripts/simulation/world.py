@@ -43,6 +43,8 @@ _STALLS_AT = 500
 """Every so many callbacks the loop may stand still."""
 _WATCHED = 0.3
 """The share of lives whose disk is watched; that takes its time."""
+_MOST_REFUSALS = 20
+"""One after another, while a disk or a broker may fail; none where nothing does."""
 _CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
 
 
@@ -114,6 +116,7 @@ class World:
         self._held: dict[str, int] = {}
         self._entries_seen = 0
         self._is_settled = False
+        self._refusals = 0
         self._seed = seed
         self.outcome = Outcome(seed, days=len(self._sessions))
 
@@ -140,6 +143,8 @@ class World:
     def _next_life(self) -> None:
         number = self.outcome.lives
         self.outcome.lives += 1
+        self._heal_when_due(self._market.at or self._born_at)
+        was_healed = self._faults.is_healed
         loop = SeededLoop(Random(f"{self._seed}:loop:{number}"), self._after_each)
         self._history.begin(number, loop.time, str(self._settings.book.db.parent))
         host = SimulatedHost(
@@ -161,6 +166,9 @@ class World:
         self._history.end(end)
         self.outcome.ends[end] += 1
         self.outcome.callbacks += loop.callbacks
+        self._refusals = self._refusals + 1 if end is End.REFUSED else 0
+        if self._refusals > (0 if was_healed else _MOST_REFUSALS):
+            self._violated(39, f"a daemon starts again: this one refuses to: {self._life.error}")
         self._over(end)
 
     def _over(self, end: End) -> None:
@@ -231,6 +239,11 @@ class World:
             self._death = self._random.choice((Fault.KILLED, Fault.KILLED, Fault.STOPPED))
         self._writes_left = self._random.randint(1, 400) if self._random.random() < 0.3 else 0
 
+    def _death_of(self, life: Life) -> Fault:
+        """What it dies of now: one that was to be killed in its recovery may have come through."""
+        has_come_through = self._death is Fault.KILLED_IN_RECOVERY and life.is_running
+        return Fault.KILLED if has_come_through else self._death
+
     def _committed(self) -> None:
         """A transaction is on the disk, and nobody has heard of it."""
         life = self._life
@@ -247,7 +260,7 @@ class World:
             self._look(life, life.daemon)
         if self.outcome.violation is not None:
             loop.stop()
-        elif loop.callbacks == self._dies_at and self._faults.strikes(self._death, 1.0):
+        elif loop.callbacks == self._dies_at and self._faults.strikes(self._death_of(life), 1.0):
             life.stop(signal.SIGTERM) if self._death is Fault.STOPPED else loop.stop()
         elif loop.callbacks % _STALLS_AT == 0 and self._faults.strikes(Fault.LOOP_STALLS, 0.01):
             loop.stall(self._faults.chance(Fault.LOOP_STALLS).choice((0.3, 2, 11)))
@@ -276,13 +289,17 @@ class World:
         if at >= self._closes_at:
             self._close_until(at)
             self._check(When.CLOSE)
-        if at >= self._heals_at and not self._faults.is_healed:
-            self._faults.is_healed, scene.healed_at = True, at
+        self._heal_when_due(at)
         if self._is_over and not self._is_settled:
             self._is_settled = True
             if self._has_healed_days:
                 self._check(When.SETTLED)
             life.stop(signal.SIGTERM)
+
+    def _heal_when_due(self, at: datetime) -> None:
+        """From then on nothing strikes, whether or not a daemon is there to see it."""
+        if at >= self._heals_at and not self._faults.is_healed:
+            self._faults.is_healed, self._scene.healed_at = True, at
 
     def _close_until(self, at: datetime) -> None:
         """Of the sessions that are over the newest is looked at: nobody has seen those before it close."""

@@ -125,7 +125,7 @@ BROKEN = [
     ("DELETE FROM book_fills", "fills_are_append_only"),
     ("UPDATE book_lots SET remaining = -1", "remaining >= 0"),
     ("UPDATE book_lots SET cost_micros = -1", "cost_micros >= 0"),
-    ("INSERT INTO book_round_trips VALUES (1, 'paper', 'QQQ', 1, 2, 0, 0, 0, 0, 'stop')", "quantity > 0"),
+    ("INSERT INTO book_round_trips VALUES (1, 'paper', 'QQQ', 1, 2, 0, 0, 0, 0, 'stop', 'X')", "quantity > 0"),
     ("UPDATE book_signals SET outcome = 'lost'", "outcome = "),
     ("UPDATE book_signals SET outcome = 'refused', rule = NULL", "a_no_has_a_rule"),
     ("UPDATE book_signals SET count = 0", "count >= 1"),

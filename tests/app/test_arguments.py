@@ -8,7 +8,9 @@ from replayed_book import PretendedDaemon, ReplayedBook, a_replayed_book, trader
 from typer.main import get_group
 
 from trader.app.cli.application import application
+from trader.app.cli.cash import cash_application
 from trader.app.cli.checking import config_application
+from trader.app.cli.ibkr import ibkr_application
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +34,17 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_command_that_answers_can_do_so_in_json() -> None:
-    commands = {**get_group(application).commands, **get_group(config_application).commands}
-    del commands["config"]
+    groups = (config_application, cash_application, ibkr_application)
+    commands = {
+        name: command for group in (application, *groups) for name, command in get_group(group).commands.items()
+    }
+    del commands["config"], commands["cash"], commands["ibkr"]
     without = {
         name
         for name, command in commands.items()
         if not any("--json" in parameter.opts for parameter in command.params)
     }
-    assert set(commands) >= {*OPERATIONS, "doctor", "check"}
+    assert set(commands) >= {*OPERATIONS} - {"cash"} | {"doctor", "check", "book", "import"}
     assert without == {"run"}
 
 
@@ -47,7 +52,8 @@ OPERATIONS = {
     "halt": ["halt", "--reason", "cpi"],
     "resume": ["resume", "--reason", "over"],
     "flatten": ["flatten", "--reason", "home", "--yes"],
-    "adjust": ["adjust", "--reason", "fee", "--cash", "12.50"],
+    "adjust": ["adjust", "--reason", "sold by hand", "--missing", "JD", "--price", "30"],
+    "cash": ["cash", "book", "-12.50", "--kind", "fee", "--reason", "market data"],
     "stop": ["stop"],
 }
 

@@ -43,8 +43,7 @@ def complaint(folder: Path, text: str = "") -> str:
             "[exits.symbols.TQQQ]\nstop = 3",
             "exits.symbols.TQQQ.stop is not a setting; did you mean exits.symbols.TQQQ.stop_pct?",
         ),
-        ('mode = "live"', 'mode has to be "simulated": this version trades simulated only'),
-        ('mode = "paper"', 'mode has to be "simulated": this version trades simulated only'),
+        ('mode = "real"', "mode has to be 'simulated', 'paper' or 'live'"),
         (
             '[account]\nname = "My Account"',
             "account.name has to begin with one of a to z; after it a to z, 0 to 9 and -, in all at most 12 characters",

@@ -118,7 +118,7 @@ def test_missing_shares_are_adjusted_with_a_price(book: ReplayedBook) -> None:
     asked = daemon.asked[0]
     assert (asked["ask"], asked["target"], asked["price_micros"]) == ("adjust", "TQQQ", 80_000_000)
     assert book.trader("adjust", "--missing", "TQQQ", "--reason", "x").code == 2
-    assert book.trader("adjust", "--missing", "TQQQ", "--cash", "1", "--reason", "x").code == 2
+    assert book.trader("adjust", "--missing", "TQQQ", "--execution", "1", "--reason", "x").code == 2
 
 
 @pytest.mark.parametrize("nonsense", ["soon", "2025-06-23T12:00:00", 7, None])

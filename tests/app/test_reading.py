@@ -364,7 +364,7 @@ def test_cash_that_was_moved_is_no_profit(tmp_path: Path) -> None:
     async def deposit() -> Path:
         async with a_machine(tmp_path) as market:
             await market.bar()
-            await market.command(CommandName.ADJUST, amount_micros=5_000_000_000)
+            await market.command(CommandName.CASH, amount_micros=5_000_000_000)
             return market.path
 
     facts = json.loads(trader("status", "--json", "--db", str(asyncio.run(deposit()))).out)

@@ -440,7 +440,7 @@ async def _anything(market: Market, chance: random.Random) -> None:
         case 2 | 3:
             await market.command(CommandName.RESUME, *chance.choice(_SCOPES))
         case 4:
-            await market.command(CommandName.ADJUST, amount_micros=chance.randint(-(10**7), 10**7))
+            await market.command(CommandName.CASH, amount_micros=chance.randint(-(10**7), 10**7))
         case 5:
             await market.report(a_fill("AAPL", 3, 200.0, at=market.now, order_ref="elsewhere"))
         case 6:

@@ -12,7 +12,7 @@ from trader.domain.money import micros, percent_ppm
 from trader.domain.rules import Limits, Rules
 
 UNITS: dict[str, tuple[str, Callable[[float], int]]] = {"_pct": ("_ppm", percent_ppm), "_s": ("_s", int), "": ("", int)}
-DOLLARS = {"order_notional", "minimum_notional"}
+DOLLARS = {"order_notional", "minimum_notional", "cash_tolerance"}
 
 
 def rules(**sections: object) -> Rules:

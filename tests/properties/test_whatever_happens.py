@@ -201,7 +201,7 @@ class Machine(RuleBasedStateMachine):
     def cash_is_moved(self, dollars: float) -> None:
         book = self.market.engine.book
         amount = max(round(dollars * 1_000_000), book.reserved_micros - book.cash_micros)
-        self.run(self.market.command(CommandName.ADJUST, amount_micros=amount))
+        self.run(self.market.command(CommandName.CASH, amount_micros=amount))
 
     @rule(seconds=st.sampled_from([1, 16]))
     def the_broker_is_asked_about_orders_of_unknown_fate(self, seconds: int) -> None:

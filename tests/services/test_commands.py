@@ -109,7 +109,7 @@ async def test_a_correction_is_booked_once_and_never_into_a_short(tmp_path: Path
         too_much = sale._replace(execution_id="another", quantity=held)
         assert (await market.command(ADJUST, fill=too_much)).startswith("refused: JD: execution another sells")
         assert market.held() == {"JD": held - 7}
-        assert (await market.command(ADJUST)).startswith("refused: nothing to book")
+        assert (await market.command(ADJUST)).startswith("refused: nothing to adjust")
         market.check()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import SECOND, Market, a_fill, a_machine, an_unwritable_book
+from builders import MINUTE, SECOND, Market, a_fill, a_machine, an_unwritable_book
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite.projections import compare
@@ -449,6 +449,18 @@ async def test_an_exit_of_a_busted_entry_is_cancelled(tmp_path: Path) -> None:
         assert market.working() == []
         assert market.one("SELECT state FROM orders WHERE side = 'SELL'") == "cancelled"
         await assert_sound(market)
+
+
+async def test_an_exit_of_a_busted_entry_is_cancelled_though_the_clock_says_that_nobody_trades(tmp_path: Path) -> None:
+    """A clock that was set back says so while the exchange is open, and fills the exit: of nothing, a short."""
+    async with a_machine(tmp_path, script=only_cancels) as market:
+        fill = await bought(market)
+        await market.bar(closes={"JD": 29.0})
+        assert market.working() == [("SELL", "JD")]
+        market.clock.set(market.now - 12 * 60 * MINUTE)
+        await market.report(busted(fill))
+        assert market.held() == {}
+        assert market.working() == []
 
 
 async def test_a_bust_ends_a_drift_as_soon_as_the_broker_is_asked(tmp_path: Path) -> None:

@@ -146,6 +146,20 @@ async def test_an_exit_that_is_refused_without_the_book_is_tried_again(
         market.check()
 
 
+async def test_a_refused_exit_is_tried_again_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bars(60)
+        await holding(market, "AAPL")
+        market.script = lambda _: Treatment(reject="not now")
+        await fall(market, "AAPL")
+        market.script = lambda _: Treatment()
+        refused = len(market.sql("SELECT 1 FROM orders WHERE state = 'rejected'"))
+        assert refused
+        market.clock.set(market.now - 30 * MINUTE)
+        await market.wait(1)
+        assert market.working() == [("SELL", "AAPL")]
+
+
 @pytest.mark.parametrize("keeps_broker", [True, False])
 async def test_a_restart_brings_home_what_was_spilled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps_broker: bool

@@ -110,7 +110,7 @@ async def test_an_entry_unwanted_in_the_step_that_made_it_is_cancelled_in_the_ne
 async def test_cash_cannot_be_moved_below_zero_or_beyond_reason(tmp_path: Path, amount: str) -> None:
     async with a_machine(tmp_path) as market:
         cash = market.one("SELECT cash_micros FROM book_accounts")
-        answer = await market.command(CommandName.ADJUST, amount_micros=micros(amount))
+        answer = await market.command(CommandName.CASH, amount_micros=micros(amount))
         assert answer.startswith("refused")
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
 

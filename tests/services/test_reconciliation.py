@@ -9,12 +9,21 @@ from builders import Market, a_fill, a_machine, an_unwritable_book, new_york
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Decision, Rule, Side
 from trader.domain.errors import BrokerUnreachable
-from trader.domain.events import NO_EVIDENCE, CommandName, Ended, Evidence, EvidenceGiven, FillReported, JournalType
+from trader.domain.events import (
+    EVIDENCE_PARTS,
+    NO_EVIDENCE,
+    CommandName,
+    Ended,
+    Evidence,
+    EvidenceGiven,
+    FillReported,
+    JournalType,
+)
 from trader.domain.money import micros
 from trader.domain.order import Order
 
 PATIENT = {"entry_timeout_s": 3600}
-PARTS = tuple(NO_EVIDENCE._fields)
+PARTS = EVIDENCE_PARTS
 
 
 def says(evidence: Evidence, monkeypatch: pytest.MonkeyPatch) -> None:

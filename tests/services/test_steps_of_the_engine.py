@@ -34,7 +34,8 @@ async def test_a_signal_is_kept_under_its_own_symbol(tmp_path: Path) -> None:
 async def test_a_start_that_died_before_its_first_event_is_made_good(tmp_path: Path) -> None:
     path = tmp_path / "book.db"
     for _ in range(2):
-        book = await open_book(InlineWriter(connect(path)), path, load_settings(CONFIGURATION), "replay", NOON)
+        settings = load_settings(CONFIGURATION)
+        book = await open_book(InlineWriter(connect(path)), path, settings, "replay", 0, NOON)
         assert book.journal_is_empty
         await book.store.close()
 
@@ -116,7 +117,7 @@ async def test_a_command_that_could_not_be_written_is_done_once_as_soon_as_it_ca
 ) -> None:
     async with a_machine(tmp_path) as market:
         with an_unwritable_book(monkeypatch):
-            answer = await market.command(CommandName.ADJUST, amount_micros=1_000_000)
+            answer = await market.command(CommandName.CASH, amount_micros=1_000_000)
             assert answer.startswith("refused for now")
             assert market.one("SELECT cash FROM account") == 100_000
             assert (await market.command(CommandName.HALT)).startswith("entries are stopped")

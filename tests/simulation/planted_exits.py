@@ -42,6 +42,11 @@ def exits_forgotten() -> None:
     put(draft.Draft, "book", hasty)
 
 
+def levels_are_only_kept() -> None:
+    """Stop and target are computed, stored and watched, and nothing follows from their being touched."""
+    put(exit_scanner, "touched", lambda *_: None)
+
+
 def never_flattened() -> None:
     """The end of the session closes nothing."""
     put(exit_scanner, "closing_time", lambda *_: None)
@@ -76,6 +81,7 @@ def closed_at_every_look() -> None:
 
 BUGS: dict[str, Planted] = {
     "exits_not_watched": Planted(22, exits_not_watched, ("s0",)),
+    "levels_are_only_kept": Planted(22, levels_are_only_kept, ("s0",)),
     "levels_off_the_tick": Planted(23, levels_off_the_tick, ("s0",)),
     "exits_forgotten": Planted(24, exits_forgotten, ("s3",)),
     "never_flattened": Planted(25, never_flattened, ("s4",)),

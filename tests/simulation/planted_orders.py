@@ -11,7 +11,7 @@ from trader.domain.decision import Outcome, Refusal, Signal
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.family import Instrument
 from trader.domain.ledger import Booked, Lot
-from trader.domain.order import TRANSITIONS, Fill, Order, OrderEvent, OrderState
+from trader.domain.order import TRANSITIONS, Fill, LateCommission, Order, OrderEvent, OrderState
 from trader.domain.portfolio import Portfolio
 from trader.domain.reference import order_ref
 from trader.domain.session import Phase
@@ -116,6 +116,22 @@ def commission_is_not_cash() -> None:
         return -value if fill.side == "BUY" else value
 
     put(Fill, "cash_effect_micros", property(effect_micros))
+
+
+def late_commissions_are_not_heard() -> None:
+    """An execution that is heard again tells nothing."""
+    put(settlement, "hear_again", lambda *_: None)
+
+
+def late_commissions_are_paid_twice() -> None:
+    """Cash pays them once more than the book says."""
+    charge = Draft.charge
+
+    def twice(self: Draft, late: LateCommission, *, is_past: bool) -> None:
+        charge(self, late, is_past=is_past)
+        self.move_cash(-late.commission_micros)
+
+    put(Draft, "charge", twice)
 
 
 def lots_keep_their_cost() -> None:
@@ -241,6 +257,9 @@ BUGS: dict[str, Planted] = {
     "a_share_gets_lost": Planted(7, a_share_gets_lost, ("b",)),
     "differences_are_not_said": Planted(8, differences_are_not_said, ("c", "f", "x3", "t1")),
     "commission_is_not_cash": Planted(9, commission_is_not_cash, ("b",)),
+    "late_commissions_are_not_heard": Planted(9, late_commissions_are_not_heard, ("b",)),
+    "late_commissions_are_paid_twice": Planted(9, late_commissions_are_paid_twice, ("b",)),
+    "late_commissions_are_never_booked": Planted(11, late_commissions_are_not_heard, ("b",)),
     "lots_keep_their_cost": Planted(10, lots_keep_their_cost, ("b",)),
     "each_part_pays_the_minimum": Planted(11, each_part_pays_the_minimum, ("b",)),
     "a_chain_of_single_links": Planted(12, a_chain_of_single_links, ("b",)),

@@ -11,6 +11,7 @@ from simulation.world import World
 from trader.adapters.schedule import Chore, Schedule
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Close, Purpose
+from trader.domain.errors import BookRefused
 from trader.domain.events import Command, JournalType, OrderCancelled, OrderLost
 from trader.domain.exit_plan import ExitReason
 from trader.domain.order import Fill, Order
@@ -156,6 +157,16 @@ def any_account_is_ours() -> None:
     put(Settlement, "settle", trusting)
 
 
+def a_second_start_is_refused() -> None:
+    """A book that has been used is never good enough."""
+
+    async def refuse(self: Engine) -> None:
+        if self.book.orders_made:
+            raise BookRefused("this book has been used")
+
+    put(Engine, "repair", refuse)
+
+
 def never_asked() -> None:
     """An order of unknown fate is nobody's business."""
 
@@ -200,6 +211,7 @@ BUGS: dict[str, Planted] = {
     "entries_leave_without_the_book": Planted(35, entries_leave_without_the_book, ("s6",)),
     "silence_is_an_end": Planted(36, silence_is_an_end, ("s3",)),
     "any_account_is_ours": Planted(37, any_account_is_ours, ("s0",)),
+    "a_second_start_is_refused": Planted(39, a_second_start_is_refused, ("s0",)),
     "never_asked": Planted(39, never_asked, ("s0",)),
     "gate_stays_closed": Planted(39, gate_stays_closed, ("s0",)),
     "a_position_not_loaded": Planted(41, a_position_not_loaded, ("s5",)),

@@ -19,9 +19,14 @@ def test_a_run_is_seen_again_by_its_command(run: Run) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("--days 0", "argument --days: give a whole number, 1 or more, not '0'"),
-        ("--days many", "argument --days: give a whole number, 1 or more, not 'many'"),
-        ("--seed a:b", "argument --seed: give a word of letters, digits, '-', '_' and '.', not 'a:b'"),
+        ("--days 0", "argument --days: give a whole number, 1 to 1,000,000, not '0'"),
+        ("--days many", "argument --days: give a whole number, 1 to 1,000,000, not 'many'"),
+        ("--days 1000000000000", "argument --days: give a whole number, 1 to 1,000,000, not '1000000000000'"),
+        ("--days-per-run 20000", "argument --days-per-run: give a whole number, 1 to 250, not '20000'"),
+        ("--run -1", "argument --run: "),
+        ("--seed a:b", "argument --seed: give a word of letters, digits, '-', '_' and '.' that begins with"),
+        ("--seed=-x", "argument --seed: give a word of letters, digits, '-', '_' and '.' that begins with"),
+        (f"--seed {'x' * 65}", "argument --seed: give a word of at most 64 letters"),
         ("--limit 3", "--limit is for one run; name it with --run"),
         ("--run 3 --resume", "--run is one run and --resume those after the last; leave one of them out"),
     ],

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from simulation.invariants.registry import ALL, Invariant, When
 from simulation.runs import Run
 from simulation.scene import Scene
 from simulation.seeds import Ledger
+
+from trader.app.cli import main as trader
 
 _LEAST_STRIKES = 3
 
@@ -33,7 +37,7 @@ def _planted() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_planted")
 def test_a_violation_is_told_with_all_that_is_needed_to_see_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger = tmp_path / "ledger.jsonl"
     typed = ["--days", "1", "--days-per-run", "1", "--seed", "told", "--jobs", "2", "--ledger", str(ledger)]
@@ -49,7 +53,12 @@ def test_a_violation_is_told_with_all_that_is_needed_to_see_it(
     story = re.search(r"The story of order (\S+)", told)
     assert story is not None
     kept = tmp_path / "failures" / f"told-0-days-1-limit-{_LEAST_STRIKES}"
-    assert f"trader why {story[1]} --db {kept}" in told
+    more = re.search(rf"trader (why {story[1]} --config \S+ --db {kept}\S+)", told)
+    assert more is not None
+    monkeypatch.setattr(sys, "argv", ["trader", *shlex.split(more[1])])
+    with pytest.raises(SystemExit) as asked:
+        trader()
+    assert asked.value.code == 0
     assert sorted(path.name for path in kept.parent.iterdir()) == ["told-0-days-1", kept.name]
     assert [line.days for line in Ledger(ledger).lines()] == [0]
 

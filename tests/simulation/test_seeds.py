@@ -1,9 +1,11 @@
 """The ledger of seeds: days add up, and none is counted twice."""
 
+import weakref
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from simulation.command import main
 from simulation.faults import Fault
 from simulation.runs import Ran, Run, failed
 from simulation.seeds import BATCH, Batches, Ledger, Line
@@ -74,6 +76,55 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.write_text('{"commit": "c"}\n')
     with pytest.raises(ValueError, match=r"ledger\.jsonl:1 is no line of this ledger"):
         Ledger(path).lines()
+
+
+def test_no_line_is_written_onto_one_that_was_torn(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"commit": "c", "se')
+    Ledger(path).append(lines_of(ran(0))[0])
+    torn, whole = path.read_text().splitlines()
+    assert torn == '{"commit": "c", "se'
+    path.write_text(f"{whole}\n")
+    assert [line.last for line in Ledger(path).lines()] == [0]
+
+
+def test_a_disk_that_becomes_full_costs_the_line_and_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Ledger, line: Line) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    typed = ["--days", "1", "--days-per-run", "1", "--ledger", str(tmp_path / "ledger.jsonl")]
+    assert main(typed) == 2
+    told = capsys.readouterr()
+    assert "runs 0 to 0 are not in the ledger: [Errno 28] No space left on device" in told.err
+    assert "1 of 1 days" in told.out
+
+
+@pytest.mark.parametrize("where", ["--ledger", "--traces"])
+def test_what_cannot_be_kept_is_not_begun(where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    kept = {"--ledger": str(tmp_path / "ledger.jsonl"), where: str(tmp_path / "file" / "beneath")}
+    assert main(["--days", "1", *(word for pair in kept.items() for word in pair)]) == 2
+    told = capsys.readouterr()
+    assert told.err.startswith("scripts/simulate: ")
+    assert told.out == ""
+
+
+class _Weighed(Outcome):
+    """One that can be looked for when nobody should have it any more."""
+
+
+def test_runs_that_are_written_are_not_kept_in_memory() -> None:
+    batches, kept = Batches("c", 0, 0.0), []
+    for number in range(BATCH):
+        outcome = _Weighed(f"s:{number}")
+        batches.add(Ran(Run("s", number, 5), outcome))
+        kept.append(weakref.ref(outcome))
+    del outcome
+    assert len(list(batches.whole(1.0))) == 1
+    assert [alive for alive in kept if alive() is not None] == []
 
 
 def test_the_summary_adds_up_by_commit_and_in_all() -> None:

@@ -11,31 +11,30 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from trader import __version__
 from trader.adapters.control import socket_path
 from trader.adapters.feeds.inbox_file import InboxFile
-from trader.adapters.feeds.simulated import SimulatedFeed
-from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.run_lock import Holder, RunLock
 from trader.adapters.run_lock import lock_path as run_lock_path
 from trader.adapters.schedule import Schedule
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.recorder import SqliteRecorder
-from trader.app.host import EmbeddedBroker, Host, ThisMachine
+from trader.app.host import Host, ThisMachine
+from trader.app.marketplace import Marketplace
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
-from trader.domain.errors import AlreadyRunning, TraderError
+from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
 from trader.domain.events import Command, CommandName, JournalType, Tick
+from trader.domain.market import BarTime
 from trader.domain.money import usd
 from trader.domain.session import NEW_YORK
 from trader.services.engine import Engine
-from trader.services.ports import Log
+from trader.services.ports import Broker, Log
 from trader.services.recovery import recover
 
 _INQUIRE_S = 5
@@ -79,13 +78,17 @@ async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
     async with AsyncExitStack() as stack:
         lock = RunLock.take(lock_path(settings), holder)
         stack.callback(lock.release)
+        marketplace = host.marketplace(parts)
+        stack.push_async_callback(marketplace.close)
+        await marketplace.reach()
+        cash_micros = await marketplace.opening_cash_micros()
         writer = await host.open_writer(settings.book.db)
-        book = await open_book(writer, settings.book.db, settings, settings.mode, host.clock.now())
+        book = await open_book(writer, settings.book.db, settings, settings.mode, cash_micros, host.clock.now())
         stack.push_async_callback(book.store.close)
         await book.store.check_newest_events()
         spill = host.open_spill(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
-        daemon = await Daemon.prepare(settings, host, parts, book, holder, lock, spill)
+        daemon = await Daemon.prepare(settings, host, parts, marketplace, book, holder, lock, spill)
         stack.push_async_callback(daemon.close)
         yield daemon
 
@@ -101,11 +104,10 @@ class Daemon:
         book: OpenBook,
         holder: Holder,
         lock: RunLock,
-        market: SimulatedMarket,
-        feed: SimulatedFeed,
+        marketplace: Marketplace,
         log: Log,
         recorder: SqliteRecorder,
-        machine: Machine[EmbeddedBroker],
+        machine: Machine[Broker],
         inbox: InboxFile | None,
     ) -> None:
         self._settings = settings
@@ -115,15 +117,21 @@ class Daemon:
         self._holder = holder
         self._lock = lock
         self._robbed: AlreadyRunning | None = None
-        self._market = market
-        self._feed = feed
+        self._marketplace = marketplace
         self._recorder = recorder
         self._machine = machine
         self._inbox = inbox
         self._log = log
         self._stopping = Stopping(asyncio.Event())
         self._schedule = Schedule(self._log)
-        requests = Requests(machine.engine, feed, holder, settings.book.halt_file, self._stopping.ask)
+        requests = Requests(
+            machine.engine,
+            marketplace.clock,
+            holder,
+            settings.book.halt_file,
+            self._stopping.ask,
+            marketplace.standing,
+        )
         self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
 
     @classmethod
@@ -132,21 +140,20 @@ class Daemon:
         settings: Settings,
         host: Host,
         parts: Parts,
+        marketplace: Marketplace,
         book: OpenBook,
         holder: Holder,
         lock: RunLock,
         spill: SpillFile,
     ) -> "Daemon":
-        """Put the machine together; the market goes on where the book ends."""
+        """Put the machine together; the marketplace goes on where the book ends."""
         account = settings.account.name
-        market = SimulatedMarket(book.stamp.seed, parts.calendar)
-        starts_at = await book.store.newest_event_at(account) or _first_open(parts, book.stamp.created_at)
-        feed = host.feed(market, parts.calendar, starts_at, settings.feed.speed)
-        log = host.log(feed)
+        await marketplace.begin(book)
+        log = host.log(marketplace.clock)
         recorder = SqliteRecorder(book.writer, account)
-        machine = await make_machine(parts, book, feed, log, recorder, spill, host.broker)
+        machine = await make_machine(parts, book, marketplace.clock, log, recorder, spill, marketplace.broker)
         inbox = await _inbox_file(settings, book, log)
-        return cls(settings, host, parts, book, holder, lock, market, feed, log, recorder, machine, inbox)
+        return cls(settings, host, parts, book, holder, lock, marketplace, log, recorder, machine, inbox)
 
     @property
     def engine(self) -> Engine:
@@ -177,11 +184,20 @@ class Daemon:
             JournalType.RUN_STARTED, kind=settings.mode, version=__version__, code=self._holder.fingerprint
         )
         await recover(engine, self._machine.broker, self._log)
-        self._parts.strategies.start(self._parts.families.drivers(self._market.symbols))
-        engine.trading.market_data.expect(self._market.symbols)
-        past = list(self._feed.history(self._feed.now(), self._parts.strategies.warmup_bars))
-        engine.trading.warm_up(past, self._feed.now())
-        self._log.info(f"READY warmed up on {len(past)} bars, market time {self._feed.now():%Y-%m-%d %H:%M:%S} UTC")
+        await self._warm_up()
+
+    async def _warm_up(self) -> None:
+        marketplace, trading = self._marketplace, self._machine.engine.trading
+        self._parts.strategies.start(self._parts.families.drivers(marketplace.symbols))
+        trading.market_data.expect(marketplace.symbols)
+        past: list[BarTime] = []
+        try:
+            past = await marketplace.past(self._parts.strategies.warmup_bars)
+        except BrokerUnreachable as error:
+            self._log.warning(f"NOT WARMED UP: {error}; the strategy waits for its bars from now on, exits do not")
+        now = marketplace.clock.now()
+        trading.warm_up(past, now)
+        self._log.info(f"READY warmed up on {len(past)} bars, market time {now:%Y-%m-%d %H:%M:%S} UTC")
 
     async def run(self) -> None:
         """Run until asked to stop. Raises AlreadyRunning, after that, when the run lock was lost to another."""
@@ -198,8 +214,12 @@ class Daemon:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._machine.engine.run(), name="engine")
                 group.create_task(self._schedule.run(), name="chores")
-                others = [group.create_task(self._tick(), name="tick"), group.create_task(self._follow_inbox())]
-                await self._play()
+                others = [
+                    group.create_task(self._tick(), name="tick"),
+                    group.create_task(self._follow_inbox()),
+                    group.create_task(self._marketplace.keep(), name="connection"),
+                ]
+                await self._marketplace.play(self._machine.engine.deliver, self._stopping.event)
                 await self._schedule.stop()
                 for task in others:
                     task.cancel()
@@ -243,11 +263,6 @@ class Daemon:
         positions = self._machine.engine.book.positions
         return ", ".join(f"{name} {position.quantity}" for name, position in sorted(positions.items()))
 
-    async def _play(self) -> None:
-        """The market: at a bar's start its open fills orders, at its end the engine sees it."""
-        engine, broker = self._machine.engine, self._machine.broker
-        await self._feed.run(engine.deliver, self._stopping.event, opening=broker.match)
-
     async def _tick(self) -> None:
         halt_file = self._settings.book.halt_file
         while True:
@@ -278,7 +293,7 @@ class Daemon:
         book, scan = engine.book, engine.trading.exits.last
         held = {position.symbol: position.quantity for position in book.positions.values()}
         self._log.info(
-            f"HEARTBEAT market={self._feed.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
+            f"HEARTBEAT market={self._marketplace.clock.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
             f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
             f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
             f"exits={consistency_of(held, gaps_between(held, scan.armed, scan.unarmed))} "
@@ -313,9 +328,3 @@ async def _inbox_file(settings: Settings, book: OpenBook, log: Log) -> InboxFile
 def _is_there(path: Path) -> bool:
     """Without an error for a folder that cannot be searched any more: that must not end the daemon."""
     return os.path.exists(path)
-
-
-def _first_open(parts: Parts, created_at: datetime) -> datetime:
-    """A new book begins on the session after the day it was made, a moment before the open."""
-    session = parts.calendar.next_session(created_at.astimezone(NEW_YORK).date())
-    return session.opens_at - timedelta(seconds=30)

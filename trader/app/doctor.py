@@ -4,7 +4,6 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from trader.app import checks
 from trader.app.book_checks import check_book, check_daemon, check_halt_file
@@ -14,10 +13,12 @@ from trader.app.paths import check_paths, with_absolute_paths
 from trader.app.settings import Settings
 from trader.app.wiring import Parts, make_parts
 from trader.domain.errors import ConfigurationError
+from trader.services.ports import Clock
 
 
-def examine(read_settings: Callable[[], Settings], now: datetime, *, full: bool) -> Iterator[Check]:
+def examine(read_settings: Callable[[], Settings], clock: Clock, *, full: bool) -> Iterator[Check]:
     """Look at everything. What needs the configuration is left out when that cannot be read."""
+    now = clock.now()
     yield checks.check_python(sys.version_info[:3])
     yield checks.check_sqlite(sqlite3.sqlite_version_info)
     yield checks.check_dependencies(checks.LOCK)
@@ -34,6 +35,10 @@ def examine(read_settings: Callable[[], Settings], now: datetime, *, full: bool)
     yield checks.check_calendar(parts.calendar, now)
     yield from _around_the_book(settings)
     yield from check_book(settings.book.db, settings.mode, full=full)
+    if settings.feed.kind == "ibkr":
+        from trader.app.ibkr_checks import check_ibkr  # its library takes a third of a second to load
+
+        yield from check_ibkr(settings, clock)
 
 
 def _configuration(parts: Parts) -> Check:

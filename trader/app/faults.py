@@ -16,8 +16,8 @@ from trader.app.variables import Variable, variable_of
 from trader.domain.spelling import nearest
 
 _IN_WORDS = {
-    "mode": 'has to be "simulated": this version trades simulated only',
-    "feed.kind": 'has to be "simulated": this version has no other feed',
+    "ibkr.account": "has to be IB's id of an account: one to three capitals and digits, such as DU1234567",
+    "ibkr.host": "has to be 127.0.0.1, localhost or ::1: the protocol is in clear text and stays on this host",
     "account.name": "has to begin with one of a to z; after it a to z, 0 to 9 and -, in all at most 12 characters",
     "strategy.entry": "has to be written as package.module:Class",
 }

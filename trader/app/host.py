@@ -1,42 +1,29 @@
 """The machine that a daemon runs on: one seam for each thing that would make two runs of it differ.
 
-The wall's time, the files that are written, threads and processes, the door for commands, the log, the market and the
-broker. Everything else of the daemon is decided by what comes in by these. Who simulates hands in a machine of his own.
+The wall's time, the files that are written, threads and processes, the door for commands, the log, and the marketplace
+with its bars and its broker. Everything else of the daemon is decided by what comes in by these. Who simulates hands in
+a machine of his own.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from trader.adapters.clock import SystemClock
 from trader.adapters.control import ControlServer, Handler
-from trader.adapters.feeds.simulated import SimulatedFeed
-from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.logs import LoguruLog
-from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.run_lock import Holder, this_process
 from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.database import ThreadWriter, Writer
+from trader.app.marketplace import EmbeddedMarketplace, Marketplace
 from trader.app.settings import Settings
 from trader.app.verifying import faults_of_the_book
-from trader.domain.events import BrokerEvent
-from trader.domain.market import BarTime
-from trader.domain.rules import Costs
-from trader.domain.session import Calendar
-from trader.services.ports import Broker, Clock, Log
+from trader.app.wiring import Parts
+from trader.services.ports import Clock, Log
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
-
-
-class EmbeddedBroker(Broker, Protocol):
-    """A broker that fills at the opens of the embedded market's bars."""
-
-    def match(self, bar_time: BarTime) -> None:
-        """Fill what the opens of these bars fill."""
-        ...
 
 
 class Door(Protocol):
@@ -71,12 +58,8 @@ class Host(Protocol):
         """The log, with the time of this clock in each line."""
         ...
 
-    def feed(self, market: SimulatedMarket, calendar: Calendar, starts_at: datetime, speed: float) -> SimulatedFeed:
-        """The market's bars and its clock."""
-        ...
-
-    def broker(self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]) -> EmbeddedBroker:
-        """A connection to the broker; what it has to say goes to `emit`."""
+    def marketplace(self, parts: Parts) -> Marketplace:
+        """Where bars come from and orders go; not reached yet."""
         ...
 
     def door(self, path: Path, handler: Handler) -> Door:
@@ -119,13 +102,13 @@ class ThisMachine:
         """The log file, written by a thread of its own."""
         return LoguruLog(clock)
 
-    def feed(self, market: SimulatedMarket, calendar: Calendar, starts_at: datetime, speed: float) -> SimulatedFeed:
-        """The embedded market."""
-        return SimulatedFeed(market, calendar, starts_at, speed)
+    def marketplace(self, parts: Parts) -> Marketplace:
+        """The one that is configured."""
+        if parts.settings.feed.kind == "simulated":
+            return EmbeddedMarketplace(parts)
+        from trader.app.interactive_brokers import InteractiveBrokers  # its library takes a third of a second to load
 
-    def broker(self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]) -> EmbeddedBroker:
-        """The paper broker, which holds what the book holds."""
-        return PaperBroker(emit, costs, positions)
+        return InteractiveBrokers(parts, self._clock, self.log(self._clock))
 
     def door(self, path: Path, handler: Handler) -> Door:
         """A socket beside the book."""

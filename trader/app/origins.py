@@ -69,6 +69,8 @@ def _plain(key: Key) -> Key:
 def _masked(name: str, value: object) -> object:
     if isinstance(value, SecretStr) or (_SECRET.search(name) and value):
         return _MASK
+    if isinstance(value, tuple):
+        return list(value)
     return value if isinstance(value, bool | int | float | Mapping | None) else str(value)
 
 

@@ -91,7 +91,8 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
     parts = make_parts(settings)
     reported: list[BrokerEvent] = []
     clock = SteppedClock(tape.starts_at)
-    book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, clock.now())
+    cash_micros = settings.account.starting_cash_micros
+    book = await open_book(InlineWriter(connect(request.db)), request.db, settings, _KIND, cash_micros, clock.now())
     try:
         machine = await make_machine(
             parts, book, clock, log, NoInputs(), NoSpill(), PaperBroker, reported.append, _NOBODY_READS

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
+from trader.domain.cash import CashKind
 from trader.domain.decision import UNSTAMPED, Side, Signal
 from trader.domain.errors import TraderError
 from trader.domain.events import Command, CommandName, Fate
@@ -29,10 +30,17 @@ class Requests:
     """Answers requests."""
 
     def __init__(
-        self, engine: Engine, clock: Clock, holder: Holder, halt_file: Path, stop: Callable[[str], None]
+        self,
+        engine: Engine,
+        clock: Clock,
+        holder: Holder,
+        halt_file: Path,
+        stop: Callable[[str], None],
+        connection: Callable[[], Answer] = dict,
     ) -> None:
         self._engine = engine
         self._clock = clock
+        self._connection = connection
         self._holder = holder
         self._halt_file = halt_file
         self._stop = stop
@@ -47,7 +55,7 @@ class Requests:
         if what == "stop":
             self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
             return {"message": "stopping; positions stay as they are"}
-        if what in ("halt", "resume", "flatten", "adjust", "resolve", "adopt"):
+        if what in ("halt", "resume", "flatten", "adjust", "resolve", "adopt", "cash"):
             return await self._command(CommandName(what), request)
         raise BadRequest(f"the daemon does not know how to {what!r}")
 
@@ -67,6 +75,7 @@ class Requests:
             "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
             "market_time": self._clock.now().isoformat(timespec="seconds"),
+            "connection": self._connection(),
             "pid": self._holder.pid,
             "version": self._holder.version,
             "code": self._holder.fingerprint,
@@ -123,9 +132,23 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         target=target,
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
+        **(_movement(request) if name is CommandName.CASH else {}),
         **(_resolution(request) if name is CommandName.RESOLVE else {}),
         **({"price_micros": _price_micros(request)} if name in (CommandName.ADOPT, CommandName.ADJUST) else {}),
     )
+
+
+class _Movement(TypedDict, total=False):
+    kind: CashKind
+    movement: str
+
+
+def _movement(request: Request) -> _Movement:
+    try:
+        kind = CashKind(_text(request, "kind"))
+    except ValueError:
+        raise BadRequest(f"kind has to be one of {', '.join(CashKind)}") from None
+    return {"kind": kind, "movement": _text(request, "movement") if request.get("movement") else ""}
 
 
 class _Resolution(TypedDict, total=False):

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from trader.app.faults import in_words, known_keys, not_json
+from trader.app.interlocks import contradiction
 from trader.app.variables import DOT_ENV, PREFIX, check_names, read_variables
 from trader.domain.errors import ConfigurationError
 from trader.domain.exit_plan import ExitRule
@@ -36,6 +37,7 @@ Seconds = Annotated[int, Field(ge=1, le=86_400)]
 _OVER_IT = "with .env, environment and flags over it"
 
 ACCOUNT_NAME = r"^[a-z][a-z0-9-]{0,11}$"
+IB_ACCOUNT = r"^([A-Z]{1,3}[0-9]{4,10})?$"
 
 
 class _Section(BaseModel):
@@ -48,6 +50,11 @@ class AccountSection(_Section):
     name: Annotated[str, Field(pattern=ACCOUNT_NAME)] = "paper"
     starting_cash: Dollars = 100_000.0
     settled_cash_only: bool = False
+
+    @property
+    def starting_cash_micros(self) -> int:
+        """What a book begins with where no broker is asked."""
+        return micros(self.starting_cash)
 
 
 class BookSection(_Section):
@@ -75,10 +82,28 @@ class LogSection(_Section):
 class FeedSection(_Section):
     """Where bars and signals come from."""
 
-    kind: Literal["simulated"] = "simulated"
+    kind: Literal["simulated", "ibkr"] = "simulated"
+    symbols: tuple[Annotated[str, Field(pattern=f"^{SYMBOL.pattern}$")], ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
     speed: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 120.0
     inbox: str = ""
+
+
+class BrokerSection(_Section):
+    """Where orders go."""
+
+    kind: Literal["paper", "ibkr"] = "paper"
+
+
+class IbkrSection(_Section):
+    """Where TWS or IB Gateway listens, and whose account it is. The protocol is in clear text: this host alone."""
+
+    host: Literal["127.0.0.1", "localhost", "::1"] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 4002
+    port_is: Literal["", "paper", "live"] = ""
+    client_id: Annotated[int, Field(ge=1, le=999_999)] = 17
+    account: Annotated[str, Field(pattern=IB_ACCOUNT)] = ""
+    connect_s: Seconds = 30
 
 
 class StrategySection(_Section):
@@ -114,6 +139,7 @@ class LimitsSection(_Section):
     family_pct: Percent = 40.0
     cash_reserve_pct: Percent = 2.0
     minimum_notional: Dollars = 500
+    cash_tolerance: Dollars = 25.0
     open_positions: Count = 6
     openings_per_day: Count = 200
     max_day_trades_5d: Count | None = None
@@ -134,6 +160,7 @@ class LimitsSection(_Section):
             family_ppm=percent_ppm(self.family_pct),
             cash_reserve_ppm=percent_ppm(self.cash_reserve_pct),
             minimum_notional_micros=micros(self.minimum_notional),
+            cash_tolerance_micros=micros(self.cash_tolerance),
             open_positions=self.open_positions,
             openings_per_day=self.openings_per_day,
             max_day_trades_5d=self.max_day_trades_5d,
@@ -248,11 +275,13 @@ class Settings(BaseSettings):
     )
     toml_file: ClassVar[Path]
 
-    mode: Literal["simulated"] = "simulated"
+    mode: Literal["simulated", "paper", "live"] = "simulated"
     account: AccountSection = AccountSection()
     book: BookSection = BookSection()
     log: LogSection = LogSection()
     feed: FeedSection = FeedSection()
+    broker: BrokerSection = BrokerSection()
+    ibkr: IbkrSection = IbkrSection()
     strategy: StrategySection = StrategySection()
     families: FamiliesSection = FamiliesSection()
     thresholds: ThresholdsSection = ThresholdsSection()
@@ -293,6 +322,11 @@ class Settings(BaseSettings):
             )
         except ValueError as error:
             raise ConfigurationError(f"{self.toml_file} ({_OVER_IT}): {error}") from error
+
+    @property
+    def book_id(self) -> str:
+        """Whose book it is: by the broker's name of the account, where there is a broker outside."""
+        return self.ibkr.account if self.broker.kind == "ibkr" else self.account.name
 
     def inbox_path(self) -> Path | None:
         """The file of signals to follow, absolute, or None."""
@@ -337,6 +371,8 @@ def load_settings(config: Path, **flags: object) -> Settings:
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{config}: {type(error).__name__}: {error}") from None
     settings.rules()
+    if wrong := contradiction(settings):
+        raise ConfigurationError(f"{config} ({_OVER_IT}): {wrong}")
     try:
         settings.session.cutoffs()
     except ValueError as error:

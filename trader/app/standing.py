@@ -12,9 +12,11 @@ from trader.adapters.control import Answer, DaemonDown, NoAnswer, ask, socket_pa
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.run_lock import lock_path, running_daemon
 from trader.adapters.sqlite.queries import QUERIES
-from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_drift, read_halt
+from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_cash_drift, read_drift, read_halt
 from trader.app.armed_exits import ArmedExits, read_armed_exits
+from trader.app.connection_state import ConnectionState, read_state
 from trader.app.settings import Settings
+from trader.domain.cash import CashDrift
 from trader.domain.errors import BookUnwritable
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.portfolio import Drift, Halt
@@ -71,6 +73,7 @@ class Standing:
     pnl_total: float
     positions: list[dict[str, object]]
     drift: list[Drift]
+    cash_drift: CashDrift | None
     orders: list[dict[str, object]]
     exits: ArmedExits | None
     """None of a replay's book: nothing is watched after it."""
@@ -85,6 +88,11 @@ class Standing:
         if any(halt.scope == "all" for halt in self.halts):
             return "HALTED"
         return "BARRED" if self.daemon.text("barred") else "TRADING"
+
+    @property
+    def connection(self) -> ConnectionState | None:
+        """How the daemon stands with its broker; None where that is embedded, or nobody answers."""
+        return read_state(self.daemon.answer.get("connection")) if self.daemon.answer is not None else None
 
     @property
     def code_differs(self) -> bool:
@@ -138,6 +146,7 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
         pnl_total=round(equity - money["starting_cash"] - _moved(book, account, 0), 2),
         positions=[{name: row[name] for name in _OF_A_POSITION} for row in valued_positions(book, account)],
         drift=[read_drift(tuple(row)) for row in book.execute(QUERIES["drift"], (account,))],
+        cash_drift=read_cash_drift(book.execute(QUERIES["cash_drift"], (account,)).fetchone()),
         orders=_rows(
             book,
             "SELECT order_ref, symbol, side, quantity, filled, limit_price, state, purpose, created_at FROM orders",
@@ -253,6 +262,9 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
     if standing.daemon.text("barred"):
         warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
+    if standing.connection is not None:
+        phase = standing.market.phase if standing.market is not None else ""
+        warnings += standing.connection.warnings(in_session=phase not in ("", Phase.CLOSED))
     if standing.daemon.answer is not None and standing.exits is not None:
         warnings += [
             f"{gap.symbol} {gap.held} held, exits of {gap.armed} armed: {gap.why or 'see `trader ledger`'}"
@@ -262,6 +274,8 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         f"{drift.symbol} book {drift.book}, broker {drift.broker}: {drift.what}; {drift.way_out}"
         for drift in standing.drift
     ]
+    if standing.cash_drift is not None:
+        warnings.append(f"{standing.cash_drift.what}; {standing.cash_drift.way_out}")
     warnings += [
         f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
         for order in standing.orders

@@ -150,6 +150,11 @@ def _fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
         yield Happening(booked_at, seq, "lock", facts.text("order_ref"), "released, filled")
 
 
+def _commission(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
+    said = f"{usd(facts.number('commission_micros'))} for {row['symbol']}, told after the execution"
+    yield Happening(from_us(row["at_us"]), row["seq"], "commission", facts.text("execution_id"), said)
+
+
 def _unexpected_fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     said = f"NOT BOOKED: {facts.text('reported')}"
     yield Happening(from_us(row["at_us"]), row["seq"], "fill", facts.text("execution_id"), said)
@@ -184,6 +189,7 @@ _TELLERS: dict[str, Teller] = {
     "order_state": _order_state,
     "lock_released": _lock_released,
     "fill": _fill,
+    "commission": _commission,
     "unexpected_fill": _unexpected_fill,
     "position_closing": _position_closing,
     "stop_tightened": _stop_tightened,

@@ -126,7 +126,7 @@ def summarise(
         state = engine.book
         equity = state.equity_micros(engine.trading.prices)
         blocks = course.trades_by_block
-        commission = _usd(one("SELECT coalesce(sum(commission_micros), 0) FROM book_fills WHERE account = ?"))
+        commission = _usd(one("SELECT coalesce(sum(commission_micros), 0) FROM charged_fills WHERE account = ?"))
         return Summary(
             account=account,
             interval_s=tape.interval.total_seconds(),
@@ -153,7 +153,7 @@ def summarise(
             cash=_usd(state.cash_micros),
             equity=_usd(equity),
             pnl=_usd(equity - state.starting_cash_micros),
-            realized_pnl=_usd(one("SELECT coalesce(sum(realized_micros), 0) FROM book_fills WHERE account = ?")),
+            realized_pnl=_usd(one("SELECT coalesce(sum(realized_micros), 0) FROM charged_fills WHERE account = ?")),
             max_drawdown=_usd(course.max_drawdown_micros),
             max_drawdown_pct=round(course.max_drawdown_pct, 3),
             conflicts=trail.conflicts,
@@ -175,7 +175,7 @@ class _Trail:
         held: defaultdict[str, int] = defaultdict(int)
         day = None
         for symbol, side, quantity, price, commission, at_us in book.execute(
-            "SELECT symbol, side, quantity, price_micros, commission_micros, executed_us FROM book_fills "
+            "SELECT symbol, side, quantity, price_micros, commission_micros, executed_us FROM charged_fills "
             "WHERE account = ? ORDER BY id",
             (account,),
         ):

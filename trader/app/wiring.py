@@ -13,7 +13,6 @@ from trader.app.settings import Settings
 from trader.app.strategies import load_strategy
 from trader.domain.events import BrokerEvent
 from trader.domain.family import Families
-from trader.domain.money import micros
 from trader.domain.rules import Costs
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
@@ -60,19 +59,21 @@ class OpenBook:
     """Whether the account's journal has still to be begun."""
 
 
-async def open_book(writer: Writer, path: Path, settings: Settings, kind: str, at: datetime) -> OpenBook:
+async def open_book(
+    writer: Writer, path: Path, settings: Settings, kind: str, opening_cash_micros: int, at: datetime
+) -> OpenBook:
     """Stamp the book of a run, and open the account in one that does not know it. Raises BookError."""
     store = SqliteStore(writer, path)
     try:
-        stamp = await store.stamp(kind, settings.account.name, settings.feed.seed, at)
-        journal_is_empty = await store.ensure_account(settings.account.name, micros(settings.account.starting_cash), at)
+        stamp = await store.stamp(kind, settings.book_id, settings.feed.seed, at)
+        journal_is_empty = await store.ensure_account(settings.account.name, opening_cash_micros, at)
     except BaseException:
         await writer.close()
         raise
     return OpenBook(store=store, writer=writer, stamp=stamp, journal_is_empty=journal_is_empty)
 
 
-_Broker = TypeVar("_Broker", bound=Broker)
+_Broker = TypeVar("_Broker", bound=Broker, covariant=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from trader.domain.cash import CashKind
 from trader.domain.decision import Signal
 from trader.domain.market import BarTime
 from trader.domain.order import Fill
@@ -72,9 +73,16 @@ class OrderLost:
 
 @dataclass(frozen=True, slots=True)
 class FillReported:
-    """The broker reports an execution; perhaps not for the first time."""
+    """The broker reports an execution; perhaps not for the first time, and perhaps with its commission only later."""
 
     fill: Fill
+
+
+@dataclass(frozen=True, slots=True)
+class EpochEnded:
+    """The connection to the broker is not whole any more: what was heard of it before proves nothing now."""
+
+    reason: str
 
 
 class Ended(NamedTuple):
@@ -96,12 +104,17 @@ class Evidence(NamedTuple):
     """Of the orders asked about: those that the broker knows to have ended."""
     positions: Mapping[str, int] | None
     """Symbol -> shares; negative where the account is short."""
+    cash_micros: int | None = None
+    """Of the account; None where the broker keeps none, or did not tell. No order waits for it."""
 
     @property
     def unknown(self) -> tuple[str, ...]:
         """The parts that the broker did not tell completely."""
-        return tuple(name for name, part in zip(self._fields, self, strict=True) if part is None)
+        return tuple(name for name in EVIDENCE_PARTS if getattr(self, name) is None)
 
+
+EVIDENCE_PARTS = ("executions", "working", "ended", "positions")
+"""What an answer is complete with."""
 
 NO_EVIDENCE = Evidence(None, None, None, None)
 """The broker did not answer."""
@@ -129,6 +142,7 @@ class CommandName(StrEnum):
     ADJUST = "adjust"
     RESOLVE = "resolve"
     ADOPT = "adopt"
+    CASH = "cash"
 
 
 class Fate(StrEnum):
@@ -153,7 +167,11 @@ class Command:
     fill: Fill | None = None
     """Of ADJUST: the execution that reverses another one."""
     amount_micros: int = 0
-    """Of ADJUST: cash to book."""
+    """Of CASH: what it adds to cash."""
+    kind: CashKind | None = None
+    """Of CASH."""
+    movement: str = ""
+    """Of CASH: which movement of a statement it is, so that it is booked once."""
     order_ref: str = ""
     """Of RESOLVE: the order."""
     fate: Fate | None = None
@@ -162,7 +180,7 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
-BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported
+BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 
@@ -182,12 +200,16 @@ class JournalType(StrEnum):
     ORDER_STATE = "order_state"
     LOCK_RELEASED = "lock_released"
     FILL = "fill"
+    COMMISSION = "commission"
     UNEXPECTED_FILL = "unexpected_fill"
     POSITION_CLOSING = "position_closing"
     STOP_TIGHTENED = "stop_tightened"
     DRIFT_FOUND = "drift_found"
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
+    EPOCH_ENDED = "epoch_ended"
+    CASH_DIFFERS = "cash_differs"
+    CASH_AGREES = "cash_agrees"
     HALTED = "halted"
     RESUMED = "resumed"
     COMMAND = "command"

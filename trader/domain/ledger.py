@@ -143,18 +143,23 @@ class Position(NamedTuple):
             cost_micros=0,
         )
 
-    def round_trip(self, closed_at: datetime, purpose: str) -> "RoundTrip":
-        """What it was from flat to flat; `purpose` is the reason where it was not on its way out."""
+    def charged(self, commission_micros: int) -> "Position":
+        """The same position after a commission that was told late."""
+        return self._replace(realized_micros=self.realized_micros - commission_micros)
+
+    def round_trip(self, last: Fill, purpose: str) -> "RoundTrip":
+        """What it was from flat to its last execution; `purpose` is the reason where it was not on its way out."""
         return RoundTrip(
             account=self.account,
             symbol=self.symbol,
             opened_at=self.opened_at,
-            closed_at=closed_at,
+            closed_at=last.executed_at,
             quantity=self.bought,
             bought_micros=self.bought_micros,
             sold_micros=self.sold_micros,
             pnl_micros=self.realized_micros,
             exit_reason=self.closing_reason or purpose,
+            closed_by=last.execution_id,
         )
 
 
@@ -176,6 +181,12 @@ class RoundTrip(NamedTuple):
     sold_micros: int
     pnl_micros: int
     exit_reason: str
+    closed_by: str
+    """The execution that left nothing: what was booked after it belongs to the next position."""
+
+    def charged(self, commission_micros: int) -> "RoundTrip":
+        """The same after a commission that was told late."""
+        return self._replace(pnl_micros=self.pnl_micros - commission_micros)
 
 
 def day_traded_on(opened_at: datetime, closed_at: datetime) -> date | None:
@@ -292,7 +303,7 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, pur
     )
     if after.quantity:
         return Booked(after, left, changed, realized, None, created=False)
-    return Booked(after.flat(), left, changed, realized, after.round_trip(fill.executed_at, purpose), created=False)
+    return Booked(after.flat(), left, changed, realized, after.round_trip(fill, purpose), created=False)
 
 
 def use_lots(lots: tuple[Lot, ...], quantity: int) -> tuple[tuple[Lot, ...], tuple[Lot, ...], int]:

@@ -141,6 +141,11 @@ class Order(NamedTuple):
         return self.purpose is Purpose.PROTECTION
 
     @property
+    def rests(self) -> bool:
+        """Whether it is protection that stands at the broker as long as the position does: nothing is on its way."""
+        return self.is_protection and self.state is OrderState.WORKING
+
+    @property
     def is_own_exit(self) -> bool:
         """Whether it is a sale that the daemon has decided on at that moment: one of a symbol at a time."""
         return self.side is Side.SELL and not self.is_protection
@@ -257,6 +262,16 @@ class Fill(NamedTuple):
         return (-value if self.side is Side.BUY else value) - self.commission_micros
 
 
+class LateCommission(NamedTuple):
+    """What an execution has cost, told after it was booked without a commission."""
+
+    execution_id: str
+    order_ref: str
+    symbol: str
+    commission_micros: int
+    """Below zero where the broker pays."""
+
+
 class PendingLock(NamedTuple):
     """The durable right to have one working opening order on (account, symbol).
 
@@ -277,6 +292,11 @@ class PendingLock(NamedTuple):
         limit_micros = order.limit_micros or 0
         spent = fill.quantity * limit_micros + fill.commission_micros
         return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros - spent))
+
+    def charged(self, commission_micros: int, order: Order) -> "PendingLock":
+        """What is still reserved after a commission of its order that was told late."""
+        left = self.reserved_micros - commission_micros
+        return self._replace(reserved_micros=max(order.remaining * (order.limit_micros or 0), left))
 
     def without(self, fill: Fill, order: Order) -> "PendingLock":
         """What is reserved again after a fill of its order was undone: the rest may cost it once more."""

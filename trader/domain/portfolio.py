@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Side, Ticket
 from trader.domain.ledger import Lot, Position
 from trader.domain.market import Prices
@@ -98,6 +99,8 @@ class Book:
     halts: Mapping[str, Halt]
     drift: Mapping[str, Drift]
     """By symbol: what book and broker do not agree on."""
+    cash_drift: CashDrift | None
+    """Cash that they do not agree on."""
     day: Day | None
     day_trades: Mapping[date, int]
     """Round trips within one session, by exchange date: of the last sessions only."""

@@ -2,6 +2,7 @@
 
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _SIGNAL = "S-"
+_LONGEST = 40
 
 
 def base32(number: int) -> str:
@@ -41,3 +42,11 @@ def order_ref(account: str, epoch: int, number: int) -> str:
     The epoch grows when a book is restored, so no reference is ever used twice.
     """
     return f"{account}-{epoch}-{base32(number)}"
+
+
+def is_order_ref(text: str, account: str) -> bool:
+    """Whether a text is the reference of an order of this account, exactly as `order_ref` makes it."""
+    epoch, _, digits = text.removeprefix(f"{account}-").partition("-")
+    if not epoch.isascii() or not epoch.isdigit() or len(text) > _LONGEST or not digits or set(digits) - set(_BASE32):
+        return False
+    return text == order_ref(account, int(epoch), reference_number(digits))

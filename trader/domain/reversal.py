@@ -73,7 +73,7 @@ class Reversal(NamedTuple):
         if after.quantity:
             return Booked(after, left, changed, realized, None, created=False)
         never_was = not (after.bought or after.realized_micros)
-        trip = None if never_was else after.round_trip(fill.executed_at, Purpose.REVERSAL)
+        trip = None if never_was else after.round_trip(fill, Purpose.REVERSAL)
         return Booked(after.flat(), left, changed, realized, trip, created=False)
 
     def _give_back(

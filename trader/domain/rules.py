@@ -37,6 +37,8 @@ class Limits:
     family_ppm: int = 400_000
     cash_reserve_ppm: int = 20_000
     minimum_notional_micros: int = 500 * MICROS_PER_DOLLAR
+    cash_tolerance_micros: int = 25 * MICROS_PER_DOLLAR
+    """Book and broker may differ by so much cash before entries stop."""
     open_positions: int = 6
     openings_per_day: int = 200
     max_day_trades_5d: int | None = None

@@ -40,7 +40,7 @@ class Cancelling:
             self._next[order_ref] = why  # not sent yet: there is nothing the broker could cancel
             return
         asked = self._asked.get(order_ref)
-        if asked is not None and (order.state in _ASKED or step.draft.now - asked.last < _PATIENCE):
+        if asked is not None and (order.state in _ASKED or abs(step.draft.now - asked.last) < _PATIENCE):
             return
         self._asked[order_ref] = _Asked(asked.first if asked else step.draft.now, step.draft.now)
         after = order.after(OrderEvent.CANCEL_ASKED, step.draft.now)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from trader.domain.cash import CashKind
 from trader.domain.decision import Close, Purpose, Side
 from trader.domain.events import Command, CommandName, Fate, JournalType, OrderAccepted, OrderCancelled
 from trader.domain.exit_plan import ExitReason
@@ -37,6 +38,7 @@ class Commands:
             CommandName.ADJUST: self._adjust,
             CommandName.RESOLVE: self._resolve,
             CommandName.ADOPT: self._adopt,
+            CommandName.CASH: self._book_cash,
         }[command.name](step, command)
         step.draft.note(
             JournalType.COMMAND,
@@ -95,9 +97,9 @@ class Commands:
     def _adjust(self, step: Step, command: Command) -> str:
         if command.target:
             return self._book_missing(step, command)
-        if command.fill is None:
-            return self._move_cash(step.draft, command)
         fill = command.fill
+        if fill is None:
+            return "refused: nothing to adjust; name an execution, or missing shares"
         if self._settlement.knows(step, fill.execution_id):
             return f"refused: {fill.execution_id} is booked already"
         impossible = _in_the_way(step.draft, fill.symbol) or self._impossible(step.draft, fill)
@@ -118,7 +120,7 @@ class Commands:
             return f"refused: no missing shares of {command.target} are known; see `trader ledger`"
         refused = self._book_difference(step, command, Side.SELL, missing, "missing")
         price = usd(command.price_micros)
-        return refused or f"booked {missing} {command.target} as sold at {price}; correct cash with `adjust --cash`"
+        return refused or f"booked {missing} {command.target} as sold at {price}; correct cash with `trader cash book`"
 
     def _book_difference(self, step: Step, command: Command, side: Side, shares: int, how: str) -> str:
         """Book what book and broker do not agree on as one execution at a price; give the refusal, or nothing."""
@@ -141,7 +143,7 @@ class Commands:
             return f"it would have {fill.fault or 'another account'}"
         after_micros = draft.cash_micros + fill.cash_effect_micros
         if after_micros < 0:
-            return f"cash would be {usd(after_micros)}; book what is missing with `trader adjust --cash` first"
+            return f"cash would be {usd(after_micros)}; book what is missing with `trader cash book` first"
         own = self._families.instrument(fill.symbol)
         sides: list[Position | PendingLock] = [*draft.positions.values(), *draft.locks.values()]
         for taken in sides:
@@ -186,19 +188,25 @@ class Commands:
         draft.note(JournalType.CASH_MOVED, symbol, amount_micros=value_micros, reason=f"adopted: {command.reason}")
         return f"adopted {shares} {symbol} at {usd(command.price_micros)}; its exits are armed"
 
-    def _move_cash(self, draft: Draft, command: Command) -> str:
+    def _book_cash(self, step: Step, command: Command) -> str:
+        """Book cash that has come or gone otherwise than by trading; what a statement names, once."""
+        draft, kind = step.draft, command.kind or CashKind.CORRECTION
         after_micros = draft.cash_micros + command.amount_micros
         if not command.amount_micros:
             return "refused: nothing to book; an amount has to be at least 0.000001 USD"
+        if kind.fault(command.amount_micros):
+            return f"refused: {kind.fault(command.amount_micros)}"
+        if command.movement in step.moved:  # twice in one step, the database refuses, and each is asked alone
+            return f"refused: {command.movement} is booked already"
         if not 0 <= after_micros <= _MOST_CASH_MICROS:
             return f"refused: cash would be {usd(after_micros)}; it has to stay between 0 and {usd(_MOST_CASH_MICROS)}"
-        draft.move_cash(command.amount_micros)
-        draft.note(JournalType.CASH_MOVED, amount_micros=command.amount_micros, reason=command.reason)
-        return f"booked {usd(command.amount_micros)} USD; cash is now {usd(draft.cash_micros)}"
+        draft.book_cash(command.amount_micros, kind, command.reason, command.movement)
+        left = f"; still {draft.cash_drift.what}" if draft.cash_drift is not None else ""
+        return f"booked {usd(command.amount_micros)} USD as {kind}; cash is now {usd(draft.cash_micros)}{left}"
 
 
 def _as_executed(order: Order, price_micros: int, at: datetime) -> Fill:
-    """The rest of an order as one execution; its commission is corrected by `adjust --cash`, when it is known."""
+    """The rest of an order as one execution; its commission is booked by `trader cash book`, when it is known."""
     return Fill(
         by_hand(order.ref),
         order.ref,

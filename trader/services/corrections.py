@@ -6,11 +6,11 @@ Rule 2: what is replaced never counts again, also when it is heard afterwards.
 Rule 3: what cannot be undone stands, and a person is told. Nothing of the correction is booked then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import Event, EvidenceGiven, FillReported, JournalType
+from trader.domain.events import JournalType
 from trader.domain.family import Families
 from trader.domain.ledger import Booked, Position, PositionState, shares_held
 from trader.domain.money import usd
@@ -23,14 +23,20 @@ from trader.services.recent import REMEMBERED
 from trader.services.step import Level, Step
 
 
-def to_look_up(events: Sequence[Event]) -> set[str]:
-    """Ids of the executions that are corrected by these events, and of their reversals."""
-    fills = [event.fill for event in events if isinstance(event, FillReported) and event.fill.corrects]
-    for event in events:
-        if isinstance(event, EvidenceGiven):
-            fills += [fill for fill in event.evidence.executions or () if fill.corrects]
+def corrected(fills: Iterable[Fill]) -> set[str]:
+    """Ids of the executions that are corrected by these, and of their reversals."""
     replaced = {id_ for fill in fills for id_ in fill.corrects}
     return replaced | {reversal_of(id_) for id_ in replaced}
+
+
+def known_bookings(step: Step) -> dict[str, Booking]:
+    """What is known of the executions that were looked up for this step, and of those that it has booked, by id."""
+    commit = step.draft.commit
+    booked = {**step.looked_up, **{booking.fill.execution_id: booking for booking in commit.bookings}}
+    for charge in commit.charges:
+        id_ = charge.late.execution_id
+        booked[id_] = booked[id_].charged(charge.late.commission_micros)
+    return booked
 
 
 class Replaced(NamedTuple):
@@ -44,7 +50,7 @@ class Replaced(NamedTuple):
     @classmethod
     def by(cls, step: Step, fill: Fill) -> "Replaced":
         """As of this moment of the step: an execution may be corrected in the step in which it was heard."""
-        booked = {**step.replaced, **{booking.fill.execution_id: booking for booking in step.draft.commit.bookings}}
+        booked = known_bookings(step)
         known = tuple(booked[id_] for id_ in fill.corrects if id_ in booked)
         standing = tuple(booking for booking in known if reversal_of(booking.fill.execution_id) not in booked)
         return cls(bool(known), standing)

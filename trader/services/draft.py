@@ -9,14 +9,15 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import TypeVar
 
+from trader.domain.cash import CashDrift, CashKind
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.exit_plan import ExitReason, Levels
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
-from trader.domain.order import Fill, Order, OrderState, PendingLock
+from trader.domain.order import Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 from trader.domain.reference import order_ref, reference_number
-from trader.services.ports import Booking, Clearance, Commit, Entry, Exit, Pair, Release
+from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Pair, Release
 
 _BEFORE = "ended before the next exit was sent"
 
@@ -39,6 +40,7 @@ class Draft:
         self.locks: Mapping[str, PendingLock] = book.locks
         self.halts: Mapping[str, Halt] = book.halts
         self.drift: Mapping[str, Drift] = book.drift
+        self.cash_drift = book.cash_drift
         self.day: Day | None = book.day
         self.day_trades: Mapping[date, int] = book.day_trades
         self.orders_made = book.orders_made
@@ -131,6 +133,27 @@ class Draft:
         if booked.round_trip is not None:
             self._count_round_trip(booked.round_trip)
 
+    def charge(self, late: LateCommission, *, is_past: bool) -> None:
+        """Book a commission that was told after its execution: cash pays it, and what had reserved cash for it.
+
+        `is_past`: the position of the execution has become flat since, so that no held one pays.
+        """
+        self.move_cash(-late.commission_micros)
+        position = self.positions.get(late.symbol)
+        if position is not None and not is_past:
+            self.set_position(position.charged(late.commission_micros))
+        order, lock = self.orders.get(late.order_ref), self.locks.get(late.symbol)
+        if order is not None and lock is not None and lock.order_ref == order.ref:
+            self.set_lock(lock.charged(late.commission_micros, order))
+        self.commit.charges.append(Charge(late, is_past or position is None))
+        self.note(
+            JournalType.COMMISSION,
+            late.symbol,
+            execution_id=late.execution_id,
+            order_ref=late.order_ref,
+            commission_micros=late.commission_micros,
+        )
+
     def _count_sale(self, fill: Fill, sign: int) -> None:
         """The proceeds of the day are those of its own sales, not of one of an earlier day that was heard late."""
         if self.day is not None and fill.executed_at >= self.day.started_at:
@@ -155,6 +178,30 @@ class Draft:
         """Change cash. It may go below zero: that is a violation to be seen, never a number to be clipped."""
         self.cash_micros += amount_micros
         self.commit.cash_micros = self.cash_micros
+
+    def book_cash(self, amount_micros: int, kind: CashKind, reason: str, movement: str) -> None:
+        """Book cash that has come or gone otherwise than by trading; `movement` is its name in a statement, if it has
+        one."""
+        self.move_cash(amount_micros)
+        named: dict[str, str] = {"movement": movement} if movement else {}
+        self.commit.movements.extend(named.values())
+        self.note(JournalType.CASH_MOVED, "", amount_micros=amount_micros, kind=kind, reason=reason, **named)
+        if self.cash_drift is not None:
+            self._set_cash_drift(self.cash_drift.after(amount_micros))
+
+    def cash_differs(self, drift: CashDrift) -> None:
+        """Take over what cash book and broker do not agree on."""
+        self._set_cash_drift(drift)
+        self.note(JournalType.CASH_DIFFERS, book_micros=drift.book_micros, broker_micros=drift.broker_micros)
+
+    def cash_agrees(self, reason: str) -> None:
+        """Book and broker agree on cash again."""
+        self._set_cash_drift(None)
+        self.note(JournalType.CASH_AGREES, reason=reason)
+
+    def _set_cash_drift(self, drift: CashDrift | None) -> None:
+        self.cash_drift = self.commit.cash_drift = drift
+        self.commit.cash_drift_changed = True
 
     def start_day(self, day: Day) -> None:
         """Begin a day: its opening equity is stored, its counters are counted from now on."""
@@ -414,6 +461,7 @@ class Draft:
             locks=self.locks,
             halts=self.halts,
             drift=self.drift,
+            cash_drift=self.cash_drift,
             day=self.day,
             day_trades=self.day_trades,
             orders_made=self.orders_made,

@@ -41,7 +41,6 @@ from trader.domain.portfolio import Book, Halt
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
 from trader.services.answers import Answer, Answers
-from trader.services.corrections import to_look_up
 from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
@@ -162,18 +161,16 @@ class Engine:
     async def news_of(self, evidence: Evidence) -> Evidence:
         """The same answer without the executions that are booked: a broker tells all it remembers, each time.
 
-        One that is older than what this run remembers is looked up in the book.
+        One that is older than what this run remembers is looked up in the book. One whose commission is not booked is
+        news.
         """
         if evidence.executions is None:
             return evidence
         oldest = self._ports.clock.now() - REMEMBERED
-        news = [
-            fill
-            for fill in evidence.executions
-            if not self.trading.has_booked(fill)
-            and not (fill.executed_at < oldest and await self._is_booked(FillReported(fill)))
-        ]
-        return evidence._replace(executions=tuple(news))
+        for fill in evidence.executions:
+            if fill.executed_at < oldest and not self.trading.has_booked(fill):
+                await self._is_booked(FillReported(fill))
+        return evidence._replace(executions=tuple(fill for fill in evidence.executions if self.trading.is_news(fill)))
 
     async def deliver(self, bar_time: BarTime) -> None:
         """Hand in the bars of one instant; wait until they have been dealt with."""
@@ -243,7 +240,7 @@ class Engine:
         due = self._is_due(step.draft, events)
         gathered = self._spilling.audible([*self._riding, *events])
         step.draft.commit.signals.extend(self._signals_riding)
-        await self._look_up_corrected(step, gathered)
+        await self._look_up(step, gathered)
         self.trading.decide(step, gathered)
         if not (step.draft.commit or due or step.unread):
             self._ride(step, gathered)
@@ -273,19 +270,23 @@ class Engine:
         self._speak(step)
         self._answers.give(step)
 
-    async def _look_up_corrected(self, step: Step, gathered: Sequence[Event]) -> None:
-        """What the book has of executions that are corrected: to undo one, everything of it has to be known."""
-        ids = to_look_up(gathered)
-        if ids:
-            try:
-                step.replaced = await self._ports.store.booked(self.book.account, ids)
-            except BookUnwritable as error:
-                step.unread = error
+    async def _look_up(self, step: Step, gathered: Sequence[Event]) -> None:
+        """What the book has of executions that are corrected or charged: to change one, all of it has to be known. And
+        which cash movements it has: each counts once."""
+        movements = {event.movement for event in gathered if isinstance(event, Command) and event.movement}
+        ids = self.trading.to_look_up(gathered)
+        try:
+            if ids:
+                step.looked_up = await self._ports.store.booked(self.book.account, ids)
+            if movements:
+                step.moved = await self._ports.store.moved(self.book.account, movements)
+        except BookUnwritable as error:
+            step.unread = error
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
         self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
-        self.trading.happened()
+        self.trading.happened(step)
         self._signals_riding = step.draft.commit.signals
         self.book = self.book.seen(step.draft.signals_seen)
         step.say_duplicates()
@@ -342,10 +343,10 @@ class Engine:
     async def _is_booked(self, event: Event) -> bool:
         """Whether it is an execution from so long ago that only the book remembers it."""
         fill = event.fill if isinstance(event, FillReported | Command) else None
-        if fill is None or not await self._ports.store.booked(self.book.account, [fill.execution_id]):
-            return False
-        self.trading.already_booked(fill.execution_id, self._ports.clock.now())
-        return True
+        booked = await self._ports.store.booked(self.book.account, [fill.execution_id]) if fill is not None else {}
+        for booking in booked.values():
+            self.trading.already_booked(booking, self._ports.clock.now())
+        return bool(booked)
 
     async def _leave_out(self, event: Event, error: BookRefused) -> None:
         step = Step(Draft(self.book, self._ports.clock.now()))

@@ -156,7 +156,6 @@ class Execution:
     def pursue_exits(self, step: Step) -> None:
         """For each position on its way out: take the next step that is still missing."""
         draft = step.draft
-        self._shrink_exits(step)
         self._reduce(step)
         closing = [held for held in draft.positions.values() if held.state is PositionState.CLOSING]
         for position in closing:
@@ -172,8 +171,11 @@ class Execution:
             elif action is not None:
                 self.cancelling.ask(step, action.order_ref, f"its position closes: {position.closing_reason}")
 
-    def _shrink_exits(self, step: Step) -> None:
-        """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended."""
+    def shrink_exits(self, step: Step) -> None:
+        """An exit that asks for more than is (still) held is cancelled; the right one follows when it has ended.
+
+        At any hour: by a market clock that was set back the exchange is closed, and fills the exit all the same.
+        """
         for order in list(step.draft.exits.values()):
             position = step.draft.positions.get(order.symbol)
             most = step.draft.may_sell(position) if position is not None else 0
@@ -231,6 +233,6 @@ class Execution:
             return
 
     def _waits_to_retry(self, step: Step, symbol: str) -> bool:
-        """An exit that was just refused is not hammered."""
+        """An exit that was just refused is not hammered. By a clock that was set back meanwhile, nobody knows when."""
         failed_at = self._failed_at.get(self._failed_exits.get(symbol, ""))
-        return failed_at is not None and step.draft.now - failed_at < _EXIT_RETRY
+        return failed_at is not None and abs(step.draft.now - failed_at) < _EXIT_RETRY

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
 from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
 from trader.domain.ledger import Lot, Position, RoundTrip
 from trader.domain.market import Bar
-from trader.domain.order import Fill, Order, PendingLock
+from trader.domain.order import Fill, LateCommission, Order, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 
 
@@ -82,6 +83,21 @@ class Booking(NamedTuple):
     """Shares held after it; not kept in the book."""
     created: bool = False
     """It made the position non-zero; not kept in the book."""
+    is_past: bool = False
+    """The position that it belongs to has become flat since; known of one that was looked up."""
+
+    def charged(self, commission_micros: int) -> "Booking":
+        """The same with a commission that was told late."""
+        fill = self.fill._replace(commission_micros=self.fill.commission_micros + commission_micros)
+        return self._replace(fill=fill, realized_micros=self.realized_micros - commission_micros)
+
+
+class Charge(NamedTuple):
+    """A late commission as the ledger booked it."""
+
+    late: LateCommission
+    is_past: bool
+    """The position of its execution had become flat: its round trip pays, not what is held now."""
 
 
 class Exit(NamedTuple):
@@ -142,6 +158,7 @@ class Commit:
     spilled: list[Order] = field(default_factory=list)
     """Exits that were sent while the book could not be written; their fills may be in this commit."""
     bookings: list[Booking] = field(default_factory=list)
+    charges: list[Charge] = field(default_factory=list)
     lots: list[Lot] = field(default_factory=list)
     passed: list[Position] = field(default_factory=list)
     """What positions were between a correction and what followed it: the database's rules are about each change."""
@@ -162,6 +179,11 @@ class Commit:
     """In the order in which they were made: a halt may be cleared and made again in one step."""
     drift: dict[str, Drift | None] = field(default_factory=dict)
     """By symbol; None where book and broker agree again."""
+    movements: list[str] = field(default_factory=list)
+    """Cash movements of statements."""
+    cash_drift: CashDrift | None = None
+    """As the book has it from now on."""
+    cash_drift_changed: bool = False
     day: Day | None = None
     marks: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Last prices, micros, so that readers can value what is held."""
@@ -181,8 +203,8 @@ class Receipt(NamedTuple):
 class History(NamedTuple):
     """Of an account, since some days ago."""
 
-    execution_ids: frozenset[str]
-    """Booked, or replaced by one that is."""
+    executions: Mapping[str, int | None]
+    """Booked ones with their commission, micros; None for one that was replaced before it was booked."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
 
@@ -200,6 +222,10 @@ class Store(Protocol):
 
     async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
         """Those of the executions that are booked, however long ago, by id. Raises BookUnwritable."""
+        ...
+
+    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+        """Those of the cash movements that are booked, however long ago. Raises BookUnwritable."""
         ...
 
     async def history(self, account: str, since: datetime) -> "History":

@@ -28,7 +28,7 @@ class Recent(Generic[_Value]):
 
     def get(self, id_: str) -> _Value | None:
         """What is known of an id."""
-        return self._kept.get(id_) or self._found.get(id_)
+        return self._kept[id_] if id_ in self._kept else self._found.get(id_)
 
     def add(self, id_: str, value: _Value, at: datetime) -> None:
         """Remember one, and forget what has become old by then."""

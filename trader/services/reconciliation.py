@@ -1,6 +1,6 @@
 """Reconciliation: what the broker says it holds, against the ledger. Where they differ, nothing is assumed.
 
-Rule 1: until the first complete answer of a run, no entry leaves.
+Rule 1: until the first complete answer of an epoch, no entry leaves. A run begins one, and so does each connection.
 Rule 2: shares that the broker has and the book has not are *foreign*: listed, left alone, never sold, their family
 barred from entries; taken into the book only by `trader adopt`.
 Rule 3: shares that the book has and the broker's positions lack are *missing*: their family is barred, and exits ask
@@ -14,7 +14,6 @@ from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
-from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Drift
 from trader.services.gate import Gate
 from trader.services.step import Level, Step
@@ -32,17 +31,33 @@ class Reconciliation:
         """Symbol -> what the broker had in the last answer, where that is not what the book has; None before one."""
         self._before: dict[str, int] | None = None
         """The same when the step began."""
+        self._untold = False
+        """That the epoch has ended."""
         gate.close(Rule.UNRECONCILED, "the broker has not been asked yet")
 
     @property
     def is_first(self) -> bool:
-        """Whether no complete answer of this run has been heard."""
+        """Whether no complete answer of this epoch has been heard."""
         return not self._reconciled
 
     @property
     def is_open(self) -> bool:
         """Whether another answer is needed: none was complete, or the last one showed a difference."""
         return self.is_first or bool(self._seen)
+
+    def begin_anew(self, step: Step, reason: str) -> None:
+        """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
+        self._untold = self._untold or self._reconciled
+        if self._untold:
+            step.draft.note(JournalType.EPOCH_ENDED, reason=reason)
+            step.say(
+                Level.ERROR,
+                f"EPOCH ENDED: {reason}; no entry leaves until the broker has told everything anew, exits go on "
+                f"account={step.draft.account}",
+            )
+        self._reconciled = self._heard = False
+        self._seen = self._before = None
+        self._gate.close(Rule.UNRECONCILED, reason)
 
     def hear(self, step: Step, evidence: Evidence) -> None:
         """Take in one answer, after its executions and orders."""
@@ -53,7 +68,7 @@ class Reconciliation:
             return
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
-        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not _rests(order)}
+        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
         seen, self._seen = self._seen or {}, {}
         for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
             book, broker = shares_held(step.draft.positions, symbol), evidence.positions.get(symbol, 0)
@@ -92,7 +107,7 @@ class Reconciliation:
 
     def happened(self) -> None:
         """The step is over: a complete answer in it has opened the gate."""
-        self._before = self._seen
+        self._before, self._untold = self._seen, False
         if self._heard:
             self._heard, self._reconciled = False, True
             self._gate.open(Rule.UNRECONCILED)
@@ -100,7 +115,3 @@ class Reconciliation:
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
         self._heard, self._seen = False, self._before
-
-
-def _rests(order: Order) -> bool:
-    return order.is_protection and order.state is OrderState.WORKING

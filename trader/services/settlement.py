@@ -1,6 +1,7 @@
 """Settlement: everything that follows from one execution, in the draft of one transaction.
 
-Rule 1: an execution counts once, however often it is reported.
+Rule 1: an execution counts once, however often it is reported; its commission may come with a later report (see
+`commissions`).
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
 Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
@@ -18,11 +19,12 @@ from trader.domain.family import Families
 from trader.domain.ledger import Booked, book_fill, shares_held
 from trader.domain.market import plain_symbol
 from trader.domain.money import usd
-from trader.domain.order import Fill, Order, OrderEvent, OrderState
+from trader.domain.order import Fill, Order, OrderEvent, OrderState, reversal_of
 from trader.domain.portfolio import Halt
 from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
 from trader.domain.session import microseconds
+from trader.services.commissions import differs, hear_again
 from trader.services.corrections import Replaced, Undoing, go_on_closing
 from trader.services.draft import Draft
 from trader.services.ports import Booking
@@ -40,12 +42,13 @@ class Settlement:
     """Books fills. Knows which executions it has seen and the orders that ended lately."""
 
     def __init__(
-        self, families: Families, rules: Rules, executions: frozenset[str], ended_orders: Mapping[str, Order]
+        self, families: Families, rules: Rules, executions: Mapping[str, int | None], ended_orders: Mapping[str, Order]
     ) -> None:
         self._families = families
         self._rules = rules
         self._undoing = Undoing(families, rules)
-        self._seen: Recent[None] = Recent(dict.fromkeys(executions))
+        self._seen = Recent(executions)
+        """Executions with the commission they are booked with; None where nothing can be charged."""
         self._ended = Recent(ended_orders)
 
     def hear(self, step: Step, fill: Fill) -> None:
@@ -70,8 +73,9 @@ class Settlement:
     def settle(self, step: Step, fill: Fill) -> None:
         """Book one reported execution into the step's draft."""
         if self.knows(step, fill.execution_id):
+            hear_again(step, fill, self._owed(step, fill))
             return
-        step.executions.add(fill.execution_id)
+        step.executions[fill.execution_id] = None
         fault = fill.fault if fill.account == step.draft.account else f"the account {ascii(fill.account)[:40]}"
         if fault:
             _cannot_book(step, fill, f"execution {ascii(fill.execution_id)[:60]} is reported with {fault}")
@@ -91,7 +95,7 @@ class Settlement:
         if why_not:
             _cannot_book(step, fill, f"{fill.execution_id} {fill.correction} and cannot: {why_not}")
             return
-        step.executions.update(fill.corrects)
+        step.executions.update(dict.fromkeys(fill.corrects))
         before = draft.positions.get(fill.symbol)
         for booking in replaced.standing:
             self._undo(step, booking, fill)
@@ -106,7 +110,7 @@ class Settlement:
         reversal = Reversal(booking.fill, booking.realized_micros)
         why = f"{'busted' if by.is_bust else 'corrected'} by {by.execution_id}"
         booked = self._undoing.undo(step.draft, reversal, self._order_of(step.draft, booking), why)
-        step.executions.add(reversal.fill.execution_id)
+        step.executions[reversal.fill.execution_id] = None
         _journal(step, reversal.fill, booked, Purpose.REVERSAL, why, released=False)
 
     def _take_in(self, step: Step, fill: Fill) -> None:
@@ -164,7 +168,6 @@ class Settlement:
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
         """Book an operator's correction, an execution that reverses another. Raises Oversold."""
         booked = self._book(step, fill, "adjust", reason, None)
-        step.executions.add(fill.execution_id)
         step.by_operator.append(fill)
         _journal(step, fill, booked, "adjust", reason, released=False)
 
@@ -176,19 +179,35 @@ class Settlement:
         """Whether an execution is booked, as far as this run remembers."""
         return execution_id in self._seen
 
-    def remember(self, execution_id: str, at: datetime) -> None:
+    def is_told_more(self, fill: Fill) -> bool:
+        """Whether this report of a booked execution has a commission that the book has not."""
+        if reversal_of(fill.execution_id) in self._seen:
+            return False
+        return differs(self._seen.get(fill.execution_id), fill.commission_micros)
+
+    def remember(self, execution_id: str, commission_micros: int | None, at: datetime) -> None:
         """It is booked."""
-        self._seen.add(execution_id, None, at)
+        self._seen.add(execution_id, commission_micros, at)
+
+    def happened(self, step: Step) -> None:
+        """The step is over, whether or not anything of it had to be written: remember what it has heard."""
+        for execution_id, commission_micros in step.executions.items():
+            self.remember(execution_id, commission_micros, step.draft.now)
 
     def settled(self, step: Step) -> None:
-        """After the commit: remember what was booked, and say it."""
-        for execution_id in step.executions:
-            self.remember(execution_id, step.draft.now)
+        """After the commit: remember the orders that have ended, and say what was booked."""
         for ref, order in step.draft.commit.orders.items():
             if not order.live:
                 self._ended.add(ref, order, step.draft.now)
         for booking in step.draft.commit.bookings:
             _say(step, booking)
+
+    def _owed(self, step: Step, fill: Fill) -> int | None:
+        """The commission that an execution is booked with; None where nothing can be charged, as it was undone."""
+        if self.knows(step, reversal_of(fill.execution_id)):
+            return None
+        id_ = fill.execution_id
+        return step.executions[id_] if id_ in step.executions else self._seen.get(id_)
 
     def _order(self, draft: Draft, ref: str) -> Order | None:
         """An order of ours: live, ended by an earlier event of this step, or ended before."""
@@ -209,6 +228,7 @@ class Settlement:
         ends_as = order.ends_as if order is not None else purpose
         booked = book_fill(position, lots, fill, instrument, plan, ends_as, entry_works_on=works_on)
         draft.book_fill(booked, fill, purpose, reason)
+        step.executions[fill.execution_id] = fill.commission_micros
         return booked
 
     def _advance(self, step: Step, order: Order, fill: Fill) -> bool:

@@ -32,12 +32,14 @@ class Step:
     """Signal id -> what became of it when the database refused its entry."""
     results: dict[int, Decision | str] = field(default_factory=dict)
     """id() of an event somebody waits for -> the answer."""
-    executions: set[str] = field(default_factory=set)
-    """Executions taken up in this step."""
-    replaced: Mapping[str, Booking] = field(default_factory=dict)
-    """What the book has of executions that are corrected in this step, and of their reversals."""
+    executions: dict[str, int | None] = field(default_factory=dict)
+    """Executions taken up in this step, with the commission they are booked with; None where nothing can be charged."""
+    looked_up: Mapping[str, Booking] = field(default_factory=dict)
+    """What the book has of executions that are corrected or charged in this step, and of reversals."""
+    moved: frozenset[str] = frozenset()
+    """Of the cash movements that are asked for in this step: those that the book has."""
     unread: BookUnwritable | None = None
-    """Why that could not be read: this step cannot be written, and its corrections are taken up again."""
+    """Why that could not be read: this step cannot be written, and what needs it is taken up again."""
     by_operator: list[Fill] = field(default_factory=list)
     """Corrections of this step: true once they are in the book, and not before."""
     duplicates: dict[str, int] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Sta
 from trader.domain.events import (
     BadLine,
     Command,
+    EpochEnded,
     Event,
     EvidenceGiven,
     FillReported,
@@ -23,7 +24,9 @@ from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
+from trader.services.cash_reconciliation import CashReconciliation
 from trader.services.commands import Commands
+from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
@@ -31,7 +34,7 @@ from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
-from trader.services.ports import History, SignalRow
+from trader.services.ports import Booking, History, SignalRow
 from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
@@ -56,9 +59,10 @@ class Trading:
         self._execution = Execution(chain.rules)
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
         self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
-        self._settlement = Settlement(chain.families, chain.rules, history.execution_ids, history.ended_orders)
+        self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
+        self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
@@ -81,6 +85,7 @@ class Trading:
                 signals.append(event)
             else:
                 self._happened(step, event)
+        self._cash.guard(step.draft)
         self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
@@ -96,6 +101,7 @@ class Trading:
             self._execution.cancelling.ask_late_entries(step)
         if bar_times or signals or self._deciding.is_turning:
             self._decide_signals(step, bar_times, signals, session)
+        self._execution.shrink_exits(step)
         trades = session is not None and session.trades_at(step.draft.now)
         if trades:  # nothing is queued for the open
             self._execution.pursue_exits(step)
@@ -109,6 +115,9 @@ class Trading:
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
+            self._cash.hear(step, event.evidence)
+        elif isinstance(event, EpochEnded):
+            self.reconciliation.begin_anew(step, event.reason)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
 
@@ -191,7 +200,7 @@ class Trading:
     def committed(self, step: Step) -> None:
         """The step is in the book: entries are allowed again, and what was settled is remembered."""
         self.gate.open(Rule.BOOK_UNWRITABLE)
-        self.happened()
+        self.happened(step)
         self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
@@ -207,9 +216,22 @@ class Trading:
             return None
         return [fill for fill in told[-1].executions or () if not self.has_booked(fill)]
 
-    def already_booked(self, execution_id: str, at: datetime) -> None:
+    def is_news(self, fill: Fill) -> bool:
+        """Whether a report tells of an execution, or of a commission, that the book has not."""
+        return not self.has_booked(fill) or self._settlement.is_told_more(fill)
+
+    def to_look_up(self, events: Sequence[Event]) -> set[str]:
+        """Ids of the booked executions of which a step with these events has to know everything."""
+        fills = [event.fill for event in events if isinstance(event, FillReported)]
+        for event in events:
+            if isinstance(event, EvidenceGiven):
+                fills += event.evidence.executions or ()
+        charged = {fill.execution_id for fill in fills if self._settlement.is_told_more(fill)}
+        return charged | corrected(fills)
+
+    def already_booked(self, booking: Booking, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""
-        self._settlement.remember(execution_id, at)
+        self._settlement.remember(booking.fill.execution_id, booking.fill.commission_micros, at)
 
     def refused(self, step: Step, refused: Mapping[str, Rule], sales: Mapping[str, Order]) -> list[SignalRow]:
         """The last line of defence, the database, has said no to orders: what that makes of their signals."""
@@ -240,12 +262,14 @@ class Trading:
             f"--check` account={order.account}",
         )
 
-    def happened(self) -> None:
+    def happened(self, step: Step) -> None:
         """The step is over, whether or not anything of it had to be written."""
+        self._settlement.happened(step)
         self._deciding.happened()
         self.market_data.happened()
         self._inquiry.happened()
         self.reconciliation.happened()
+        self._cash.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
         """These cancels have not left: they are asked for again."""
@@ -266,6 +290,7 @@ class Trading:
         self.market_data.not_happened()
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
+        self._cash.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()

@@ -42,7 +42,7 @@ def each_booked_execution_is_one_of_the_broker(scene: Scene) -> Iterator[str]:
 def a_family_stands_once(scene: Scene) -> Iterator[str]:
     """Of all the revisions of an execution one counts; the others were undone."""
     stands: dict[str, str] = {}
-    for execution_id in _standing(scene):
+    for execution_id in standing_executions(scene):
         fill = scene.venue.revisions.get(execution_id)
         first = (*fill.corrects, execution_id)[0] if fill is not None else execution_id
         if first in stands:
@@ -56,7 +56,7 @@ def every_execution_of_the_broker_is_booked(scene: Scene) -> Iterator[str]:
 
     One that cannot be booked is in the journal as that.
     """
-    booked, waiting = _standing(scene), scene.book.orders
+    booked, waiting = standing_executions(scene), scene.book.orders
     for first, fill in scene.venue.executions.items():
         if not fill.quantity or fill.execution_id in booked or fill.order_ref in waiting:
             continue
@@ -151,8 +151,10 @@ def an_execution_of_nobody_is_external_and_stops_entries(scene: Scene) -> Iterat
 
 @invariant(11)
 def commission_is_applied_once(scene: Scene) -> Iterator[str]:
-    """As the broker has charged it, with its execution: never a guess, never twice."""
+    """As the broker has charged it, with its execution or later: never a guess, never twice."""
     for row, fill in _booked(scene):
+        if not row["commission_micros"] and row["execution_id"] in scene.venue.charged_late:
+            continue
         if fill is not None and row["commission_micros"] != fill.commission_micros:
             yield f"{row['execution_id']} is booked with {row['commission_micros']} micros, and {fill} was charged"
 
@@ -212,13 +214,23 @@ def _is_by_operator(execution_id: str) -> bool:
     return execution_id.startswith((*_CORRECTIONS, by_hand("")))
 
 
-def _standing(scene: Scene) -> dict[str, None]:
+def standing_executions(scene: Scene) -> dict[str, None]:
     """Ids of the booked executions that count: neither undone, nor what undoes."""
     rows = scene.rows("SELECT execution_id, purpose FROM book_fills ORDER BY id")
     booked = {row["execution_id"]: row["purpose"] for row in rows}
     return dict.fromkeys(
         id_ for id_, purpose in booked.items() if purpose != Purpose.REVERSAL and reversal_of(id_) not in booked
     )
+
+
+@invariant(11, When.SETTLED)
+def every_commission_is_booked(scene: Scene) -> Iterator[str]:
+    """Of every execution that counts, whenever it was told."""
+    standing = standing_executions(scene)
+    for row in scene.rows("SELECT execution_id, commission_micros FROM charged_fills"):
+        fill = scene.venue.revisions.get(row["execution_id"]) if row["execution_id"] in standing else None
+        if fill is not None and row["commission_micros"] != fill.commission_micros:
+            yield f"{row['execution_id']} was charged {row['commission_micros']} micros, and should be as {fill}"
 
 
 def _is_in_the_book(scene: Scene, order_ref: str) -> bool:

@@ -1,6 +1,6 @@
 """Exits: from the first share to flat, and the end of the day."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from trader.domain.decision import UNSTAMPED, Purpose, Rule, Side
 from trader.domain.events import JournalType
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Position, PositionState
+from trader.domain.market import Bar
 from trader.domain.money import tick_micros
 from trader.domain.order import Order, OrderState
 from trader.domain.session import SessionDay, microseconds
@@ -57,6 +58,22 @@ class _Since:
 
 class _Unwatched(_Since):
     """Positions that the scanner does not watch."""
+
+
+@dataclass(slots=True)
+class _Touched(_Since):
+    """Positions whose prices are beyond a level."""
+
+    first: dict[str, tuple[int, int, Bar | None]] = field(default_factory=dict)
+    """First stop and target, and the newest bar at the first look at them."""
+
+    def heard(self, key: str, plan: ExitPlan, bars: Sequence[Bar | None]) -> list[Bar]:
+        """Of the newest bars those that were not there yet when these levels were seen first."""
+        levels = (plan.initial_stop_micros, plan.take_profit_micros)
+        if self.first.get(key, ())[:2] != levels:
+            self.first[key] = (*levels, bars[-1])
+        before = self.first[key][2]
+        return [bar for bar in bars if bar is not None and (before is None or bar.timestamp > before.timestamp)]
 
 
 class _Misjudged(_Since):
@@ -117,6 +134,35 @@ def _is_watched(scene: Scene, symbol: str) -> bool:
     bar = trading.prices.last(symbol)
     has_fresh_bar = bar is not None and scene.now - bar.timestamp < _FRESH
     return symbol in trading.exits.last.unarmed and not has_fresh_bar
+
+
+@invariant(22)
+def what_is_beyond_its_levels_goes(scene: Scene) -> Iterator[str]:
+    """Two bars in a row at the stop, or two at the target, that it has heard: soon it is on its way out.
+
+    By the first stop, which a trailing one is never below. One bar may be a price that has jumped; and by the daemon's
+    clock, which may be wrong, nobody knows which bars are later than a position.
+    """
+    if scene.recovered_at is None:
+        return
+    assert scene.engine is not None  # noqa: S101
+    prices, touched, beyond = scene.engine.trading.prices, scene.in_life(_Touched), {}
+    for symbol, position in scene.book.positions.items():
+        bars = (prices.before(symbol), prices.last(symbol))
+        if position.exit_plan is None or position.state is PositionState.CLOSING:
+            continue
+        heard = touched.heard(f"{symbol} {position.opened_at}", position.exit_plan, bars)
+        level = _level_touched(position.exit_plan, heard) if len(heard) == len(bars) else ""
+        if level:
+            beyond[f"{symbol} {position.opened_at}"] = f"{symbol} is beyond its {level} and held"
+    yield from touched.too_long(beyond, scene.minutes_told)
+
+
+def _level_touched(plan: ExitPlan, bars: Sequence[Bar]) -> str:
+    """The level that every one of these bars has touched, or nothing."""
+    if all(bar.low_micros <= plan.initial_stop_micros for bar in bars):
+        return "stop"
+    return "target" if all(bar.high_micros >= plan.take_profit_micros for bar in bars) else ""
 
 
 @invariant(22, When.CLOSE)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from invariants import CHECKS, broken_links, unlike_the_journal
 
-from simulation.invariants.executions import is_unbookable
+from simulation.invariants.executions import is_unbookable, standing_executions
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.adapters.sqlite.projections import compare
@@ -18,8 +18,13 @@ _ANSWERS = 4
 _CASH_NOW = """
     SELECT cash_micros, starting_cash_micros
       + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros
-                             - commission_micros), 0) FROM book_fills)
+                             - commission_micros), 0) FROM charged_fills)
       + (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events WHERE type = 'cash_moved')
+    FROM book_accounts"""
+
+_CASH_MADE = """
+    SELECT cash_micros - starting_cash_micros
+      - (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events WHERE type = 'cash_moved')
     FROM book_accounts"""
 
 
@@ -113,6 +118,23 @@ def cash_is_what_executions_and_movements_made_of_it(scene: Scene) -> Iterator[s
     yield from asked(
         scene, "cash is what the fills and movements made of it", "cash is what was realised less what is held"
     )
+
+
+@invariant(9, When.SETTLED)
+def cash_is_what_the_broker_made_of_it(scene: Scene) -> Iterator[str]:
+    """At rest, by the broker's own numbers: each execution that counts pays its price and its commission, once."""
+    standing, expected = standing_executions(scene), 0
+    for row in scene.rows("SELECT * FROM charged_fills"):
+        if row["execution_id"] in standing:
+            fill = scene.venue.revisions.get(row["execution_id"])
+            price_micros, commission_micros = row["price_micros"], row["commission_micros"]
+            if fill is not None:
+                price_micros, commission_micros = fill.price_micros, fill.commission_micros
+            value_micros = row["quantity"] * price_micros
+            expected += (value_micros if row["side"] == Side.SELL else -value_micros) - commission_micros
+    [(made,)] = scene.rows(_CASH_MADE)
+    if made != expected:
+        yield f"executions have made {made} micros of cash, and {expected} by the broker's word of them"
 
 
 @invariant(10)

@@ -4,7 +4,6 @@ NOT_YET: dict[int, str] = {
     2: "one live permanent id an intent: only Interactive Brokers gives one; the reference is the identity",
     5: "order ids of a client id: only Interactive Brokers wants them; the numbers of references are judged",
     6: "attribution by permanent id: the same",
-    11: "a commission that is late: the paper broker tells it with its execution",
     19: "disconnected: the embedded broker has no connection to lose, only answers that do not come",
     20: "the hash of the configuration: the journal has the grounds of each entry, and not yet that",
     34: "two daemons on one book are two processes; tests/processes starts them",

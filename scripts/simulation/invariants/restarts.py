@@ -45,6 +45,7 @@ _LEDGER = (
     "SELECT count(*), count(released_us) FROM book_locks",
     "SELECT cash_micros, reserved_micros, orders_made FROM book_accounts",
 )
+_WITHOUT_COMMISSION = "SELECT execution_id FROM charged_fills WHERE commission_micros = 0"
 _BY_THE_CLOCK = """
     SELECT 1 FROM book_events WHERE type = 'position_closing' AND seq > ?
       AND json_extract(data, '$.reason') IN ('time_stop', 'eod', 'left_overnight')"""
@@ -187,6 +188,7 @@ def remember_what_a_death_has_left(scene: Scene) -> Iterator[str]:
         and protected == (held if scene.rules.protection is Protection.BROKER else {})
         and held == venue.positions
         and booked == len(venue.executions)
+        and not venue.charged_late.intersection(row[0] for row in scene.rows(_WITHOUT_COMMISSION))
     )
     left.ledger = _ledger(scene) if is_at_rest else None
     left.at_the_broker = _at_the_broker(scene)

@@ -116,6 +116,18 @@ async def a_life_of_an_execution_older_than_the_one_before(market: Market) -> No
     await market.report(a_fill("AAPL", 5, 220.0, at=before))
 
 
+async def round_trips_that_were_corrected(market: Market) -> None:
+    """One that never was, as its purchase was busted; one whose sale was corrected; and one as they mostly are."""
+    fill = a_fill("JD", 10, 30.0, order_ref="by-hand", commission=0, at=market.now)
+    bust = fill._replace(execution_id="B", corrects=(fill.execution_id,), quantity=0)
+    again, sold = fill._replace(execution_id="X2"), fill._replace(execution_id="S2", side=Side.SELL)
+    for report in (fill, bust, again, sold, sold._replace(execution_id="S3", corrects=("S2",), price_micros=31)):
+        await market.report(report)
+    await market.report(fill._replace(execution_id="X4"))
+    await market.report(sold._replace(execution_id="S4"))
+    assert market.sql("SELECT closed_by FROM book_round_trips ORDER BY id") == [("S2",), ("S3",), ("S4",)]
+
+
 async def an_entry_that_works_on(market: Market) -> None:
     market.script = lambda _: Treatment(parts=(3,))
     await market.bar({"AAPL": 0.8})
@@ -125,7 +137,12 @@ async def an_entry_that_works_on(market: Market) -> None:
 
 @pytest.mark.parametrize(
     "life",
-    [a_life_begun_by_a_correction, a_life_of_an_execution_older_than_the_one_before, an_entry_that_works_on],
+    [
+        a_life_begun_by_a_correction,
+        a_life_of_an_execution_older_than_the_one_before,
+        round_trips_that_were_corrected,
+        an_entry_that_works_on,
+    ],
 )
 async def test_a_position_brought_up_to_date_is_what_its_journal_says(
     tmp_path: Path, life: Callable[[Market], Awaitable[None]]

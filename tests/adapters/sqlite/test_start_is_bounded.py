@@ -23,7 +23,7 @@ READ_AT_START = (
     "ended_orders",
     "journal_head",
 )
-READ_BACKWARDS = ("newest_executions", "newest_proceeds", "newest_signals", "newest_round_trips")
+READ_BACKWARDS = ("newest_executions", "newest_proceeds", "newest_signals", "newest_round_trips", "closings")
 
 
 def plan(name: str) -> list[str]:
@@ -46,9 +46,10 @@ def test_what_is_open_is_found_by_the_index_of_what_is_open(name: str, index: st
 
 @pytest.mark.parametrize("name", READ_BACKWARDS)
 def test_what_is_newest_is_read_backwards_without_sorting(name: str) -> None:
-    [step] = plan(name)
+    step, *looked_up = plan(name)
     assert step.startswith("SCAN")
     assert "INDEX" not in step
+    assert all(other.startswith("SEARCH") and "execution_id=?" in other for other in looked_up)
 
 
 def test_damage_is_found_at_the_start_of_a_book_that_is_quick_to_read(tmp_path: Path) -> None:

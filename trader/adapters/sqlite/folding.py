@@ -9,6 +9,7 @@ the fold says `created` where the book may say `working`.
 """
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,13 +17,14 @@ from typing import NamedTuple
 
 from trader.adapters.sqlite.journal import Event, Facts, Finding, read_journal
 from trader.adapters.sqlite.rows import from_us
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import IllegalTransition
 from trader.domain.events import JournalType
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
 from trader.domain.ledger import Booked, Lot, Position, RoundTrip, book_fill
-from trader.domain.order import Fill, Order, OrderEvent, OrderState, PendingLock
+from trader.domain.order import Fill, LateCommission, Order, OrderEvent, OrderState, PendingLock, reversal_of
 from trader.domain.portfolio import Drift, Halt
 from trader.domain.reversal import Reversal
 from trader.services.ports import Booking
@@ -43,6 +45,15 @@ class FillRow(NamedTuple):
     """One execution as the ledger booked it, and when."""
 
     booking: Booking
+    booked_at: datetime
+    trip: int
+    """Of its symbol's round trips: the place of the one that it belongs to, once that has ended."""
+
+
+class CommissionRow(NamedTuple):
+    """A commission that was told after its execution, and when."""
+
+    late: LateCommission
     booked_at: datetime
 
 
@@ -66,10 +77,24 @@ class Folded:
     """By order reference, released ones too."""
     halts: dict[str, Halt] = field(default_factory=dict)
     drift: dict[str, Drift] = field(default_factory=dict)
+    cash_drift: CashDrift | None = None
+    movements: dict[str, datetime] = field(default_factory=dict)
+    """Cash movements of statements, and when they were booked."""
     fills: dict[str, FillRow] = field(default_factory=dict)
+    commissions: dict[str, CommissionRow] = field(default_factory=dict)
+    """By execution: those that were told late."""
     round_trips: list[RoundTrip] = field(default_factory=list)
+    trips_of: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """By symbol: the places of its round trips."""
     findings: list[Finding] = field(default_factory=list)
     """What is wrong with the journal itself."""
+
+    def booking(self, execution_id: str) -> Booking:
+        """An execution as it is booked, with everything that it has cost. Raises ValueError."""
+        row, charged = self.fills.get(execution_id), self.commissions.get(execution_id)
+        if row is None:
+            raise ValueError(f"execution {execution_id} was never booked")
+        return row.booking.charged(charged.late.commission_micros) if charged is not None else row.booking
 
     def order(self, ref: str) -> Order:
         """An order that was created. Raises ValueError."""
@@ -177,7 +202,7 @@ def _fill(folded: Folded, event: Event) -> None:
     purpose, reason = facts.text("purpose"), facts.text("reason")
     booked = _booked(folded, event, fill, purpose)
     booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
-    folded.fills[fill.execution_id] = FillRow(booking, event.at)
+    folded.fills[fill.execution_id] = FillRow(booking, event.at, len(folded.trips_of[fill.symbol]))
     folded.positions[fill.symbol] = booked.position
     folded.open_lots[fill.symbol] = booked.lots
     folded.lots.update((lot.execution_id, lot) for lot in booked.changed_lots)
@@ -185,9 +210,10 @@ def _fill(folded: Folded, event: Event) -> None:
     if fill.symbol in folded.drift:
         folded.drift[fill.symbol] = folded.drift[fill.symbol].after(fill, booked.position.quantity)
     if booked.round_trip is not None:
+        folded.trips_of[fill.symbol].append(len(folded.round_trips))
         folded.round_trips.append(booked.round_trip)
     if purpose == Purpose.REVERSAL:
-        _set_back(folded, event, folded.fills[fill.corrects[0]].booking)
+        _set_back(folded, event, folded.booking(fill.corrects[0]))
     elif purpose != Purpose.ADJUST:  # an operator's correction leaves the order of what it corrects alone
         _advance(folded, event, fill)
     _check_results(folded, event, booked)
@@ -199,10 +225,8 @@ def _booked(folded: Folded, event: Event, fill: Fill, purpose: str) -> Booked:
     position, lots = folded.positions.get(fill.symbol), folded.open_lots.get(fill.symbol, ())
     instrument = Instrument(fill.symbol, facts.text("family"), facts.number("direction"))
     if purpose == Purpose.REVERSAL:
-        original = folded.fills.get(facts.text("corrects"))
-        if original is None:
-            raise ValueError(f"execution {facts.text('corrects')}, which it undoes, was never booked")
-        reversal = Reversal(original.booking.fill, original.booking.realized_micros)
+        original = folded.booking(facts.text("corrects"))
+        reversal = Reversal(original.fill, original.realized_micros)
         return reversal.book(position, lots, instrument, _plan(reversal.price_micros, facts))
     order = folded.orders.get(fill.order_ref) if purpose != Purpose.ADJUST else None
     works_on = order is not None and order.works_on_after(fill.quantity)
@@ -269,6 +293,31 @@ def _check_results(folded: Folded, event: Event, booked: Booked) -> None:
             _contradiction(folded, event, f"{name} is {said}, and {result} follows from its fill")
 
 
+def _commission(folded: Folded, event: Event) -> None:
+    """Told after its execution: cash pays it, and the position that the execution belongs to, held or past."""
+    late = LateCommission(
+        event.facts.text("execution_id"),
+        event.facts.text("order_ref"),
+        event.symbol,
+        event.facts.number("commission_micros"),
+    )
+    id_, amount_micros = late.execution_id, late.commission_micros
+    if folded.booking(id_).fill.commission_micros or reversal_of(id_) in folded.fills:
+        raise ValueError(f"execution {id_} has its commission, or was undone")
+    folded.commissions[id_] = CommissionRow(late, event.at)
+    folded.cash_micros -= amount_micros
+    trips, place = folded.trips_of[late.symbol], folded.fills[id_].trip
+    if place < len(trips):
+        folded.round_trips[trips[place]] = folded.round_trips[trips[place]].charged(amount_micros)
+    position = folded.positions[late.symbol]
+    if place == len(trips) or (place == len(trips) - 1 and not position.quantity):
+        folded.positions[late.symbol] = position.charged(amount_micros)
+    row = folded.locks.get(late.order_ref)
+    if row is not None and row.released_at is None:
+        order = folded.order(late.order_ref)
+        folded.locks[late.order_ref] = LockRow(row.lock.charged(amount_micros, order))
+
+
 def _position_closing(folded: Folded, event: Event) -> None:
     position = folded.positions.get(event.symbol)
     if position is None or not position.quantity:
@@ -295,7 +344,26 @@ def _drift_ended(folded: Folded, event: Event) -> None:
 
 
 def _cash_moved(folded: Folded, event: Event) -> None:
-    folded.cash_micros += event.facts.number("amount_micros")
+    """One without a kind came with shares that were taken in: they have cost nothing."""
+    facts, amount_micros = event.facts, event.facts.number("amount_micros")
+    folded.cash_micros += amount_micros
+    if "kind" in facts and folded.cash_drift is not None:
+        folded.cash_drift = folded.cash_drift.after(amount_micros)
+    if "movement" in facts:
+        if facts.text("movement") in folded.movements:
+            raise ValueError(f"{facts.text('movement')} was booked before")
+        folded.movements[facts.text("movement")] = event.at
+
+
+def _cash_differs(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    folded.cash_drift = CashDrift(facts.number("book_micros"), facts.number("broker_micros"), event.at)
+
+
+def _cash_agrees(folded: Folded, _: Event) -> None:
+    if folded.cash_drift is None:
+        raise ValueError("book and broker agreed on cash")
+    folded.cash_drift = None
 
 
 def _halted(folded: Folded, event: Event) -> None:
@@ -315,11 +383,14 @@ _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
     JournalType.ORDER_STATE: _order_state,
     JournalType.LOCK_RELEASED: _lock_released,
     JournalType.FILL: _fill,
+    JournalType.COMMISSION: _commission,
     JournalType.POSITION_CLOSING: _position_closing,
     JournalType.STOP_TIGHTENED: _stop_tightened,
     JournalType.DRIFT_FOUND: _drift_found,
     JournalType.DRIFT_ENDED: _drift_ended,
     JournalType.CASH_MOVED: _cash_moved,
+    JournalType.CASH_DIFFERS: _cash_differs,
+    JournalType.CASH_AGREES: _cash_agrees,
     JournalType.HALTED: _halted,
     JournalType.RESUMED: _resumed,
 }

@@ -16,6 +16,8 @@ from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
+    cash_drift_row,
+    commission_row,
     drift_row,
     fill_row,
     from_us,
@@ -83,7 +85,10 @@ LOCKS = _as_inserted(
 )
 HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",))
 DRIFT = _as_inserted("drift", "put_drift", ("symbol",), ("book", "broker"))
+CASH_DRIFT = _as_inserted("cash", "put_cash_drift", ("account",), ("book_micros", "broker_micros"))
+MOVEMENTS = _as_inserted("cash movement", "insert_movement", ("movement",), ("booked_us",))
 FILLS = _as_inserted("execution", "insert_fill", ("symbol", "execution_id"), ("side", "quantity", "price_micros"))
+COMMISSIONS = _as_inserted("commission", "insert_commission", ("execution_id",), ("commission_micros",))
 ROUND_TRIPS = _as_inserted("round trip", "insert_round_trip", ("symbol",), ("quantity", "pnl_micros"))
 
 
@@ -141,7 +146,12 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
             (account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in folded.halts.values()
         ),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
+        CASH_DRIFT: CASH_DRIFT.keyed([cash_drift_row(account, folded.cash_drift)] if folded.cash_drift else []),
+        MOVEMENTS: MOVEMENTS.keyed((account, movement, to_us(at)) for movement, at in folded.movements.items()),
         FILLS: FILLS.keyed(fill_row(row.booking, to_us(row.booked_at)) for row in folded.fills.values()),
+        COMMISSIONS: COMMISSIONS.keyed(
+            commission_row(account, row.late, to_us(row.booked_at)) for row in folded.commissions.values()
+        ),
         ROUND_TRIPS: _numbered(round_trip_row(trip) for trip in folded.round_trips),
     }
     tables = {projection: Sides(rows, _found(connection, projection, account)) for projection, rows in expected.items()}

@@ -5,6 +5,15 @@ INSERT INTO book_fills (account, execution_id, order_ref, symbol, side, quantity
                         realized_micros, purpose, reason, executed_us, booked_us)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
+-- name: insert_commission
+INSERT INTO book_commissions (account, execution_id, commission_micros, booked_us) VALUES (?, ?, ?, ?)
+
+-- name: charge_round_trip
+UPDATE book_round_trips SET pnl_micros = pnl_micros - ? WHERE id = ?
+
+-- name: charge_flat_position
+UPDATE book_positions SET realized_micros = realized_micros - ? WHERE account = ? AND symbol = ? AND quantity = 0
+
 -- name: put_lot
 INSERT INTO book_lots (account, execution_id, symbol, opened_us, remaining, cost_micros) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (account, execution_id) DO UPDATE SET remaining = excluded.remaining, cost_micros = excluded.cost_micros
@@ -26,8 +35,8 @@ ON CONFLICT (account, symbol) DO UPDATE SET
 
 -- name: insert_round_trip
 INSERT INTO book_round_trips (account, symbol, opened_us, closed_us, quantity, bought_micros, sold_micros, pnl_micros,
-                              exit_reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                              exit_reason, closed_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_order
 INSERT INTO book_orders (order_ref, account, symbol, side, quantity, filled, limit_micros, state, purpose, reason,
@@ -85,6 +94,17 @@ ON CONFLICT (account, symbol) DO UPDATE SET
 
 -- name: end_drift
 DELETE FROM book_drift WHERE account = ? AND symbol = ?
+
+-- name: put_cash_drift
+INSERT INTO book_cash_drift (account, book_micros, broker_micros, since_us) VALUES (?, ?, ?, ?)
+ON CONFLICT (account) DO UPDATE SET
+    book_micros = excluded.book_micros, broker_micros = excluded.broker_micros, since_us = excluded.since_us
+
+-- name: end_cash_drift
+DELETE FROM book_cash_drift WHERE account = ?
+
+-- name: insert_movement
+INSERT INTO book_cash_movements (account, movement, booked_us) VALUES (?, ?, ?)
 
 -- name: insert_event
 INSERT INTO book_events (account, seq, type, symbol, at_us, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -152,6 +172,12 @@ SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cle
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 
+-- name: cash_drift
+SELECT book_micros, broker_micros, since_us FROM book_cash_drift WHERE account = ?
+
+-- name: moved
+SELECT movement FROM book_cash_movements WHERE account = ? AND movement = ?
+
 -- name: newest_day
 SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1
 
@@ -162,7 +188,7 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
 -- name: newest_executions
-SELECT execution_id, reason, booked_us FROM book_fills WHERE +account = ? ORDER BY id DESC
+SELECT execution_id, reason, commission_micros, booked_us FROM charged_fills WHERE +account = ? ORDER BY id DESC
 
 -- name: newest_proceeds
 SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros,
@@ -172,7 +198,15 @@ FROM book_fills WHERE +account = ? ORDER BY id DESC
 -- name: booked
 SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
        purpose, reason, executed_us
-FROM book_fills WHERE account = ? AND execution_id = ?
+FROM charged_fills WHERE account = ? AND execution_id = ?
+
+-- name: closings
+SELECT t.id, t.symbol, f.id FROM book_round_trips t
+JOIN book_fills f ON f.account = t.account AND f.execution_id = t.closed_by
+WHERE +t.account = ? ORDER BY t.id DESC
+
+-- name: fill_number
+SELECT id, symbol FROM book_fills WHERE account = ? AND execution_id = ?
 
 -- name: newest_round_trips
 SELECT opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC

@@ -13,10 +13,12 @@ from trader.adapters.sqlite.folding import Folded, fold
 from trader.adapters.sqlite.journal import command_entry
 from trader.adapters.sqlite.projections import (
     ACCOUNT,
+    CASH_DRIFT,
     DRIFT,
     HALTS,
     LOCKS,
     LOTS,
+    MOVEMENTS,
     ORDERS,
     POSITIONS,
     ROUND_TRIPS,
@@ -31,7 +33,7 @@ from trader.adapters.sqlite.soundness import GUARDS, lost_parts, schema_parts
 from trader.adapters.sqlite.transaction import Head, link
 from trader.domain.errors import BookBroken
 
-_BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS, DRIFT)
+_BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS, DRIFT, CASH_DRIFT, MOVEMENTS)
 
 
 def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:

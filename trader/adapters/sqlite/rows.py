@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
+from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
 from trader.domain.exit_plan import ExitPlan
 from trader.domain.ledger import Lot, Position, PositionState, RoundTrip
-from trader.domain.order import LIVE, Fill, Order, OrderState, PendingLock
+from trader.domain.order import LIVE, Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Drift, Halt
 from trader.domain.session import microseconds
 from trader.services.ports import Booking, SignalRow
@@ -70,6 +71,11 @@ def read_booking(row: Row) -> Booking:
     return Booking(fill, _int(realized), str(purpose), str(reason))
 
 
+def commission_row(account: str, late: LateCommission, booked_us: int) -> Row:
+    """For `insert_commission`."""
+    return (account, late.execution_id, late.commission_micros, booked_us)
+
+
 def lot_row(account: str, lot: Lot) -> Row:
     """For `put_lot`."""
     return (account, lot.execution_id, lot.symbol, to_us(lot.opened_at), lot.remaining, lot.cost_micros)
@@ -110,6 +116,7 @@ def round_trip_row(trip: RoundTrip) -> Row:
         trip.sold_micros,
         trip.pnl_micros,
         trip.exit_reason,
+        trip.closed_by,
     )
 
 
@@ -266,6 +273,19 @@ def read_drift(row: Row) -> Drift:
     """From `drift`."""
     symbol, book, broker, since_us = row
     return Drift(str(symbol), _int(book), _int(broker), from_us(_int(since_us)))
+
+
+def cash_drift_row(account: str, drift: CashDrift) -> Row:
+    """For `put_cash_drift`."""
+    return (account, drift.book_micros, drift.broker_micros, to_us(drift.since))
+
+
+def read_cash_drift(row: Row | None) -> CashDrift | None:
+    """From `cash_drift`."""
+    if row is None:
+        return None
+    book, broker, since_us = row
+    return CashDrift(_int(book), _int(broker), from_us(_int(since_us)))
 
 
 def read_day(row: Row, openings: Row, sold_micros: int) -> Day:

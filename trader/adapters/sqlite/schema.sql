@@ -120,6 +120,23 @@ CREATE TABLE book_drift (
     PRIMARY KEY (account, symbol)
 ) STRICT, WITHOUT ROWID;
 
+-- Cash that they do not agree on, as of now.
+CREATE TABLE book_cash_drift (
+    account        TEXT    PRIMARY KEY REFERENCES book_accounts (account),
+    book_micros    INTEGER NOT NULL,
+    broker_micros  INTEGER NOT NULL,
+    since_us       INTEGER NOT NULL,
+    CONSTRAINT a_drift_is_a_difference CHECK (book_micros <> broker_micros)
+) STRICT, WITHOUT ROWID;
+
+-- Cash movements of the broker's statements: one that is imported again is known.
+CREATE TABLE book_cash_movements (
+    account    TEXT    NOT NULL REFERENCES book_accounts (account),
+    movement   TEXT    NOT NULL,
+    booked_us  INTEGER NOT NULL,
+    PRIMARY KEY (account, movement)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE book_fills (
     id                 INTEGER PRIMARY KEY,
     account            TEXT    NOT NULL REFERENCES book_accounts (account),
@@ -137,6 +154,16 @@ CREATE TABLE book_fills (
     booked_us          INTEGER NOT NULL,
     CONSTRAINT an_execution_counts_once UNIQUE (account, execution_id)
 ) STRICT;
+
+-- What an execution has cost where that was told after it: `commission_micros` of its fill is 0 then.
+CREATE TABLE book_commissions (
+    account            TEXT    NOT NULL REFERENCES book_accounts (account),
+    execution_id       TEXT    NOT NULL,
+    commission_micros  INTEGER NOT NULL CHECK (commission_micros <> 0),
+    booked_us          INTEGER NOT NULL,
+    PRIMARY KEY (account, execution_id),
+    FOREIGN KEY (account, execution_id) REFERENCES book_fills (account, execution_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE book_lots (
     account       TEXT    NOT NULL REFERENCES book_accounts (account),
@@ -160,7 +187,8 @@ CREATE TABLE book_round_trips (
     bought_micros  INTEGER NOT NULL,
     sold_micros    INTEGER NOT NULL,
     pnl_micros     INTEGER NOT NULL,
-    exit_reason    TEXT    NOT NULL
+    exit_reason    TEXT    NOT NULL,
+    closed_by      TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE book_signals (
@@ -347,12 +375,28 @@ CREATE TRIGGER fills_are_append_only_u BEFORE UPDATE ON book_fills
 BEGIN SELECT RAISE(ABORT, 'fills_are_append_only'); END;
 CREATE TRIGGER fills_are_append_only_d BEFORE DELETE ON book_fills
 BEGIN SELECT RAISE(ABORT, 'fills_are_append_only'); END;
+CREATE TRIGGER commissions_are_append_only_u BEFORE UPDATE ON book_commissions
+BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
+CREATE TRIGGER commissions_are_append_only_d BEFORE DELETE ON book_commissions
+BEGIN SELECT RAISE(ABORT, 'commissions_are_append_only'); END;
+CREATE TRIGGER cash_movements_are_append_only_u BEFORE UPDATE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
+CREATE TRIGGER cash_movements_are_append_only_d BEFORE DELETE ON book_cash_movements
+BEGIN SELECT RAISE(ABORT, 'cash_movements_are_append_only'); END;
 CREATE TRIGGER events_are_append_only_u BEFORE UPDATE ON book_events
 BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
 CREATE TRIGGER events_are_append_only_d BEFORE DELETE ON book_events
 BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
 CREATE TRIGGER orders_are_kept BEFORE DELETE ON book_orders
 BEGIN SELECT RAISE(ABORT, 'orders_are_kept'); END;
+
+-- Executions with everything that they have cost, whenever that was told.
+CREATE VIEW charged_fills AS
+SELECT f.id, f.account, f.execution_id, f.order_ref, f.symbol, f.side, f.quantity, f.price_micros,
+       f.commission_micros + coalesce(c.commission_micros, 0) AS commission_micros,
+       f.realized_micros - coalesce(c.commission_micros, 0)   AS realized_micros,
+       f.purpose, f.reason, f.executed_us, f.booked_us
+FROM book_fills f LEFT JOIN book_commissions c ON c.account = f.account AND c.execution_id = f.execution_id;
 
 -- Views for people. Dollars are numbers, rounded; times are ISO-8601 UTC.
 
@@ -383,7 +427,7 @@ SELECT id, account, symbol, side, quantity,
        round(realized_micros / 1e6, 4)   AS realized_pnl,
        purpose, reason, execution_id, order_ref,
        strftime('%Y-%m-%dT%H:%M:%fZ', executed_us / 1e6, 'unixepoch') AS timestamp
-FROM book_fills;
+FROM charged_fills;
 
 CREATE VIEW orders AS
 SELECT order_ref, account, symbol, side, quantity, filled, state, purpose, reason,
@@ -420,7 +464,7 @@ SELECT a.account,
        round(a.starting_cash_micros / 1e6, 2) AS starting_cash,
        round(a.cash_micros / 1e6, 2)          AS cash,
        round((a.cash_micros + coalesce(h.value_micros, 0)) / 1e6, 2) AS equity,
-       round(coalesce((SELECT sum(realized_micros) FROM book_fills f WHERE f.account = a.account), 0) / 1e6, 2)
+       round(coalesce((SELECT sum(realized_micros) FROM charged_fills f WHERE f.account = a.account), 0) / 1e6, 2)
            AS realized_pnl,
        round(coalesce(h.value_micros - h.cost_micros, 0) / 1e6, 2) AS unrealized_pnl,
        strftime('%Y-%m-%dT%H:%M:%fZ', a.updated_us / 1e6, 'unixepoch') AS timestamp

@@ -13,6 +13,7 @@ from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
     read_booking,
+    read_cash_drift,
     read_day,
     read_drift,
     read_halt,
@@ -23,7 +24,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.soundness import chain_findings
-from trader.adapters.sqlite.transaction import journal_head, write
+from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on
@@ -33,6 +34,9 @@ from trader.services.ports import Booking, Commit, History, Receipt
 
 _DAY_TRADES_MATTER = timedelta(days=14)
 """Longer than five sessions, whatever the holidays."""
+
+
+_OF_ONE_ACCOUNT = ("paper", "live")
 
 
 class Stamp(NamedTuple):
@@ -53,7 +57,10 @@ class SqliteStore:
         self._path = path
 
     async def stamp(self, kind: str, book_id: str, seed: int, at: datetime) -> Stamp:
-        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind."""
+        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind or another account.
+
+        `book_id` is the broker's name of the account, and where there is no broker outside, ours.
+        """
 
         def job(connection: sqlite3.Connection) -> Stamp:
             row = connection.execute(QUERIES["stamp"]).fetchone()
@@ -66,6 +73,11 @@ class SqliteStore:
         if stamp.kind != kind:
             raise BookBroken(
                 f"{self._path} is a {stamp.kind} book and this is a {kind} run; name another book with --db"
+            )
+        if kind in _OF_ONE_ACCOUNT and stamp.book_id != book_id:
+            raise BookBroken(
+                f"{self._path} is the book of the account {stamp.book_id} and this run is of {book_id}; name another "
+                "book with --db"
             )
         return stamp
 
@@ -100,7 +112,20 @@ class SqliteStore:
 
         def job(connection: sqlite3.Connection) -> dict[str, Booking]:
             rows = [connection.execute(QUERIES["booked"], (account, id_)).fetchone() for id_ in execution_ids]
-            return {row[1]: read_booking(row) for row in rows if row is not None}
+            return {
+                row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, account, row[1])))
+                for row in rows
+                if row is not None
+            }
+
+        return await self._writer.transact(job)
+
+    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+        """Those of the cash movements that are booked."""
+
+        def job(connection: sqlite3.Connection) -> frozenset[str]:
+            rows = [connection.execute(QUERIES["moved"], (account, movement)).fetchone() for movement in movements]
+            return frozenset(row[0] for row in rows if row is not None)
 
         return await self._writer.transact(job)
 
@@ -160,6 +185,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
         drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},
+        cash_drift=read_cash_drift(connection.execute(QUERIES["cash_drift"], (account,)).fetchone()),
         day=_day(connection, account),
         day_trades=_day_trades(connection, account),
         orders_made=orders_made,
@@ -220,12 +246,12 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
-    executions: set[str] = set()
-    for id_, reason, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
-        executions.add(id_)
-        executions.update(corrected_by(reason))
+    executions: dict[str, int | None] = {}
+    for id_, reason, commission, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
+        executions.update(dict.fromkeys(corrected_by(reason)))
+        executions[id_] = commission
     return History(
-        frozenset(executions),
+        executions,
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
     )

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     Row,
+    cash_drift_row,
+    commission_row,
     day_row,
     drift_row,
     event_text,
@@ -31,7 +33,7 @@ from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
 from trader.domain.order import Order, PendingLock
 from trader.domain.portfolio import Halt
-from trader.services.ports import Commit, Entry, Pair, Receipt
+from trader.services.ports import Charge, Commit, Entry, Pair, Receipt
 
 _RULES = {
     "book_locks.account, book_locks.symbol": Rule.SYMBOL_LOCKED,
@@ -95,6 +97,8 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
     _many(connection, "put_position", [position_row(position) for position in commit.passed])
     _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
     _many(connection, "insert_round_trip", [round_trip_row(trip) for trip in commit.round_trips])
+    for charge in commit.charges:
+        _write_charge(connection, account, charge, at_us)
     _many(
         connection,
         "update_order",
@@ -110,6 +114,34 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         "release_lock",
         [(to_us(release.at), release.evidence, release.order_ref, account) for release in commit.releases],
     )
+
+
+def _write_charge(connection: sqlite3.Connection, account: str, charge: Charge, at_us: int) -> None:
+    """A late commission; where its position was flat before it, the round trip pays, and what is left of the row."""
+    late = charge.late
+    connection.execute(QUERIES["insert_commission"], commission_row(account, late, at_us))
+    if not charge.is_past:
+        return
+    trips = round_trips_since(connection, account, late.execution_id)
+    if trips:
+        connection.execute(QUERIES["charge_round_trip"], (late.commission_micros, trips[-1]))
+    if len(trips) <= 1:
+        connection.execute(QUERIES["charge_flat_position"], (late.commission_micros, account, late.symbol))
+
+
+def round_trips_since(connection: sqlite3.Connection, account: str, execution_id: str) -> list[int]:
+    """Row numbers of its symbol's round trips that ended with this execution or after it, the newest first.
+
+    The last of them is the one that the execution belongs to. Read backwards, for as long as they are new enough.
+    """
+    row = connection.execute(QUERIES["fill_number"], (account, execution_id)).fetchone()
+    trips: list[int] = []
+    for trip, symbol, closed_by in connection.execute(QUERIES["closings"], (account,)) if row is not None else ():
+        if closed_by < row[0]:
+            break
+        if symbol == row[1]:
+            trips.append(trip)
+    return trips
 
 
 def _write_orders(connection: sqlite3.Connection, commit: Commit) -> tuple[dict[str, Rule], list[JournalEntry]]:
@@ -189,6 +221,11 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
             connection.execute(QUERIES["end_drift"], (account, symbol))
         else:
             connection.execute(QUERIES["put_drift"], drift_row(account, drift))
+    _many(connection, "insert_movement", [(account, movement, to_us(commit.at)) for movement in commit.movements])
+    if commit.cash_drift is not None:
+        connection.execute(QUERIES["put_cash_drift"], cash_drift_row(account, commit.cash_drift))
+    elif commit.cash_drift_changed:
+        connection.execute(QUERIES["end_cash_drift"], (account,))
     for change in commit.halts:
         if isinstance(change, Halt):
             row: Row = (account, change.scope, change.target, change.reason, to_us(change.since))

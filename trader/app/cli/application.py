@@ -3,13 +3,16 @@
 import typer
 
 from trader.app.cli import (
+    cash,
     checking,
     explaining,
     funnel,
+    ibkr,
     ledger,
     operating,
     reading,
     rebuilding,
+    reconciling,
     replaying,
     restoring,
     running,
@@ -29,6 +32,7 @@ application.command("replay")(replaying.replay_command)
 
 application.command("status")(status.status_command)
 application.command("ledger")(ledger.ledger_command)
+application.command("reconcile")(reconciling.reconcile_command)
 application.command("positions")(reading.positions_command)
 application.command("orders")(reading.orders_command)
 application.command("trades")(reading.trades_command)
@@ -42,8 +46,11 @@ application.command("resume")(operating.resume_command)
 application.command("flatten")(operating.flatten_command)
 application.command("stop")(operating.stop_command)
 application.command("adjust")(operating.adjust_command)
+application.add_typer(cash.cash_application, name="cash")
 application.command("resolve")(operating.resolve_command)
 application.command("adopt")(operating.adopt_command)
+
+application.add_typer(ibkr.ibkr_application, name="ibkr")
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")

@@ -25,15 +25,24 @@ def doctor_command(
 ) -> None:
     """Look at everything that has to be right before trading. Exit code 2 when something is not."""
     from trader.adapters.clock import SystemClock
-    from trader.app.checks import Verdict
     from trader.app.doctor import examine
 
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
-    verdicts = set()
+    checks = examine(lambda: settings_for(config, db), SystemClock(), full=full)
+    if show_checks(checks, as_json=as_json):
+        raise typer.Exit(Exit.USAGE)
+
+
+def show_checks(checks: "Iterator[Check]", *, as_json: bool) -> list[str]:
+    """Show each check when it is made; give the names of those that failed."""
+    from trader.app.checks import Verdict
+
+    failed = []
 
     def made() -> "Iterator[Check]":
-        for check in examine(lambda: settings_for(config, db), SystemClock().now(), full=full):
-            verdicts.add(check.verdict)
+        for check in checks:
+            if check.verdict is Verdict.FAIL:
+                failed.append(check.what)
             yield check
 
     if is_terminal() and not as_json:
@@ -41,8 +50,7 @@ def doctor_command(
             _show_check(check)
     else:
         show_rows(("verdict", "what", "said", "todo"), made(), as_json=as_json)
-    if Verdict.FAIL in verdicts:
-        raise typer.Exit(Exit.USAGE)
+    return failed
 
 
 def _show_check(check: "Check") -> None:

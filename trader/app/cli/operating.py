@@ -92,7 +92,6 @@ def signal_command(
 def adjust_command(
     reason: ReasonOption,
     execution: Annotated[str, typer.Option(help="Book a row that reverses this execution.")] = "",
-    cash: Annotated[str, typer.Option(help="Book a cash movement, dollars: 12.50 or -3.")] = "",
     missing: Annotated[
         str, typer.Option(callback=upper, help="Book the shares of this symbol that the broker lacks as sold.")
     ] = "",
@@ -101,19 +100,18 @@ def adjust_command(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Correct the book with a new row: reverse an execution, move cash, book missing shares. Nothing is deleted."""
+    """Correct the book with a new row: reverse an execution, book missing shares. Nothing is deleted."""
     asking = Asking("adjust", settings_for(config, db), as_json)
-    if [bool(execution), bool(cash), bool(missing)].count(True) != 1:
-        raise ConfigurationError("name one of --execution ID, --cash USD and --missing SYMBOL")
+    if bool(execution) == bool(missing):
+        raise ConfigurationError(
+            "name one of --execution ID and --missing SYMBOL; cash is booked by `trader cash book`"
+        )
     if bool(missing) != bool(price):
         raise ConfigurationError("--price is needed with --missing, and only there")
     if missing:
-        asking.ask(reason=reason, scope="symbol", target=missing, price_micros=_dollars("--price", price))
+        asking.ask(reason=reason, scope="symbol", target=missing, price_micros=typed_micros("--price", price))
         return
-    if execution:
-        asking.ask(reason=reason, fill=_reversal(asking, execution))
-        return
-    asking.ask(reason=reason, amount_micros=_dollars("--cash", cash))
+    asking.ask(reason=reason, fill=_reversal(asking, execution))
 
 
 def resolve_command(
@@ -133,7 +131,7 @@ def resolve_command(
     if (fate == Fate.FILLED) != bool(price):
         raise ConfigurationError("--price is needed with --as filled, and only there")
     asking = Asking("resolve", settings_for(config, db), as_json)
-    asking.ask(reason=reason, order_ref=order, fate=fate, price_micros=_dollars("--price", price) if price else 0)
+    asking.ask(reason=reason, order_ref=order, fate=fate, price_micros=typed_micros("--price", price) if price else 0)
 
 
 def adopt_command(
@@ -146,10 +144,10 @@ def adopt_command(
 ) -> None:
     """Take shares that the broker has and the book has not into the book, with exits of their own."""
     asking = Asking("adopt", settings_for(config, db), as_json)
-    asking.ask(reason=reason, scope="symbol", target=symbol, price_micros=_dollars("--price", price))
+    asking.ask(reason=reason, scope="symbol", target=symbol, price_micros=typed_micros("--price", price))
 
 
-def _dollars(option: str, text: str) -> int:
+def typed_micros(option: str, text: str) -> int:
     """An amount as typed, in micros. Raises ConfigurationError."""
     from trader.domain.money import micros
 
@@ -166,7 +164,7 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     account = asking.settings.account.name
     with book_of(asking.settings) as book:
         row = book.execute(
-            "SELECT * FROM book_fills WHERE account = ? AND execution_id = ?", (account, execution)
+            "SELECT * FROM charged_fills WHERE account = ? AND execution_id = ?", (account, execution)
         ).fetchone()
     if row is None:
         complain(f"trader: the book of account {account} has no execution {execution}; see `trader trades`")

@@ -96,6 +96,6 @@ def _equal(comparison: "Comparison") -> str:
 def _advice(comparison: "Comparison") -> str:
     if comparison.journal_findings:
         return "the journal itself is damaged: keep the file and go back to a backup"
-    if any(finding.where.startswith("book_fills") for finding in comparison.book_findings):
+    if any(finding.where.startswith(("book_fills", "book_commissions")) for finding in comparison.book_findings):
         return "executions are never rewritten: keep the file and go back to a backup"
     return "stop the daemon, then `trader rebuild --apply`"

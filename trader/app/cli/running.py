@@ -32,11 +32,14 @@ def run_command(
     seed: Annotated[int | None, typer.Option(help="Of the embedded market; only for a new book.")] = None,
     strategy: Annotated[str | None, typer.Option(help="module:Class with on_bar(bar).")] = None,
     param: Annotated[list[str] | None, typer.Option(help="A strategy's parameter, name=value.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Trade real money; only with --account.")] = False,
+    account: Annotated[str | None, typer.Option(help="IB's id of the account that is meant.")] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Stop the running daemon in order first.")] = False,
     doctor: Annotated[bool, typer.Option("--doctor", help="Check first what `trader doctor` checks.")] = False,
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
     from trader.app.daemon import run_daemon
+    from trader.app.interlocks import check_consent
     from trader.app.paths import check_paths, with_absolute_paths
     from trader.app.replay import override
 
@@ -48,6 +51,7 @@ def run_command(
     if strategy is not None or param:
         flags["strategy"] = override(settings, strategy, param or [])
         settings = settings_for(config, db, flags)
+    check_consent(settings, live=live, account=account)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
     check_place(settings.book.db)
     settings = with_absolute_paths(settings)
@@ -73,7 +77,7 @@ def _examine(settings: "Settings") -> None:
     from trader.app.doctor import examine
 
     verdicts = set()
-    for check in examine(lambda: settings, SystemClock().now(), full=False):
+    for check in examine(lambda: settings, SystemClock(), full=False):
         verdicts.add(check.verdict)
         if check.verdict is not Verdict.OK:
             complain(f"[{check.verdict}] {check.what}: {check.said} -> {check.todo}")

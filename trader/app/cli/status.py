@@ -54,7 +54,8 @@ def _exit(standing: "Standing") -> Exit:
         return Exit.DAEMON_DOWN
     if standing.daemon.answer is None:
         return Exit.NO_ANSWER
-    findings = standing.code_differs or standing.drift or (standing.exits is not None and standing.exits.gaps)
+    differs = standing.drift or standing.cash_drift is not None
+    findings = standing.code_differs or differs or (standing.exits is not None and standing.exits.gaps)
     return Exit.FINDINGS if findings else Exit.OK
 
 
@@ -79,6 +80,7 @@ def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
         "book": f"{standing.book['path']} ({kind})",
         "account": standing.account,
         "state": _state(standing),
+        **({"connection": standing.connection.in_words()} if standing.connection is not None else {}),
         **_session(standing.market, tz),
         "cash": f"{standing.cash:,.2f}",
         "equity": f"{standing.equity:,.2f}",
@@ -173,6 +175,7 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         "account": standing.account,
         "state": standing.state,
         "halts": [halt._asdict() for halt in standing.halts],
+        "connection": standing.connection.as_answer() if standing.connection is not None else None,
         "market_time": market.at.astimezone(there) if market is not None else None,
         "phase": market.phase if market is not None else None,
         "next": {what.replace(" ", "_"): at.astimezone(there) for what, at in market.next}

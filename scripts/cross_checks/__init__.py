@@ -1,0 +1,1 @@
+"""Foreign clients against the simulated gateway: do they get through a day's work?"""

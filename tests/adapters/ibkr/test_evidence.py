@@ -1,0 +1,191 @@
+"""What the broker says when it is asked: complete, or unknown."""
+
+import asyncio
+
+import pytest
+from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
+from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
+
+from trader.domain.errors import BrokerUnreachable
+from trader.domain.events import Evidence, OrderAccepted, OrderCancelled
+from trader.domain.money import micros
+
+
+async def test_a_complete_answer_tells_executions_orders_and_positions() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
+        await rig.told(OrderAccepted, 2)
+        rig.broker.place(an_entry(3, limit=400, symbol="MSFT"))
+        await rig.told(OrderAccepted, 3)
+        rig.broker.cancel(ref(3))
+        await rig.told(OrderCancelled)
+        evidence = await rig.broker.evidence([ref(1), ref(2), ref(3)])
+        assert evidence.unknown == ()
+        assert evidence.executions is not None
+        assert evidence.ended is not None
+        assert [fill.order_ref for fill in evidence.executions] == [ref(1)]
+        assert evidence.working == frozenset({ref(2)})
+        assert {name: (end.filled, end.rejected) for name, end in evidence.ended.items()} == {
+            ref(1): (100, False),
+            ref(3): (0, False),
+        }
+        assert evidence.positions == {"QQQ": 100}
+
+
+@pytest.mark.parametrize(
+    ("request_name", "part"),
+    [
+        ("reqExecutions", "executions"),
+        ("reqAllOpenOrders", "working"),
+        ("reqCompletedOrders", "ended"),
+        ("reqPositions", "positions"),
+    ],
+)
+async def test_a_part_that_is_not_answered_is_unknown_and_the_others_are_not(request_name: str, part: str) -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.gateway.faults.add(Ignore(on=request_name))
+        assert (await rig.broker.evidence([])).unknown == (part,)
+        assert rig.connection.is_open
+
+
+@pytest.mark.parametrize(
+    ("marker", "part"),
+    [
+        ("execDetailsEnd", "executions"),
+        ("openOrderEnd", "working"),
+        ("completedOrdersEnd", "ended"),
+        ("positionEnd", "positions"),
+    ],
+)
+async def test_a_part_without_its_end_marker_is_unknown(marker: str, part: str) -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.gateway.faults.add(Lose(on=marker))
+        evidence = await rig.broker.evidence([ref(1)])
+        assert evidence.unknown == (part,)
+
+
+async def test_an_answer_that_is_refused_is_unknown() -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.gateway.faults.add(Refuse(on="reqExecutions", code=321, text="read-only"))
+        assert (await rig.broker.evidence([])).unknown == ("executions",)
+
+
+async def test_empty_positions_just_after_a_log_in_are_not_believed() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        empty = rig.gateway.faults.add(EmptyPositions())
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert rig.gateway.faults.fired[empty] == 1
+
+
+async def test_an_answer_that_shows_nothing_is_given_more_time_before_it_is_believed() -> None:
+    async with a_desk(timing=QUICK._replace(second_look_s=0, empty_look_s=0.3)) as rig:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        assert (await rig.broker.evidence([])).positions == {}
+        assert loop.time() - began >= 0.3
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        began = loop.time()
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert loop.time() - began < 0.3
+
+
+async def test_each_epoch_looks_at_the_positions_twice_and_then_once() -> None:
+    async with a_desk() as rig:
+        for _ in range(3):
+            await rig.broker.evidence([])
+        assert len(rig.gateway.asked("reqPositions")) == 2 + 1 + 1
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        await rig.broker.evidence([])
+        assert len(rig.gateway.asked("reqPositions")) == 4 + 2
+
+
+async def test_positions_that_never_agree_are_unknown() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(EmptyPositions())
+        rig.gateway.faults.add(EmptyPositions(nth=3))
+        assert (await rig.broker.evidence([])).positions is None
+
+
+async def test_without_a_connection_there_is_no_evidence() -> None:
+    async with a_desk() as rig:
+        rig.gateway.lose_servers()
+        await rig.until(lambda: not rig.connection.is_open)
+        with pytest.raises(BrokerUnreachable, match="1100"):
+            await rig.broker.evidence([])
+
+
+async def test_an_answer_across_the_end_of_an_epoch_proves_nothing() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Ignore(on="reqExecutions"))
+        asked = asyncio.create_task(rig.broker.evidence([]))
+        await rig.until(lambda: rig.gateway.asked("reqExecutions"))
+        rig.gateway.restore_servers(data_lost=False)
+        with pytest.raises(BrokerUnreachable):
+            await asked
+
+
+async def test_another_accounts_positions_are_not_ours() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="account", value="DU9", times=1_000))
+        assert (await rig.broker.evidence([])).positions == {}
+
+
+async def test_a_fraction_of_a_share_is_listed_and_only_whole_shares_count() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="position", value="10.5", times=1_000))
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert "10.5 shares, of which 10 are whole" in rig.broker.foreign[0].what
+
+
+async def test_a_short_fraction_is_a_short() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="position", value="-0.5", times=1_000))
+        assert (await rig.broker.evidence([])).positions == {"QQQ": -1}
+
+
+async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="secType", value="OPT", times=1_000))
+        assert (await rig.broker.evidence([])).positions == {}
+        assert "OPT" in rig.broker.foreign[0].what
+
+
+async def test_the_next_process_finds_everything_by_reference() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
+        await rig.told(OrderAccepted, 2)
+        told = fills(rig)
+        await rig.connection.close()
+        async with an_adapter(rig.gateway) as later:
+            evidence: Evidence = await later.broker.evidence([ref(1), ref(2)])
+            assert evidence.executions is not None
+            assert evidence.ended is not None
+            assert [fill._replace(commission_micros=0) for fill in evidence.executions] == told
+            assert evidence.working == frozenset({ref(2)})
+            assert evidence.ended[ref(1)].filled == 100
+
+
+async def test_the_cash_of_the_account_is_told_in_dollars() -> None:
+    async with a_desk() as rig:
+        assert await rig.broker.cash_micros() == micros(rig.gateway.truth.cash(ACCOUNT))
+
+
+async def test_cash_that_is_not_told_completely_is_unknown() -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.gateway.faults.add(Lose(on="accountUpdateMultiEnd"))
+        assert await rig.broker.cash_micros() is None

@@ -1,0 +1,61 @@
+"""An epoch is one unbroken connection to the broker: when it ends, nothing but exits until everything is told anew."""
+
+from pathlib import Path
+
+import pytest
+from builders import a_machine, an_unwritable_book
+from test_reconciliation import hold, inquire, refused_by, says
+
+from trader.domain.decision import Rule
+from trader.domain.events import NO_EVIDENCE, EpochEnded, Tick
+
+LOST = EpochEnded("IB has lost its servers (1100)")
+
+
+async def test_no_entry_after_the_end_of_an_epoch_until_everything_is_told_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        await market.engine.handle([LOST])
+        assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
+        with monkeypatch.context() as cut:
+            says(NO_EVIDENCE, cut)
+            await inquire(market, times=3)
+        assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED, "unknown is not complete"
+        await inquire(market)
+        assert (await market.submit("QQQ", 0.8)).ticket is not None
+
+
+async def test_exits_go_on_after_the_end_of_an_epoch(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        await market.engine.handle([LOST])
+        await market.bar(closes={"AAPL": 195.0})
+        await market.bar()
+        assert market.held() == {}
+
+
+async def test_an_order_that_the_new_epoch_does_not_show_is_of_unknown_fate(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        decision = await market.submit("QQQ", 0.8)
+        assert decision.ticket is not None
+        market.broker._working.clear()
+        await market.engine.handle([LOST])
+        await inquire(market)
+        assert market.sql("SELECT state FROM book_orders") == [("unknown",)]
+
+
+async def test_the_end_of_an_epoch_is_told_once_and_is_in_the_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        with an_unwritable_book(monkeypatch):
+            await market.engine.handle([LOST])
+            assert market.engine.trading.gate.why.count("1100") == 1, "at once, whether or not it can be written"
+        await market.engine.handle([Tick()])
+        await market.engine.handle([LOST])
+        assert market.sql("SELECT count(*) FROM book_events WHERE type = 'epoch_ended'") == [(1,)]
+        assert len(market.log.said("EPOCH ENDED: IB has lost its servers (1100)")) == 1

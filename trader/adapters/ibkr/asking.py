@@ -1,0 +1,93 @@
+"""What IB says of its side, when asked: each part complete, or None.
+
+Rule 1: completed orders are asked for after the open ones: an order that ends in between is in the later answer.
+Positions come last: what they show has been told as an execution before.
+Rule 2: the first positions of an epoch count when a second answer agrees: just after a log-in an empty one may come.
+Rule 3: of a position only the whole shares count, and only stocks in dollars; the rest is foreign.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+
+from trader.adapters.ibkr.client_library import ExecutionFilter
+from trader.adapters.ibkr.connection import Session
+from trader.adapters.ibkr.contracts import Contracts
+from trader.adapters.ibkr.foreign import Foreign, ForeignList
+from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
+from trader.adapters.ibkr.timing import Timing
+from trader.domain.market import SYMBOL
+
+_LOOKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Complete parts of one answer; None is unknown."""
+
+    executions: tuple[Execution, ...] | None
+    open_orders: tuple[OpenOrder, ...] | None
+    completed_orders: tuple[Completed, ...] | None
+    positions: dict[str, int] | None
+
+
+class Asking:
+    """Asks for one account."""
+
+    def __init__(self, account: str, contracts: Contracts, timing: Timing, foreign: ForeignList) -> None:
+        self._account = account
+        self._contracts = contracts
+        self._timing = timing
+        self._foreign = foreign
+        self._sure_of_positions_in = 0
+        """The epoch in which two answers have agreed."""
+
+    async def everything(self, session: Session) -> Told:
+        """Ask for everything, at once as far as the order of the answers does not matter."""
+        async with asyncio.TaskGroup() as tasks:
+            executions = tasks.create_task(self._executions(session))
+            orders = tasks.create_task(self._orders(session))
+        return Told(executions.result(), *orders.result(), await self._positions(session))
+
+    async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
+        of_account = ExecutionFilter(acctCode=self._account)
+        answer = await session.ask(lambda id_: session.client.reqExecutions(id_, of_account), self._timing.request_s)
+        return None if answer is None or answer.failure is not None else answer.items
+
+    async def _orders(self, session: Session) -> tuple[tuple[OpenOrder, ...] | None, tuple[Completed, ...] | None]:
+        patience_s = self._timing.request_s
+        open_orders = await session.open_orders.ask(session.client.reqAllOpenOrders, patience_s)
+        completed = await session.completed_orders.ask(lambda: session.client.reqCompletedOrders(False), patience_s)
+        return open_orders, completed
+
+    async def _positions(self, session: Session) -> dict[str, int] | None:
+        before: tuple[Held, ...] | None = None
+        for look in range(_LOOKS):
+            if look:
+                await asyncio.sleep(self._timing.second_look_s if before else self._timing.empty_look_s)
+            told = await session.positions.ask(session.client.reqPositions, self._timing.request_s)
+            if told is None:
+                return None
+            mine = tuple({held.con_id: held for held in told if held.account == self._account}.values())
+            if self._sure_of_positions_in == session.epoch or (look and mine == before):
+                self._sure_of_positions_in = session.epoch
+                return self._shares(mine)
+            before = mine
+        return None
+
+    def _shares(self, held: tuple[Held, ...]) -> dict[str, int]:
+        shares: dict[str, int] = {}
+        strange: set[str] = set()
+        for one in held:
+            symbol, whole = self._contracts.name(one.con_id, one.symbol), math.floor(one.shares)
+            is_stock = one.security_type == "STK" and one.currency == "USD" and SYMBOL.fullmatch(symbol) is not None
+            if is_stock and whole:
+                shares[symbol] = shares.get(symbol, 0) + whole
+            if one.shares and (not is_stock or whole != one.shares):
+                strange.add(str(one.con_id))
+                what = f"{one.shares:g} of {one.security_type} in {one.currency}"
+                if is_stock:
+                    what = f"{one.shares:g} shares, of which {whole} are whole; a fraction cannot be sold here"
+                self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:40], what))
+        self._foreign.remove("position", strange)
+        return shares

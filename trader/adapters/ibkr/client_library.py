@@ -1,0 +1,115 @@
+"""The client library, whichever is installed: ib_insync 0.9.86 (archived), or ib_async, which goes on from it.
+
+Used are its socket client, its decoder of messages and its plain value classes. Not used is its model of orders, fills
+and positions (`IB`, `Wrapper`): it ends orders on errors, drops executions, and forgets everything on a disconnect.
+Everything that the library swallows is handed to the owner of the connection.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+try:
+    from ib_insync.client import Client
+    from ib_insync.contract import Contract, ContractDetails
+    from ib_insync.decoder import Decoder
+    from ib_insync.objects import BarData, CommissionReport, ExecutionFilter
+    from ib_insync.order import Order, OrderState
+except ImportError:
+    from ib_async.client import Client  # type: ignore[no-redef]
+    from ib_async.contract import Contract, ContractDetails  # type: ignore[no-redef]
+    from ib_async.decoder import Decoder  # type: ignore[no-redef]
+    from ib_async.objects import BarData, CommissionReport, ExecutionFilter  # type: ignore[no-redef]
+    from ib_async.order import Order, OrderState  # type: ignore[no-redef]
+
+__all__ = [
+    "BarData",
+    "Client",
+    "CommissionReport",
+    "Contract",
+    "ContractDetails",
+    "ExecutionFilter",
+    "LoudClient",
+    "Order",
+    "OrderState",
+]
+
+for _name in ("ib_insync", "ib_async"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())  # what it logs, the connection says in its own words
+
+_EXECUTION_FIELDS = 31
+
+
+class Hears(Protocol):
+    """Who takes in what the library has decoded; more of its methods are found by name."""
+
+    def executed(self, fields: list[str]) -> None:
+        """Take in an execution, as its fields came."""
+        ...
+
+    def failed_to_read(self, why: str) -> None:
+        """Take note that a message was lost."""
+        ...
+
+    def unknown_message(self, id_: str) -> None:
+        """Take note that a message has an id that the library does not know."""
+        ...
+
+
+class _Faults:
+    """Stands where the decoder has its logger: it catches everything, and says so there only."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+
+    def exception(self, message: str) -> None:
+        """Take the place of Logger.exception."""
+        self._tell(message)
+
+
+class _LoudDecoder(Decoder):
+    """Hands on executions undecoded, for the library drops those whose time it cannot read, and tells of its faults."""
+
+    def __init__(self, hears: Hears) -> None:
+        super().__init__(hears, 0)  # type: ignore[arg-type]  # any object with methods of these names will do
+        self._hears = hears
+        self.logger = _Faults(hears.failed_to_read)  # type: ignore[assignment]
+
+    def execDetails(self, fields: list[str]) -> None:
+        """Message 11, by the library's name for it."""
+        if len(fields) < _EXECUTION_FIELDS:
+            raise ValueError(f"an execution of {len(fields)} fields")
+        self._hears.executed(fields)
+
+    def interpret(self, fields: list[str]) -> None:
+        """Decode one message."""
+        if fields and fields[0].isdigit() and int(fields[0]) not in self.handlers:
+            self._hears.unknown_message(fields[0])
+            return
+        super().interpret(fields)
+
+
+class LoudClient(Client):
+    """The library's socket client, with nothing swallowed and no queue of its own."""
+
+    MaxRequests = 0
+    """Pacing is ours: what waits in the library's queue vanishes with the connection, and nobody is told."""
+
+    def __init__(self, hears: Hears) -> None:
+        super().__init__(hears)
+        self._hears = hears
+        self.decoder = _LoudDecoder(hears)
+
+    def _onSocketHasData(self, data: bytes) -> None:
+        """eventkit would log what a handler raises, and go on."""
+        try:
+            super()._onSocketHasData(data)
+        except Exception as error:  # noqa: BLE001  (whatever it is, a message was lost)
+            self._hears.failed_to_read(f"{type(error).__name__}: {error}")
+
+    def abort(self) -> None:
+        """Drop the connection at once: closing it waits for a peer that does not read."""
+        transport = self.conn.transport
+        self.disconnect()
+        if transport is not None:
+            transport.abort()

@@ -1,0 +1,97 @@
+"""Qualification: our symbols as IB's contracts, by id. US stocks and ETFs in dollars; anything else is refused by name.
+
+What is found is kept for the life of the process: an order is sent only for what was qualified.
+"""
+
+import asyncio
+from collections.abc import Collection
+from typing import NamedTuple
+
+from trader.adapters.ibkr.client_library import Contract, ContractDetails
+from trader.adapters.ibkr.connection import Connection, Session
+from trader.adapters.ibkr.translate import amount_micros, ib_symbol_of, stock, symbol_of
+from trader.domain.errors import BrokerUnreachable, ConfigurationError
+
+_EXCHANGES = frozenset({"NYSE", "NASDAQ", "ARCA", "AMEX", "BATS", "IEX", "ISLAND"})
+_KINDS = frozenset({"", "COMMON", "ETF", "ETN", "ETC", "ADR", "REIT", "NY REG SHRS", "PREFERRED", "CLOSED-END FUND"})
+_NO_SUCH_CONTRACT = 200
+
+
+class Qualified(NamedTuple):
+    """A stock as IB knows it."""
+
+    symbol: str
+    con_id: int
+    min_tick_micros: int
+    primary_exchange: str
+    contract: Contract
+    """For orders and subscriptions: by id, routed by IB."""
+
+
+class Contracts:
+    """What was qualified."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[str, Qualified] = {}
+        self._names: dict[int, str] = {}
+
+    def get(self, symbol: str) -> Qualified | None:
+        """The contract of a symbol, once it is qualified."""
+        return self._known.get(symbol)
+
+    def name(self, con_id: int, ib_symbol: str) -> str:
+        """Our name of what IB calls so: that of the contract, or one that fits."""
+        return self._names.get(con_id) or symbol_of(ib_symbol)
+
+    async def qualify(self, symbols: Collection[str]) -> None:
+        """Look symbols up, all or none. Raises ConfigurationError naming what is refused, and BrokerUnreachable."""
+        session = self._connection.session
+        if session is None:
+            raise BrokerUnreachable("contracts cannot be looked up: there is no connection to Interactive Brokers")
+        missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._known]
+        async with asyncio.TaskGroup() as tasks:
+            asked = [tasks.create_task(self._look_up(session, symbol)) for symbol in missing]
+        found = [one.result() for one in asked]
+        for one in found:
+            if isinstance(one, BrokerUnreachable):
+                raise one
+        refused = [one for one in found if isinstance(one, str)]
+        if refused:
+            raise ConfigurationError(
+                "Interactive Brokers cannot trade this as configured: " + "; ".join(refused) + ". Take it out of the "
+                "families, or correct its name"
+            )
+        for one in found:
+            if isinstance(one, Qualified):
+                self._known[one.symbol], self._names[one.con_id] = one, one.symbol
+
+    async def _look_up(self, session: Session, symbol: str) -> Qualified | str | BrokerUnreachable:
+        patience_s = self._connection.timing.request_s
+        answer = await session.ask(lambda id_: session.client.reqContractDetails(id_, stock(symbol)), patience_s)
+        if answer is None:
+            return BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol} in {patience_s:g} s")
+        if answer.failure is not None and answer.failure.code != _NO_SUCH_CONTRACT:
+            return BrokerUnreachable(f"Interactive Brokers does not tell the contract of {symbol}: {answer.failure}")
+        return the_one(symbol, answer.items)
+
+
+def the_one(symbol: str, found: tuple[ContractDetails, ...]) -> Qualified | str:
+    """The contract, or why there is none, in words."""
+    if not found:
+        return f"{symbol} is no stock or ETF in US dollars there"
+    by_id = {details.contract.conId: (details, details.contract) for details in found if details.contract is not None}
+    if len(by_id) > 1:
+        where = ", ".join(f"{contract.primaryExchange or '?'} ({con_id})" for con_id, (_, contract) in by_id.items())
+        return f"{symbol} is ambiguous: {where}"
+    ((con_id, (details, contract)),) = by_id.items()
+    tick = amount_micros(details.minTick)
+    if (contract.secType, contract.currency, contract.symbol) != ("STK", "USD", ib_symbol_of(symbol)):
+        return f"{symbol} is {contract.secType} {contract.symbol} in {contract.currency}, not a stock in US dollars"
+    if contract.primaryExchange not in _EXCHANGES:
+        return f"{symbol} is listed on {contract.primaryExchange or 'no exchange'}, not on a US exchange"
+    if details.stockType not in _KINDS:
+        return f"{symbol} is a {details.stockType}, not a share or ETF"
+    if not con_id or not tick:
+        return f"{symbol} comes without an id or a tick"
+    return Qualified(symbol, con_id, tick, contract.primaryExchange, stock(symbol, con_id))

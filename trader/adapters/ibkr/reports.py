@@ -1,0 +1,135 @@
+"""What IB says about one order of ours, as events.
+
+Rule 1: only the broker's status ends an order. An error makes its fate unknown; a notice is logged.
+Rule 2: an end that says more shares than were told is no end: the order is of unknown fate, and the evidence decides.
+Rule 3: an order that works again after its end has no owner any more: it is cancelled.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
+from trader.adapters.ibkr.executions import Executions
+from trader.adapters.ibkr.messages import Failure, OpenOrder, Status
+from trader.adapters.ibkr.tracking import Tracked
+from trader.domain.events import BrokerEvent, OrderAccepted, OrderCancelled, OrderLost
+from trader.services.ports import Log
+
+WORKING = frozenset({"PreSubmitted", "Submitted"})
+_CANCELLED = frozenset({"Cancelled", "ApiCancelled"})
+_CANCEL_NOTICE = 202
+
+
+class Reports:
+    """Tells the services, each thing once."""
+
+    def __init__(
+        self,
+        executions: Executions,
+        emit: Callable[[BrokerEvent], None],
+        cancel: Callable[[str], None],
+        log: Log,
+        patience_s: float,
+    ) -> None:
+        """`patience_s`: how long an end, or the executions of one, may be behind what announces it."""
+        self._executions = executions
+        self._emit = emit
+        self._cancel = cancel
+        self._log = log
+        self._patience_s = patience_s
+
+    def status(self, tracked: Tracked, said: Status) -> None:
+        """Take in where an order stands."""
+        tracked.is_unanswered = False
+        if said.status in WORKING:
+            self._accepted(tracked)
+        elif said.status in _CANCELLED:
+            self._cancelled(tracked, said)
+        elif said.status == "Filled":
+            self._filled(tracked, said.filled)
+        elif said.status == "Inactive":
+            self._inactive(tracked, said)
+
+    def open_order(self, tracked: Tracked, said: OpenOrder) -> None:
+        """Take in an order as the broker has it; its end is said elsewhere."""
+        tracked.is_unanswered = False
+        if len(tracked.perm_ids) > 1:
+            ids = ", ".join(map(str, sorted(tracked.perm_ids)))
+            self._once(tracked, f"IB HAS TWO ORDERS under {tracked.ref} (permIds {ids}): cancel one there")
+        if said.status in WORKING:
+            self._accepted(tracked)
+
+    def failure(self, tracked: Tracked, failure: Failure) -> None:
+        """Take in an error or notice that names an order."""
+        tracked.is_unanswered = False
+        kind = kind_of(failure.code)
+        if kind in (Kind.NOTICE, Kind.FARM) or tracked.is_ended or tracked.is_filled:
+            self._once(tracked, f"{tracked.ref} {failure}")
+            return
+        if failure.code == _CANCEL_NOTICE:
+            self._later(self._look_for_end, tracked, str(failure))
+            return
+        tracked.last_error = str(failure)
+        meaning = meaning_of(failure.code)
+        self._lost(tracked, f"{failure} ({meaning})" if meaning else str(failure))
+
+    def _accepted(self, tracked: Tracked) -> None:
+        if tracked.is_ended:
+            self._once(tracked, f"{tracked.ref} WORKS AGAIN after its end was told; it is cancelled")
+            self._cancel(tracked.ref)
+        elif not tracked.is_accepted:
+            tracked.is_accepted = True
+            self._emit(OrderAccepted(tracked.ref))
+
+    def _cancelled(self, tracked: Tracked, said: Status) -> None:
+        if tracked.is_ended:
+            return
+        heard = self._executions.filled(tracked.ref)
+        if said.filled > heard:
+            self._lost(tracked, f"{said.status} with {said.filled:g} shares filled, of which {heard} were told")
+            return
+        tracked.cancelled.add(said.perm_id)
+        others = tracked.perm_ids - tracked.cancelled
+        if others and said.perm_id:
+            self._lost(tracked, f"{said.status} at the broker, which has another order under it ({min(others)})")
+            return
+        tracked.is_ended = True
+        after = f" after {tracked.last_error}" if tracked.last_error else ""
+        self._emit(OrderCancelled(tracked.ref, f"{said.status} at the broker{after}"))
+
+    def _inactive(self, tracked: Tracked, said: Status) -> None:
+        """Refused, killed, or waiting for shares to borrow: one word for all of them."""
+        if "locate" in said.why_held:
+            self._once(tracked, f"{tracked.ref} waits at the broker for shares to borrow")
+            self._accepted(tracked)
+        elif not tracked.is_ended:
+            after = f" after {tracked.last_error}" if tracked.last_error else ""
+            self._lost(tracked, f"Inactive at the broker{after}")
+
+    def _filled(self, tracked: Tracked, filled: float) -> None:
+        """The executions say the same, or will in a moment."""
+        tracked.is_filled = self._executions.filled(tracked.ref) >= filled
+        if not tracked.is_filled:
+            self._later(self._look_for_executions, tracked, filled)
+
+    def _look_for_executions(self, tracked: Tracked, filled: float) -> None:
+        heard = self._executions.filled(tracked.ref)
+        tracked.is_filled = heard >= filled
+        if not tracked.is_filled:
+            self._lost(tracked, f"Filled with {filled:g} shares, of which {heard} were told")
+
+    def _look_for_end(self, tracked: Tracked, why: str) -> None:
+        if not (tracked.is_ended or tracked.is_filled):
+            self._lost(tracked, f"{why}, and no status has said so")
+
+    def _lost(self, tracked: Tracked, why: str) -> None:
+        tracked.is_accepted = False
+        self._emit(OrderLost(tracked.ref, why))
+
+    def _once(self, tracked: Tracked, sentence: str) -> None:
+        if sentence not in tracked.said:
+            tracked.said.add(sentence)
+            self._log.warning(sentence)
+
+    def _later(self, look: Callable[..., None], *given: object) -> None:
+        asyncio.get_running_loop().call_later(self._patience_s, look, *given)

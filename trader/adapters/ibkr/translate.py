@@ -1,0 +1,179 @@
+"""Between IB's words and ours; pure. Floats and texts of the wire end here.
+
+Rule 1: shares are whole. What is not whole is never rounded into a fill; of a position the whole part counts, so that
+nobody sells more than there is.
+Rule 2: an execution is never dropped for its time. A zone that nobody knows, or none, is read as New York's, whatever
+the host's is, and said aloud; what cannot be read at all, or lies ahead, is the time at which it was heard.
+Rule 3: no text goes on the wire that IB could read as two.
+"""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from trader.adapters.ibkr.client_library import Contract
+from trader.adapters.ibkr.client_library import Order as WireOrder
+from trader.domain.decision import Side
+from trader.domain.market import SYMBOL
+from trader.domain.money import micros
+from trader.domain.order import Order
+
+NEW_YORK = ZoneInfo("America/New_York")
+NOT_WHOLE = -1
+"""The quantity of an execution whose shares are no whole number: no execution that can be booked."""
+
+_UNSET = 1e300
+"""Beyond it a number means that there is none: IB writes 1.79e308."""
+_AHEAD = timedelta(minutes=1)
+_LONGEST_TEXT = 40
+_PLAIN = re.compile(r"[ -~]*")
+_TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?: +(\S.*))?")
+_CLASS_SHARE = re.compile(r"([A-Z]+)[ .]([A-Z]{1,2})")
+_REVISED = re.compile(r"(.+\..+\..+)\.(\d\d)")
+
+SIDES = {"BOT": Side.BUY, "SLD": Side.SELL}
+
+
+def is_set(number: float) -> bool:
+    """Whether IB has put a number there at all."""
+    return math.isfinite(number) and abs(number) < _UNSET
+
+
+def whole_shares(text: str | float) -> int | None:
+    """Shares as a whole number, or None for what is none."""
+    try:
+        exact = Decimal(str(text))
+    except InvalidOperation:
+        return None
+    if not exact.is_finite() or abs(exact) >= 10**12 or exact != exact.to_integral_value():
+        return None
+    return int(exact)
+
+
+def price_micros(text: str | float) -> int:
+    """A price in micros; 0, which is no price, for what is none."""
+    try:
+        return micros(text) if is_set(float(text)) else 0
+    except ValueError:
+        return 0
+
+
+def amount_micros(value: str | float) -> int | None:
+    """An amount of dollars in micros; None where there is none."""
+    try:
+        return micros(value) if is_set(float(value)) else None
+    except ValueError:
+        return None
+
+
+# times
+
+
+class Moment(NamedTuple):
+    """An instant, and what is doubtful about it, in words."""
+
+    at: datetime
+    doubt: str = ""
+
+
+def moment_of(text: str, heard_at: datetime) -> Moment:
+    """When an execution happened: `yyyymmdd hh:mm:ss Zone`, or with `-` in the middle UTC."""
+    parts = _TIME.fullmatch(text.strip())
+    if parts is None:
+        return Moment(heard_at, f"the time {ascii(text)[:40]} cannot be read; taken as now")
+    year, month, day, between, hour, minute, second, zone_name = parts.groups()
+    zone, doubt = _zone(zone_name, is_utc=between == "-")
+    try:
+        at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone).astimezone(UTC)
+    except ValueError:
+        return Moment(heard_at, f"the time {ascii(text)[:40]} is none; taken as now")
+    if at > heard_at + _AHEAD:
+        return Moment(heard_at, f"the time {ascii(text)[:40]} lies ahead; taken as now")
+    return Moment(at, doubt)
+
+
+def _zone(name: str | None, *, is_utc: bool) -> tuple[ZoneInfo, str]:
+    if name is None:
+        return (ZoneInfo("UTC"), "") if is_utc else (NEW_YORK, "a time without a zone; read as New York's")
+    try:
+        return ZoneInfo(name), ""
+    except (ValueError, OSError, LookupError):
+        return NEW_YORK, f"the time zone {ascii(name)[:40]} is not known here; read as New York's"
+
+
+# identities
+
+
+def revisions_before(execution_id: str) -> tuple[str, ...]:
+    """All lower revisions of an execution: `0001f4e8.65a1.01.03` replaces `….01` and `….02`."""
+    revised = _REVISED.fullmatch(execution_id)
+    if revised is None:
+        return ()
+    return tuple(f"{revised[1]}.{number:02d}" for number in range(1, int(revised[2])))
+
+
+def unrevised(execution_id: str) -> tuple[str, int]:
+    """An execution's id without its revision, and the revision; 0 where it has none."""
+    revised = _REVISED.fullmatch(execution_id)
+    return (execution_id, 0) if revised is None else (revised[1], int(revised[2]))
+
+
+def symbol_of(ib_symbol: str) -> str:
+    """Our name of a stock: IB writes a class of shares with a space."""
+    share_class = _CLASS_SHARE.fullmatch(ib_symbol)
+    return f"{share_class[1]}.{share_class[2]}" if share_class else ib_symbol
+
+
+def ib_symbol_of(symbol: str) -> str:
+    """IB's name of a stock."""
+    return symbol.replace(".", " ").replace("-", " ")
+
+
+def text_fault(text: str) -> str:
+    """Why a text must not go on the wire, or nothing: fields end with NUL, and IB speaks ASCII."""
+    if len(text) > _LONGEST_TEXT:
+        return f"{ascii(text)[:50]} has {len(text)} characters; at most {_LONGEST_TEXT} go to the broker"
+    if not _PLAIN.fullmatch(text):
+        return f"{text!a} has characters that must not go to the broker; use letters, digits and -"
+    return ""
+
+
+# what goes out
+
+
+def stock(symbol: str, con_id: int = 0) -> Contract:
+    """A US stock or ETF, routed by IB; by its id once that is known."""
+    return Contract(secType="STK", conId=con_id, symbol=ib_symbol_of(symbol), exchange="SMART", currency="USD")
+
+
+def wire_order(order: Order, ib_account: str) -> WireOrder:
+    """What IB is asked: for the day, in regular hours, under our reference. An entry has a limit, an exit has none."""
+    wired = WireOrder(
+        action="BUY" if order.side is Side.BUY else "SELL",
+        totalQuantity=order.quantity,
+        orderType="MKT" if order.limit_micros is None else "LMT",
+        tif="DAY",
+        account=ib_account,
+        orderRef=order.ref,
+        outsideRth=False,
+        transmit=True,
+    )
+    if order.limit_micros is not None:
+        wired.lmtPrice = float(Decimal(order.limit_micros) / 1_000_000)
+    return wired
+
+
+def fault_of(order: Order, ib_account: str, min_tick_micros: int) -> str:
+    """Why an order must not be sent, or nothing."""
+    if order.quantity <= 0 or order.quantity != int(order.quantity):
+        return f"{order.quantity} shares"
+    if order.limit_micros is None and order.side is Side.BUY:
+        return "an entry without a limit"
+    if order.limit_micros is not None and (order.limit_micros <= 0 or order.limit_micros % min_tick_micros):
+        return f"the limit of {order.limit_micros} micros is not on the tick of {min_tick_micros}"
+    if not SYMBOL.fullmatch(order.symbol):
+        return f"the symbol {ascii(order.symbol)[:40]}"
+    return text_fault(order.ref) or text_fault(ib_account)

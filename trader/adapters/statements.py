@@ -1,0 +1,111 @@
+"""Activity statements of Interactive Brokers, as CSV: the cash in them that came or went otherwise than by trading.
+
+A line is `Section,Header|Data,field,...`; a section says its columns before its data, and may do so again. Only US
+dollars are read; what is in another currency is listed.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from trader.domain.cash import CashKind
+from trader.domain.errors import DataError
+from trader.domain.money import dollars, micros
+
+_SECTIONS: Mapping[str, CashKind | None] = {
+    "Deposits & Withdrawals": None,
+    "Dividends": CashKind.DIVIDEND,
+    "Interest": CashKind.INTEREST,
+    "Fees": CashKind.FEE,
+    "Withholding Tax": CashKind.TAX,
+}
+"""None: its sign says which kind."""
+_DATES = ("Settle Date", "Date")
+_LONGEST_TEXT = 200
+
+
+class Movement(NamedTuple):
+    """Cash that has moved."""
+
+    name: str
+    """Its identity: day, kind, amount and a hash of its text; numbered where a day has several of one kind."""
+    day: date
+    kind: CashKind
+    amount_micros: int
+    text: str
+
+
+class Statement(NamedTuple):
+    """One file."""
+
+    movements: tuple[Movement, ...]
+    foreign: tuple[str, ...]
+    """Of other currencies: left out, in words."""
+
+
+def read_statement(path: Path) -> Statement:
+    """Read a statement. Raises DataError, with the line, for what it does not understand."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"cannot read the statement {path}: {error}") from error
+    movements: list[Movement] = []
+    foreign: list[str] = []
+    times: Counter[str] = Counter()
+    for line, section, fields in _data(path, text):
+        if fields["Currency"] != "USD":
+            foreign.append(f"line {line}: {section}, {fields['Currency']} {fields['Amount']}")
+            continue
+        try:
+            movement = _movement(section, fields)
+        except ValueError as error:
+            raise DataError(
+                f"{path}, line {line}: {error}; take the statement as the broker gives it, in CSV"
+            ) from None
+        times[movement.name] += 1
+        if times[movement.name] > 1:
+            movement = movement._replace(name=f"{movement.name} #{times[movement.name]}")
+        if movement.amount_micros:
+            movements.append(movement)
+    return Statement(tuple(movements), tuple(foreign))
+
+
+def _data(path: Path, text: str) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Line number, section and fields of every row that moves cash; sums are left out."""
+    columns: dict[str, list[str]] = {}
+    rows = csv.reader(text.splitlines())
+    for section, kind, *cells in (row for row in rows if len(row) > 2):
+        if kind == "Header":
+            columns[section] = cells
+            if section in _SECTIONS and not {"Currency", "Amount", "Description"} <= set(cells):
+                raise DataError(f"{path}, line {rows.line_num}: {section} has no Currency, Amount and Description")
+        elif kind == "Data" and section in _SECTIONS and not _is_a_sum(cells):
+            if section not in columns:
+                raise DataError(f"{path}, line {rows.line_num}: {section} has no header before its data")
+            fields = dict(zip(columns[section], cells, strict=False))
+            if len(cells) < len(columns[section]):
+                raise DataError(f"{path}, line {rows.line_num}: {section} has fewer fields than its header says")
+            yield rows.line_num, section, fields
+    if "Statement" not in columns and not columns.keys() & _SECTIONS.keys():
+        raise DataError(f"{path} is no activity statement: it has no section Statement, and none that moves cash")
+
+
+def _is_a_sum(cells: list[str]) -> bool:
+    """`Total`, `Total in USD`, `Total Dividends in USD`; of fees it stands in the second column."""
+    return any(cell.startswith("Total") for cell in cells[:2])
+
+
+def _movement(section: str, fields: Mapping[str, str]) -> Movement:
+    """Raises ValueError."""
+    amount_micros = micros(fields["Amount"].replace(",", ""))
+    kind = _SECTIONS[section] or (CashKind.DEPOSIT if amount_micros >= 0 else CashKind.WITHDRAWAL)
+    written = next((fields[name] for name in _DATES if name in fields), "")
+    day = date.fromisoformat(written.partition(",")[0].strip())
+    text = "".join(letter if letter.isprintable() else " " for letter in fields["Description"]).strip()
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    name = f"{day} {kind} {dollars(amount_micros):f} {digest}"
+    return Movement(name, day, kind, amount_micros, text[:_LONGEST_TEXT] or kind.value)

@@ -1,0 +1,135 @@
+"""The marketplace of Interactive Brokers: its bars, and its executions or, for a dry run, the paper broker's."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from trader.adapters.control import Answer
+from trader.adapters.ibkr.connection import Address, Connection
+from trader.adapters.ibkr.contracts import Contracts
+from trader.adapters.ibkr.market_data import IbkrFeed, Publish
+from trader.adapters.ibkr.orders import IbkrBroker
+from trader.adapters.paper.broker import PaperBroker
+from trader.app.connection_state import ConnectionState
+from trader.app.marketplace import Emit
+from trader.app.wiring import OpenBook, Parts
+from trader.domain.errors import BrokerUnreachable, ConfigurationError
+from trader.domain.events import BrokerEvent
+from trader.domain.market import BarTime
+from trader.domain.rules import Costs
+from trader.services.ports import Broker, Clock, Log
+
+
+class InteractiveBrokers:
+    """By TWS or IB Gateway on this host."""
+
+    def __init__(self, parts: Parts, clock: Clock, log: Log) -> None:
+        settings = parts.settings
+        ibkr = settings.ibkr
+        self._parts = parts
+        self._clock = clock
+        self._log = log
+        self._connection = Connection(Address(ibkr.host, ibkr.port, ibkr.client_id), ibkr.account, clock, log)
+        self._contracts = Contracts(self._connection)
+        self._broker = IbkrBroker(self._connection, self._contracts, settings.account.name, self._tell, log, clock)
+        self._feed: IbkrFeed
+        self._emit: Emit | None = None
+        self._untold: list[BrokerEvent] = []
+        self._paper: PaperBroker | None = None
+
+    async def reach(self) -> None:
+        """Connect. Raises BrokerUnreachable, and ConfigurationError where waiting is no help."""
+        await self._connection.open(self._parts.settings.ibkr.connect_s)
+
+    async def opening_cash_micros(self) -> int:
+        """What IB says the account has in dollars; of a dry run, as configured. Raises BrokerUnreachable."""
+        if self._parts.settings.broker.kind == "paper":
+            return self._parts.settings.account.starting_cash_micros
+        cash_micros = await self._broker.cash_micros()
+        if cash_micros is None:
+            raise BrokerUnreachable(
+                f"Interactive Brokers does not tell the cash of {self._connection.account}; start again in a minute"
+            )
+        return cash_micros
+
+    async def begin(self, book: OpenBook) -> None:
+        """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
+        settings = self._parts.settings
+        members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
+        held = list((await book.store.load(settings.account.name)).positions)
+        symbols = sorted({*members, *settings.feed.symbols})
+        await self._contracts.qualify(symbols)
+        for symbol in sorted(set(held) - set(symbols)):
+            try:
+                await self._contracts.qualify([symbol])
+            except ConfigurationError as error:
+                self._log.error(f"HELD AND NOT TO BE TRADED {symbol}: {error} account={settings.account.name}")
+            else:
+                symbols.append(symbol)
+        self._feed = IbkrFeed(self._connection, self._contracts, symbols, self._parts.calendar, self._clock, self._log)
+
+    @property
+    def clock(self) -> Clock:
+        """The host's."""
+        return self._clock
+
+    @property
+    def symbols(self) -> Iterable[str]:
+        """The families' members, what is configured beside them, and what the book holds."""
+        return self._feed.symbols
+
+    def broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Broker:
+        """IB, or the paper broker."""
+        if self._parts.settings.broker.kind == "paper":
+            self._paper = PaperBroker(emit, costs, positions)
+            return self._paper
+        self._emit = emit
+        untold, self._untold = self._untold, []
+        for event in untold:
+            emit(event)
+        return self._broker
+
+    def _tell(self, event: BrokerEvent) -> None:
+        """What IB says before there is an engine waits for it; of a dry run it is of no account."""
+        if self._emit is not None:
+            self._emit(event)
+        elif self._paper is None:
+            self._untold.append(event)
+
+    async def past(self, bars: int) -> list[BarTime]:
+        """By historical requests. Raises BrokerUnreachable."""
+        return await self._feed.history(self._clock.now(), bars)
+
+    async def play(self, publish: Publish, stop: asyncio.Event) -> None:
+        """Live; the paper broker is filled by five-second bars."""
+        if self._paper is None:
+            await self._feed.run(publish, stop)
+        else:
+            await self._feed.run(publish, stop, opening=self._paper.match)
+
+    async def keep(self) -> None:
+        """Connect again whenever the connection is lost."""
+        await self._connection.run()
+
+    def standing(self) -> Answer:
+        """The link, the epoch, and the ages of what is heard."""
+        standing, now = self._connection.standing, self._clock.now()
+        heard = standing.last_heard_at
+        ages = {symbol: age for symbol, age in self._feed.ages().items() if age is not None}
+        state = ConnectionState(
+            link=standing.link,
+            epoch=standing.epoch,
+            since=standing.since.isoformat(timespec="seconds"),
+            heard_s=round((now - heard).total_seconds(), 1) if heard is not None else None,
+            last_error=standing.last_error,
+            server_version=standing.server_version,
+            skew_s=standing.skew_s,
+            ib_account=self._connection.account,
+            bars_s=round(max(ages.values()), 1) if ages else None,
+            bars_missing=sorted(set(self._feed.symbols) - ages.keys()),
+            not_live=dict(self._feed.not_live),
+        )
+        return state.as_answer()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._connection.close()
