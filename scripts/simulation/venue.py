@@ -73,11 +73,17 @@ class Venue:
 
     def cancel(self, order_ref: str) -> None:
         """End an order, unless it has ended; whoever is deaf to one stays so."""
-        is_live = order_ref in self.received and order_ref not in self.ended
-        if is_live and (order_ref in self._deaf_to or self._faults.strikes(Fault.CANCEL_IGNORED, 0.03)):
+        if not self._is_deaf(order_ref):
+            self._paper.cancel(order_ref)
+
+    def _is_deaf(self, order_ref: str) -> bool:
+        """Protection never is: it would be so for days."""
+        order = self.received.get(order_ref)
+        if order is None or order.is_protection or order_ref in self.ended:
+            return False
+        if order_ref not in self._deaf_to and self._faults.strikes(Fault.CANCEL_IGNORED, 0.03):
             self._deaf_to.add(order_ref)
-            return
-        self._paper.cancel(order_ref)
+        return order_ref in self._deaf_to
 
     def match(self, bar_time: BarTime) -> None:
         """Fill at the opens of bars that have not been seen yet."""

@@ -14,6 +14,7 @@ from builders import MINUTE, SECOND, Market, a_bar, a_fill, a_machine, an_unwrit
 from trader import Signal
 from trader.adapters.paper.broker import Script, Treatment
 from trader.adapters.sqlite.projections import compare
+from trader.domain.cash import CashKind
 from trader.domain.decision import Rule, Side
 from trader.domain.events import (
     CommandName,
@@ -315,7 +316,7 @@ async def test_an_addition_is_protected_where_the_position_is(tmp_path: Path) ->
         await market.bar()
         await hold(market, "MSFT")
         first = market.held()["AAPL"]
-        await market.command(CommandName.CASH, amount_micros=100_000_000_000)
+        await market.command(CommandName.CASH, kind=CashKind.DEPOSIT, amount_micros=100_000_000_000)
         market.script = lambda _: Treatment()
         await market.bar({"AAPL": 0.8}, closes={"AAPL": market.prices["AAPL"] * 1.002})
         await market.bars(2)
@@ -410,7 +411,7 @@ async def test_children_that_are_unwanted_before_they_have_left_are_taken_back_a
     """An addition, and in the same step the other side of the family: both are bought and sold, nothing is left."""
     async with a_day(tmp_path, limits={"resize_pct": 5.0}) as market:
         await hold(market, "QQQ")
-        await market.command(CommandName.CASH, amount_micros=100_000_000_000)
+        await market.command(CommandName.CASH, kind=CashKind.DEPOSIT, amount_micros=100_000_000_000)
         await market.wait(1)
         up, down = (SignalReceived(Signal("QQQ", probability, market.now)) for probability in (0.8, 0.2))
         await market.handle(up, down)
@@ -626,6 +627,16 @@ async def test_a_difference_is_found_beside_protection_that_rests(tmp_path: Path
             await market.wait(30)
             await ask(market)
         assert market.engine.book.drift["AAPL"].broker == held + 5
+
+
+async def test_cash_is_compared_beside_protection_that_rests(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as market:
+        await hold(market)
+        for _ in range(2):
+            await market.wait(30)
+            told = await market.broker.evidence(())
+            await market.handle(EvidenceGiven((), told._replace(cash_micros=1)))
+        assert market.engine.book.cash_drift is not None
 
 
 async def test_an_answer_that_lacks_protection_three_times_ends_it_and_it_is_placed_anew(tmp_path: Path) -> None:

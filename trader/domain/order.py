@@ -141,6 +141,11 @@ class Order(NamedTuple):
         return self.purpose is Purpose.PROTECTION
 
     @property
+    def rests(self) -> bool:
+        """Whether it is protection that stands at the broker as long as the position does: nothing is on its way."""
+        return self.is_protection and self.state is OrderState.WORKING
+
+    @property
     def is_own_exit(self) -> bool:
         """Whether it is a sale that the daemon has decided on at that moment: one of a symbol at a time."""
         return self.side is Side.SELL and not self.is_protection

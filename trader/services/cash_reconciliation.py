@@ -1,7 +1,7 @@
 """Cash, as the broker tells it, against the ledger.
 
 Rule 1: compared is a complete answer that tells cash, while no order of the account is live: a report may be on its
-way.
+way. Protection that rests at the broker for as long as a position does is no such order.
 Rule 2: a difference counts when two such answers in a row show it. It is kept in the book and said, once.
 Rule 3: while it is more than `cash_tolerance`, no entry leaves. Evidence ends it, or a movement that an operator books;
 never time.
@@ -28,7 +28,8 @@ class CashReconciliation:
 
     def hear(self, step: Step, evidence: Evidence) -> None:
         """Take in one answer, after its executions and orders."""
-        if evidence.cash_micros is None or evidence.unknown or step.draft.orders:
+        is_moving = any(not order.rests for order in step.draft.orders.values())
+        if evidence.cash_micros is None or evidence.unknown or is_moving:
             return
         found = CashDrift(step.draft.cash_micros, evidence.cash_micros, step.draft.now)
         seen, self._seen = self._seen, None if found.is_none else found

@@ -99,7 +99,7 @@ class Protecting:
         draft, symbol, plan = step.draft, position.symbol, position.exit_plan
         missing = draft.may_sell(position) - guards.asked_of_held
         placed_at = self._placed_at.get(symbol)
-        is_hammering = placed_at is not None and timedelta() <= draft.now - placed_at < _RETRY
+        is_hammering = placed_at is not None and abs(draft.now - placed_at) < _RETRY
         if missing <= 0 or plan is None or guards.lone_targets or is_hammering:
             return
         self._placed_at[symbol] = draft.now

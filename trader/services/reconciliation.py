@@ -14,7 +14,6 @@ from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
-from trader.domain.order import Order, OrderState
 from trader.domain.portfolio import Drift
 from trader.services.gate import Gate
 from trader.services.step import Level, Step
@@ -69,7 +68,7 @@ class Reconciliation:
             return
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
-        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not _rests(order)}
+        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
         seen, self._seen = self._seen or {}, {}
         for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
             book, broker = shares_held(step.draft.positions, symbol), evidence.positions.get(symbol, 0)
@@ -116,7 +115,3 @@ class Reconciliation:
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
         self._heard, self._seen = False, self._before
-
-
-def _rests(order: Order) -> bool:
-    return order.is_protection and order.state is OrderState.WORKING

@@ -10,6 +10,7 @@ from trader.adapters.control import Answer
 from trader.domain.decision import Outcome, Side
 from trader.domain.events import Evidence
 from trader.domain.ledger import shares_held
+from trader.domain.rules import Protection
 
 _NOT_DONE = ("refused", "entries are stopped; not journaled yet")
 _COMMANDS = """
@@ -26,8 +27,13 @@ _RESUME = """
     SELECT 1 FROM book_events WHERE type = 'command' AND seq > ? AND seq <= ? + 2
       AND json_extract(data, '$.name') = 'resume' AND json_extract(data, '$.operator') <> ''"""
 _LIVE = "('created', 'working', 'cancelling', 'unknown')"
-_AT_REST = f"""
-    SELECT (SELECT count(*) FROM book_orders WHERE state IN {_LIVE}) + (SELECT count(*) FROM book_drift)"""  # noqa: S608
+_NOT_AT_REST = f"""
+    SELECT (SELECT count(*) FROM book_orders
+            WHERE state IN {_LIVE} AND NOT (purpose = 'protection' AND state = 'working'))
+         + (SELECT count(*) FROM book_drift)"""  # noqa: S608
+_PROTECTED = f"""
+    SELECT symbol, sum(quantity) FROM book_orders WHERE stop_micros IS NOT NULL AND state IN {_LIVE} GROUP BY symbol
+"""  # noqa: S608
 _LEDGER = (
     "SELECT * FROM book_positions",
     "SELECT * FROM book_lots WHERE remaining > 0",
@@ -171,13 +177,15 @@ class _Left:
 
 @invariant(32, When.DEATH)
 def remember_what_a_death_has_left(scene: Scene) -> Iterator[str]:
-    """Only where nothing works and both sides agree: there a restart has nothing to do."""
+    """Only where nothing works but what protects all that is held, and both sides agree: nothing is to be done then."""
     left, venue = scene.in_run(_Left), scene.venue
     held = {row[0]: row[1] for row in scene.rows("SELECT symbol, quantity FROM book_positions WHERE quantity > 0")}
     booked = scene.rows("SELECT count(*) FROM book_fills WHERE execution_id NOT LIKE 'adopted-%'")[0][0]
+    protected = {row[0]: row[1] for row in scene.rows(_PROTECTED)}
     is_at_rest = (
-        not scene.rows(_AT_REST)[0][0]
-        and not venue.working
+        not scene.rows(_NOT_AT_REST)[0][0]
+        and all(venue.received[ref].is_protection for ref in venue.working)
+        and protected == (held if scene.rules.protection is Protection.BROKER else {})
         and held == venue.positions
         and booked == len(venue.executions)
         and not venue.charged_late.intersection(row[0] for row in scene.rows(_WITHOUT_COMMISSION))
