@@ -272,6 +272,14 @@ async def test_a_corrected_execution_replaces_the_first(gateway: Gateway, client
     assert gateway.truth.cash(ACCOUNT) == 1_000_000 - 45_000 - 1
 
 
+async def test_a_bust_execution_has_cost_nothing(gateway: Gateway, client: RawClient) -> None:
+    client.place(1, "BUY", 100)
+    await client.hear()
+    gateway.correct(gateway.truth.executions[0].exec_id, shares=0)
+    assert gateway.truth.positions(ACCOUNT) == {}
+    assert gateway.truth.cash(ACCOUNT) == 1_000_000
+
+
 async def test_the_same_seed_and_the_same_calls_are_the_same_run() -> None:
     heard = []
     for _ in range(2):

@@ -1,9 +1,12 @@
 """The proof: the whole daemon against the gateway, over a real socket, through everything that can go wrong.
 
-virtual_time   a loop whose time stands while anything is on its way: a minute of trading takes milliseconds
-host           the machine under a life of the daemon, which can die
-rig            the gateway, its market, and one life of the daemon after the other
-truth          what the book and the gateway have to agree on; an empty answer is a yes
-stages         what the daemon is doing when it happens
-troubles       what happens
+rig          the gateway, its market, and one life of the daemon after the other
+in_process   the daemon as a task that can die, in `virtual_time`: a minute of trading takes milliseconds
+own_process  the daemon as a process that is killed by SIGKILL, in `fast_time`
+stages       what the daemon is doing when it happens
+troubles     what happens
+truth        what the book, the daemon and the gateway have to agree on; an empty answer is a yes
+matrix       every stage and every trouble
+day          a whole trading day of troubles
+summary      what is said of all that at the end of a test session
 """

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from proof.book_file import read_book
 from proof.in_process import TaskDaemon
 from proof.matrix import heal, named, until_right
-from proof.rig import Rig, a_rig
+from proof.rig import ACCOUNT, Rig, a_rig
 from proof.stages import Stage, nothing
 from proof.troubles import TROUBLES, Trouble
 from proof.truth import differences
@@ -33,7 +33,7 @@ _FIVE_S = 5.0
 _STEP_PPM = 250
 """Of the price in five seconds: one standard deviation."""
 _DEPTHS = (None,) * 12 + (0, 20, 60, 120)
-_LOOKED_AT_S = 60.0
+_LOOKED_AT_S = 120.0
 
 
 class Day(NamedTuple):
@@ -125,9 +125,16 @@ async def _prices_walk(rig: Rig, random: Random) -> None:
 
 
 async def _somebody_looks(rig: Rig) -> None:
-    """A person who sees why entries were stopped, and lets them go on."""
+    """A person who sells again what was bought by hand, sees why entries were stopped, and lets them go on."""
     while True:
         await rig.passes(_LOOKED_AT_S)
         if "all" in read_book(rig.book).halts:
             rig.fired["halted, looked at, resumed"] += 1
             await rig.command("resume")
+        bought = Counter[str]()
+        for one in rig.gateway.truth.executions:
+            if one.order.account == ACCOUNT and not one.order.order_ref:
+                bought[one.order.listing.symbol] += one.signed_shares
+        for symbol in [symbol for symbol, shares in bought.items() if shares and symbol in read_book(rig.book).drift]:
+            rig.fired["sold again by hand"] += 1
+            rig.gateway.announce(rig.gateway.place_by_hand(ACCOUNT, symbol, "SELL", bought[symbol]))

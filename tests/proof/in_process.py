@@ -25,7 +25,6 @@ class TaskDaemon:
     def __init__(self) -> None:
         self.dead = 0
         self._sentences = Sentences()
-        self.log = self._sentences.lines
         self._host: MortalHost | None = None
         self._daemon: Daemon | None = None
         self._life: asyncio.Task[None] | None = None
@@ -34,6 +33,11 @@ class TaskDaemon:
     def by(self, clock: LoopClock) -> None:
         """Its wall's time."""
         self._clock = clock
+
+    @property
+    def log(self) -> list[str]:
+        """What all lives have said."""
+        return self._sentences.lines
 
     @property
     def is_alive(self) -> bool:

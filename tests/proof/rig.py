@@ -39,7 +39,11 @@ class Daemon(Protocol):
 
     dead: int
     """How often it was killed."""
-    log: list[str]
+
+    @property
+    def log(self) -> list[str]:
+        """What all lives have said."""
+        ...
 
     @property
     def is_alive(self) -> bool:
