@@ -37,6 +37,9 @@ _CLOSINGS = """
       OR (type = 'fill' AND json_extract(data, '$.held') = 0)
       OR (type = 'order_created' AND json_extract(data, '$.side') = 'SELL'))
     ORDER BY seq"""
+_LEFT_TO_THE_BROKER = """
+    SELECT 1 FROM book_events
+    WHERE type = 'alarm' AND symbol = ? AND at_us >= ? AND instr(data, 'the broker has not sold it')"""
 _PHASES_OF = """
     SELECT json_extract(data, '$.phase') FROM book_events WHERE type = 'phase' AND json_extract(data, '$.day') = ?"""
 _NEWEST_PAGE = "SELECT max(at_us) FROM book_events WHERE type = 'not_flat' AND json_extract(data, '$.day') = ?"
@@ -141,7 +144,8 @@ def what_is_beyond_its_levels_goes(scene: Scene) -> Iterator[str]:
     """Two bars in a row at the stop, or two at the target, that it has heard: soon it is on its way out.
 
     By the first stop, which a trailing one is never below. One bar may be a price that has jumped; and by the daemon's
-    clock, which may be wrong, nobody knows which bars are later than a position.
+    clock, which may be wrong, nobody knows which bars are later than a position. What is the broker's to sell is told to
+    a person, and not acted upon.
     """
     if scene.recovered_at is None:
         return
@@ -153,7 +157,7 @@ def what_is_beyond_its_levels_goes(scene: Scene) -> Iterator[str]:
             continue
         heard = touched.heard(f"{symbol} {position.opened_at}", position.exit_plan, bars)
         level = _level_touched(position.exit_plan, heard) if len(heard) == len(bars) else ""
-        if level:
+        if level and not scene.rows(_LEFT_TO_THE_BROKER, symbol, microseconds(position.opened_at)):
             beyond[f"{symbol} {position.opened_at}"] = f"{symbol} is beyond its {level} and held"
     yield from touched.too_long(beyond, scene.minutes_told)
 
