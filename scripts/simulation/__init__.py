@@ -10,6 +10,7 @@
     invariants   what has to be true, by number; `history` is judged when a run is over
     command      what `scripts/simulate` does; `asked` is what can be typed
     runs, crew   one run and what it leaves; many at a time, each in a process of its own
+    scratch      their files, and who clears them
     seeds        the ledger of what was run; `summary` adds it up
     shrinking    the fewest faults that a failure takes; `failure` and `story` tell it
 
