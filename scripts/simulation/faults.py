@@ -88,6 +88,8 @@ class Fault(StrEnum):
     ANSWER_EMPTY = "answer without anything in it"
     HALF_DAY = "half day"
     CLOCKS_CHANGED = "New York's clocks changed within a week"
+    POSITIONS_EMPTY = "complete answer without positions"
+    EVERYTHING_EMPTY = "complete answer of a broker that knows nothing"
 
 
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})

@@ -108,6 +108,11 @@ def differences_are_not_said() -> None:
     put(Reconciliation, "_differ", lambda *_: None)
 
 
+def a_difference_never_ends() -> None:
+    """What was said of the broker once stays said."""
+    put(Reconciliation, "_agree", lambda *_: None)
+
+
 def commission_is_not_cash() -> None:
     """What an execution does to cash is its price."""
 
@@ -240,6 +245,7 @@ BUGS: dict[str, Planted] = {
     "no_alarm_for_what_is_nobodys": Planted(6, no_alarm, ("f", "x12", "t3", "t7")),
     "a_share_gets_lost": Planted(7, a_share_gets_lost, ("b",)),
     "differences_are_not_said": Planted(8, differences_are_not_said, ("c", "f", "x3", "t1")),
+    "a_difference_never_ends": Planted(8, a_difference_never_ends, ("b",)),
     "commission_is_not_cash": Planted(9, commission_is_not_cash, ("b",)),
     "lots_keep_their_cost": Planted(10, lots_keep_their_cost, ("b",)),
     "each_part_pays_the_minimum": Planted(11, each_part_pays_the_minimum, ("b",)),

@@ -1,13 +1,16 @@
 """A fault is counted when it strikes, and not when it might have."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from simulation.faults import Fault, Faults
 from simulation.life import Life
+from simulation.history import History
 from simulation.market import TroubledFeed
 from simulation.venue import Venue
+from simulation.wire import Wire
 from simulation.world import World
 
 from trader.domain.decision import Purpose, Side
@@ -16,6 +19,13 @@ from trader.domain.rules import Costs
 
 _AT = datetime(2000, 3, 1, 15, 0, tzinfo=UTC)
 _SEEDS = ("s0", "s1", "s2", "s3")
+
+
+class Standing:
+    """A clock on which it is always the same time."""
+
+    def now(self) -> datetime:
+        return _AT
 
 
 def eager(fault: Fault) -> Faults:
@@ -102,3 +112,14 @@ def test_one_that_has_come_through_its_recovery_is_not_killed_in_it(
     monkeypatch.setattr(World, "_death_of", watched)
     World("s2", 1, tmp_path).run()
     assert any(came_through)
+
+
+async def test_a_broker_that_says_it_holds_nothing_tells_the_truth_next() -> None:
+    faults, history = eager(Fault.POSITIONS_EMPTY), History()
+    venue = Venue(Costs(), "sim", faults)
+    venue.foreign["QQQ"] = 3
+    wire = Wire(venue, faults, history, lambda _: None, Standing(), asyncio.get_running_loop())
+    told = [(await wire.evidence(())).positions for _ in range(5)]
+    assert told == [{}, {"QQQ": 3}, {"QQQ": 3}, {"QQQ": 3}, {}]
+    assert (wire.true_answers, wire.has_told_all) == (3, True)
+    assert faults.struck[Fault.POSITIONS_EMPTY] == 2
