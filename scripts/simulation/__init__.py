@@ -3,6 +3,7 @@
     loop         virtual time, and a seeded order of whatever is ready
     faults       what may go wrong, and how often it has
     venue, wire  what is true at the broker, and what of it the daemon gets to hear
+    exchange     when, and how much of, an order is filled
     market       the bars, and what of them the daemon gets to see
     host         the machine under the daemon: its seams, one by one
     person       the operator, at bad moments
