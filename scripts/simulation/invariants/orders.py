@@ -129,6 +129,15 @@ def exits_could_not_fill_beyond_what_the_broker_has(scene: Scene) -> Iterator[st
         yield f"exits of {could_fill} {sent.symbol} could fill, and {there} are there: {sorted(exits)}"
 
 
+@invariant(17)
+def exits_ask_for_no_more_than_was_told(scene: Scene) -> Iterator[str]:
+    """Of a symbol that differs: an exit that leaves is of no more shares than the broker says it has, true or not."""
+    for sent in scene.news.sent:
+        drift = scene.book.drift.get(sent.symbol)
+        if sent.side is Side.SELL and drift is not None and sent.quantity > max(drift.broker, 0):
+            yield f"exit {sent.ref} asks for {sent.quantity} {sent.symbol}, and the broker says it has {drift.broker}"
+
+
 @invariant(17, When.CLOSE)
 @invariant(17, When.DEATH)
 def live_exits_are_covered(scene: Scene) -> Iterator[str]:

@@ -121,14 +121,6 @@ def _is_asked_about(scene: Scene, symbol: str, spilled: list[str]) -> bool:
     return any(scene.history.orders[ref].symbol == symbol for ref in spilled if ref in scene.history.orders)
 
 
-@invariant(29)
-def no_reference_leaves_twice(scene: Scene) -> Iterator[str]:
-    """Through all lives."""
-    for order in scene.news.sent:
-        if scene.history.sent[order.ref] > 1:
-            yield f"order {order.ref} of {order.symbol} leaves again"
-
-
 @dataclass(slots=True)
 class _Journaled:
     """Commands of the operator in the file that the life before has left, by name."""
