@@ -84,7 +84,7 @@ BUGS: dict[str, Planted] = {
     "levels_are_only_kept": Planted(22, levels_are_only_kept, ("s0",), "what_is_beyond_its_levels_goes"),
     "levels_off_the_tick": Planted(23, levels_off_the_tick, ("s0",), "levels_lie_around_the_entry"),
     "exits_forgotten": Planted(24, exits_forgotten, ("s3",)),
-    "never_flattened": Planted(25, never_flattened, ("s4",), "flat_when_nothing_hinders"),
+    "never_flattened": Planted(25, never_flattened, ("s8",), "flat_when_nothing_hinders"),
     "nobody_paged": Planted(25, nobody_paged, ("s10",), "who_is_not_flat_is_paged"),
     "phase_not_journaled": Planted(26, phase_not_journaled, ("s0",), "each_session_has_its_flatten"),
     "closed_at_every_look": Planted(26, closed_at_every_look, ("s0",), "a_position_is_closed_once"),
