@@ -120,8 +120,9 @@ async def _prices_walk(rig: Rig, random: Random) -> None:
         for symbol in rig.prices:
             rig.move(symbol, str(Decimal(round(random.gauss(0, _STEP_PPM))) / 10_000))
         if rig.clock.now().second < _FIVE_S:
-            symbol = random.choice(list(rig.prices))
-            rig.gateway.market.depth(symbol, random.choice(_DEPTHS))
+            for symbol in rig.prices:
+                rig.gateway.market.depth(symbol, None)
+            rig.gateway.market.depth(random.choice(list(rig.prices)), random.choice(_DEPTHS))
         await rig.passes(_FIVE_S)
 
 
