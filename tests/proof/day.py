@@ -20,6 +20,7 @@ from proof.rig import ACCOUNT, Rig, a_rig
 from proof.stages import Stage, nothing
 from proof.troubles import TROUBLES, Trouble
 from proof.truth import differences
+from trader.domain.decision import Rule
 
 _STARTS = datetime(2026, 11, 23, 14, 28, tzinfo=UTC)
 _OPENS, _CLOSES = _STARTS.replace(minute=30), _STARTS.replace(hour=21, minute=0)
@@ -119,18 +120,23 @@ async def _prices_walk(rig: Rig, random: Random) -> None:
         for symbol in rig.prices:
             rig.move(symbol, str(Decimal(round(random.gauss(0, _STEP_PPM))) / 10_000))
         if rig.clock.now().second < _FIVE_S:
-            symbol = random.choice(list(rig.prices))
-            rig.gateway.market.depth(symbol, random.choice(_DEPTHS))
+            for symbol in rig.prices:
+                rig.gateway.market.depth(symbol, None)
+            rig.gateway.market.depth(random.choice(list(rig.prices)), random.choice(_DEPTHS))
         await rig.passes(_FIVE_S)
 
 
 async def _somebody_looks(rig: Rig) -> None:
-    """A person who sells again what was bought by hand, sees why entries were stopped, and lets them go on."""
+    """A person who sells again what was bought by hand, books what that has cost, and lets entries go on."""
     while True:
         await rig.passes(_LOOKED_AT_S)
         if "all" in read_book(rig.book).halts:
             rig.fired["halted, looked at, resumed"] += 1
             await rig.command("resume")
+        status = await rig.status()
+        if status is not None and str(status["barred"]).startswith(Rule.CASH_DIFFERS):
+            rig.fired["cash booked by hand"] += 1
+            await rig.book_cash(rig.broker_cash_micros - read_book(rig.book).cash_micros)
         bought = Counter[str]()
         for one in rig.gateway.truth.executions:
             if one.order.account == ACCOUNT and not one.order.order_ref:

@@ -18,6 +18,7 @@ from gateway.orders import Order
 
 from proof.clock import LoopClock
 from trader.adapters.control import Answer, Request
+from trader.domain.money import MICROS_PER_DOLLAR
 
 ACCOUNT = "DU1000001"
 OTHER_ACCOUNT = "DU2000002"
@@ -80,6 +81,8 @@ class Rig:
         self.prices = {symbol: Decimal(price) for symbol, price in PRICES.items()}
         self.fired: Counter[str] = Counter()
         """What was done by hand, beside `gateway.faults.fired`."""
+        self.cash_booked_micros = 0
+        """What an operator has booked, that came or went by trades of other hands."""
         self.daemon = daemon
         self._folder = folder
         self._given = given
@@ -128,8 +131,9 @@ class Rig:
             self.draw(starts_at)
 
     def orders(self, symbol: str) -> list[Order]:
-        """The gateway's orders of ours in a symbol."""
-        return [order for order in self.gateway.truth.orders if order.order_ref and order.listing.symbol == symbol]
+        """The gateway's orders of ours in a symbol, protection apart."""
+        ours = [order for order in self.gateway.truth.orders if order.order_ref and order.listing.symbol == symbol]
+        return [order for order in ours if not order.oca_group]
 
     # the daemon
 
@@ -144,6 +148,7 @@ class Rig:
             "feed": {"kind": "ibkr", "symbols": ["AAPL", "MSFT"]},
             "families": {"file": str(families)},
             "strategy": {"entry": "proof.strategies:Silent"},
+            "exits": {"protection": "daemon"},
         }
         await self.daemon.start(given | self._given)
 
@@ -158,6 +163,18 @@ class Rig:
     async def command(self, name: str) -> Answer | None:
         """What an operator does: `flatten`, `resume`."""
         return await self._ask({"ask": name, "operator": "operator", "reason": "the proof"})
+
+    @property
+    def broker_cash_micros(self) -> int:
+        """The account's, as the gateway has it."""
+        return int(self.gateway.truth.cash(ACCOUNT) * MICROS_PER_DOLLAR)
+
+    async def book_cash(self, amount_micros: int) -> None:
+        """What an operator does who has seen why the broker has another sum."""
+        asked = {"ask": "cash", "operator": "operator", "reason": "the proof", "kind": "correction"}
+        answer = await self._ask(asked | {"amount_micros": amount_micros})
+        if answer is not None and not answer.get("refused"):
+            self.cash_booked_micros += amount_micros
 
     async def _ask(self, request: Request) -> Answer | None:
         if not self.daemon.is_alive:

@@ -1,6 +1,6 @@
 """A proof that cannot fail proves nothing: with a protection taken out, each kind of difference is seen."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,10 @@ def _nothing(*_: object, **__: object) -> None:
 def test_an_order_that_is_sent_twice_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = IbkrBroker.place
 
-    def twice(broker: IbkrBroker, order: Order) -> None:
+    def twice(broker: IbkrBroker, order: Order, protection: Sequence[Order] = ()) -> None:
         place(broker, order)
         broker._tracking._by_ref.pop(order.ref, None)
-        place(broker, order)
+        place(broker, order, protection)
 
     monkeypatch.setattr(IbkrBroker, "place", twice)
     assert _sees(_lived(tmp_path, "place"), "order paper-1-0001 was sent 2 times")

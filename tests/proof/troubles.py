@@ -236,7 +236,7 @@ TROUBLES = (
     # executions
     Trouble("commission first", _is(CommissionFirst()), needs=_FILLS),
     Trouble("status first", _is(StatusFirst()), needs=_FILLS),
-    Trouble("price corrected", _is(Correct(price=Decimal("499.37"))), needs=_FILLS),
+    Trouble("price corrected", _is(Correct(price=Decimal("499.37"), symbol=SYMBOL)), needs=_FILLS),
     Trouble("shares corrected", _is(Correct(shares=33)), needs=_FILLS),
     Trouble("bust", _is(Correct(shares=0)), needs=_FILLS),
     Trouble("corrected while down", _says(Reset), heal=_correct_the_newest, needs=_FILLS),

@@ -144,8 +144,8 @@ def what_is_beyond_its_levels_goes(scene: Scene) -> Iterator[str]:
     """Two bars in a row at the stop, or two at the target, that it has heard: soon it is on its way out.
 
     By the first stop, which a trailing one is never below. One bar may be a price that has jumped; and by the daemon's
-    clock, which may be wrong, nobody knows which bars are later than a position. What is the broker's to sell is told to
-    a person, and not acted upon.
+    clock, which may be wrong, nobody knows which bars are later than a position. What is the broker's to sell is told
+    to a person, and not acted upon.
     """
     if scene.recovered_at is None:
         return
