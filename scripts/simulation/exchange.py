@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from simulation.faults import Fault, Faults
-from trader.adapters.paper.broker import PaperBroker, Script, _Working
+from trader.adapters.paper.broker import PaperBroker, Script
+from trader.adapters.paper.working import Working
 from trader.domain.events import BrokerEvent
 from trader.domain.rules import Costs
 
@@ -30,14 +31,13 @@ class Exchange(PaperBroker):
         self._faults = faults
         self._courses: dict[str, _Course] = {}
 
-    def _execute(self, working: _Working, price_micros: int, at: datetime) -> int:
-        quantity = self._part(working)
-        working.parts_left = [quantity]
-        return super()._execute(working, price_micros, at)
+    def _execute(self, working: Working, level_micros: int, price_micros: int, at: datetime) -> None:
+        working.parts_left = [self._part(working)]
+        super()._execute(working, level_micros, price_micros, at)
 
-    def _part(self, working: _Working) -> int:
+    def _part(self, working: Working) -> int:
         """Shares that this bar fills."""
-        ref, left = working.order.ref, working.order.quantity - working.filled
+        ref, left = working.order.ref, working.left
         course = self._courses.get(ref)
         if course is None:
             course = self._courses[ref] = _Course(self._bars_late())

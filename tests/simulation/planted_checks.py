@@ -13,6 +13,7 @@ from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.rows import Row, order_row
 from trader.domain.decision import Purpose, Rule, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
+from trader.domain.exit_plan import Levels
 from trader.domain.ledger import Booked, RoundTrip
 from trader.domain.order import Fill, Order, OrderEvent, PendingLock
 from trader.services import draft, settlement
@@ -46,11 +47,9 @@ def every_sale_is_the_evening_s() -> None:
     """An execution is booked for something else than its order was made for."""
     book = Settlement._book
 
-    def mistaken(
-        self: Settlement, step: Step, fill: Fill, purpose: str, reason: str, *, entry_works_on: bool
-    ) -> Booked:
+    def mistaken(self: Settlement, step: Step, fill: Fill, purpose: str, reason: str, order: Order | None) -> Booked:
         purpose = Purpose.EOD if fill.side is Side.SELL else purpose
-        return book(self, step, fill, purpose, reason, entry_works_on=entry_works_on)
+        return book(self, step, fill, purpose, reason, order)
 
     put(Settlement, "_book", mistaken)
 
@@ -123,8 +122,10 @@ def half_is_reserved() -> None:
     """An entry holds back less than it may cost."""
     opens = Draft.open
 
-    def daring(self: Draft, ticket: Ticket, *grounds: Mapping[str, JsonValue]) -> PendingLock:
-        return opens(self, ticket._replace(reserved_micros=ticket.reserved_micros // 2), *grounds)
+    def daring(
+        self: Draft, ticket: Ticket, grounds: Mapping[str, JsonValue], levels: Levels | None = None
+    ) -> PendingLock:
+        return opens(self, ticket._replace(reserved_micros=ticket.reserved_micros // 2), grounds, levels)
 
     put(Draft, "open", daring)
 
