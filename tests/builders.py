@@ -12,7 +12,7 @@ is driven by hand, so that a test reads like the script of a day:
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -29,6 +29,7 @@ from trader.adapters.paper.broker import PaperBroker, Script, Treatment
 from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect, read_only
+from trader.adapters.sqlite.projections import compare
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
 from trader.app.wiring import OpenBook, Parts, make_machine, make_parts, open_book
@@ -556,6 +557,15 @@ class Market:
     def rules(self) -> list[str]:
         """The rules that refused a signal, oldest first."""
         return [rule for (rule,) in self.sql("SELECT rule FROM signals WHERE outcome = 'refused' ORDER BY rowid")]
+
+
+async def assert_sound(market: Market) -> None:
+    """The sums are exact, the journal gives the same book, and so does a restart."""
+    market.check()
+    with closing(sqlite3.connect(market.path, isolation_level=None)) as connection:
+        assert compare(connection, "paper").findings == []
+    loaded = await market.book.store.load("paper")
+    assert replace(loaded, signals_seen=market.engine.book.signals_seen) == market.engine.book
 
 
 @contextmanager

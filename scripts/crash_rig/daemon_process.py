@@ -27,8 +27,9 @@ from trader.adapters.logs import open_log
 from trader.app import daemon
 from trader.app.daemon import Daemon, run_daemon
 from trader.app.host import ThisMachine
+from trader.app.marketplace import EmbeddedMarketplace, Emit
 from trader.app.settings import Settings
-from trader.domain.events import BrokerEvent
+from trader.app.wiring import Parts
 from trader.domain.market import BarTime
 from trader.domain.rules import Costs, Rules
 from trader.services.engine import Engine
@@ -113,10 +114,21 @@ class RiggedMachine(ThisMachine):
         """It stands."""
         return SteppedClock(BORN)
 
-    def broker(
-        self, emit: Callable[[BrokerEvent], None], costs: Costs, positions: Mapping[str, int]
-    ) -> RemotePaperBroker:
+    def marketplace(self, parts: Parts) -> EmbeddedMarketplace:
+        """The embedded market, and a broker that outlives the process."""
+        return RiggedMarketplace(parts, self._address)
+
+
+class RiggedMarketplace(EmbeddedMarketplace):
+    """Its broker is a process of its own."""
+
+    def __init__(self, parts: Parts, address: Path) -> None:
+        super().__init__(parts)
+        self._address = address
+
+    def make_broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> RemotePaperBroker:
         """It has costs of its own, and knows better what is held."""
+        del costs, positions
         return RemotePaperBroker(emit, self._address)
 
 

@@ -2,12 +2,11 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import Market, a_fill, a_machine, an_unwritable_book
+from builders import Market, a_fill, a_machine, an_unwritable_book, assert_sound
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.run_lock import Holder
@@ -41,15 +40,6 @@ async def an_entry(market: Market) -> Rule | None:
     """What an entry is refused by; None where it leaves."""
     decision: Decision = await market.submit("AAPL", 0.9)
     return decision.refusal.rule if decision.refusal is not None else None
-
-
-async def assert_sound(market: Market) -> None:
-    """The sums are exact, the journal gives the same book, and so does a restart."""
-    market.check()
-    with closing(sqlite3.connect(market.path, isolation_level=None)) as connection:
-        assert compare(connection, "paper").findings == []
-    loaded = await market.book.store.load("paper")
-    assert replace(loaded, signals_seen=market.engine.book.signals_seen) == market.engine.book
 
 
 # what differs

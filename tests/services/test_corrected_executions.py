@@ -2,15 +2,13 @@
 
 import sqlite3
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from builders import MINUTE, SECOND, Market, a_fill, a_machine, an_unwritable_book
+from builders import MINUTE, SECOND, Market, a_fill, a_machine, an_unwritable_book, assert_sound
 
 from trader.adapters.paper.broker import Treatment
-from trader.adapters.sqlite.projections import compare
 from trader.app.links import AccountRows, find_links
 from trader.app.story import tell
 from trader.domain.decision import Side
@@ -74,15 +72,6 @@ async def sold(market: Market, quantity: int = 0, price: float = 29.0, at: int =
     )
     await market.report(fill)
     return fill
-
-
-async def assert_sound(market: Market) -> None:
-    """The sums are exact, the journal gives the same book, and so does a restart."""
-    market.check()
-    with closing(sqlite3.connect(market.path, isolation_level=None)) as connection:
-        assert compare(connection, "paper").findings == []
-    loaded = await market.book.store.load("paper")
-    assert replace(loaded, signals_seen=market.engine.book.signals_seen) == market.engine.book
 
 
 def numbers(market: Market) -> tuple[Any, ...]:

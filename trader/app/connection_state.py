@@ -7,7 +7,8 @@ from trader.adapters.control import Answer
 
 _OPEN = "open"
 _OLD_BARS_S = 120.0
-_SKEW_S = 2.0
+LARGEST_SKEW_S = 2.0
+"""Between this host's clock and the broker's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class ConnectionState:
             yield f"Interactive Brokers is {self.link} since {self.since}: {self.last_error or 'no reason was given'}"
         for symbol, why in sorted(self.not_live.items()):
             yield f"no live bars of {symbol}: {why}"
-        if self.skew_s is not None and abs(self.skew_s) > _SKEW_S:
+        if self.skew_s is not None and abs(self.skew_s) > LARGEST_SKEW_S:
             yield f"this host's clock and IB's differ by {self.skew_s:+.1f} s; timedatectl set-ntp true"
         if in_session and self.bars_s is not None and self.bars_s > _OLD_BARS_S:
             yield f"the newest bar of some symbol is {self.bars_s:.0f} s old"

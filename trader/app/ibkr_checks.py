@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from trader.adapters.ibkr.probe import Probe, probe
 from trader.adapters.ibkr.session import Address
 from trader.app.checks import Check, fail, ok, warn
+from trader.app.connection_state import LARGEST_SKEW_S
 from trader.app.interlocks import account_kind
 from trader.app.settings import Settings
 from trader.domain.errors import BrokerUnreachable
@@ -14,7 +15,6 @@ from trader.services.ports import Clock
 UNREACHABLE = "interactive brokers"
 """The check that everything else needs."""
 
-_SKEW_S = 2.0
 _PROBE_S = 10.0
 
 
@@ -68,7 +68,7 @@ def _clock(found: Probe) -> Check:
     if found.skew_s is None:
         return fail("ib clock", "IB does not tell the time", "look into TWS")
     said = f"{found.skew_s:+.1f} s beside this host's, told in whole seconds"
-    if abs(found.skew_s) > _SKEW_S:
+    if abs(found.skew_s) > LARGEST_SKEW_S:
         return fail("ib clock", said, "set the host's clock; timedatectl set-ntp true")
     return ok("ib clock", said)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from trader.adapters.control import Answer
+from trader.adapters.ibkr.cash import cash_micros
 from trader.adapters.ibkr.connection import Address, Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.market_data import IbkrFeed, Publish
@@ -44,12 +45,12 @@ class InteractiveBrokers:
         """What IB says the account has in dollars; of a dry run, as configured. Raises BrokerUnreachable."""
         if self._parts.settings.broker.kind == "paper":
             return self._parts.settings.account.starting_cash_micros
-        cash_micros = await self._broker.cash_micros()
-        if cash_micros is None:
+        told_micros = await cash_micros(self._connection)
+        if told_micros is None:
             raise BrokerUnreachable(
                 f"Interactive Brokers does not tell the cash of {self._connection.account}; start again in a minute"
             )
-        return cash_micros
+        return told_micros
 
     async def begin(self, book: OpenBook) -> None:
         """Look up what may be traded, and what the book holds: that is watched whatever the families say."""

@@ -1,8 +1,9 @@
 """What may be asked of a running daemon by its socket: its state, a signal, an operator's command, to stop."""
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
@@ -20,6 +21,9 @@ from trader.services.ports import Clock
 LONGEST_REASON = 200
 _ABSURD = 1e9
 """Further from 0 than this is no probability that anybody meant, and perhaps no float."""
+
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class BadRequest(TraderError):
@@ -138,16 +142,21 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
     )
 
 
+def _one_of(words: type[_Word], request: Request, key: str) -> _Word:
+    """One of the words that a key may have."""
+    try:
+        return words(_text(request, key))
+    except ValueError:
+        raise BadRequest(f"{key} has to be one of {', '.join(words)}") from None
+
+
 class _Movement(TypedDict, total=False):
     kind: CashKind
     movement: str
 
 
 def _movement(request: Request) -> _Movement:
-    try:
-        kind = CashKind(_text(request, "kind"))
-    except ValueError:
-        raise BadRequest(f"kind has to be one of {', '.join(CashKind)}") from None
+    kind = _one_of(CashKind, request, "kind")
     return {"kind": kind, "movement": _text(request, "movement") if request.get("movement") else ""}
 
 
@@ -158,10 +167,7 @@ class _Resolution(TypedDict, total=False):
 
 
 def _resolution(request: Request) -> _Resolution:
-    try:
-        fate = Fate(_text(request, "fate"))
-    except ValueError:
-        raise BadRequest(f"fate has to be one of {', '.join(Fate)}") from None
+    fate = _one_of(Fate, request, "fate")
     return {
         "order_ref": _text(request, "order_ref"),
         "fate": fate,

@@ -6,6 +6,7 @@ import pytest
 from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
 from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
 
+from trader.adapters.ibkr.cash import cash_micros
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import Evidence, OrderAccepted, OrderCancelled
 from trader.domain.money import micros
@@ -182,10 +183,10 @@ async def test_the_next_process_finds_everything_by_reference() -> None:
 
 async def test_the_cash_of_the_account_is_told_in_dollars() -> None:
     async with a_desk() as rig:
-        assert await rig.broker.cash_micros() == micros(rig.gateway.truth.cash(ACCOUNT))
+        assert await cash_micros(rig.connection) == micros(rig.gateway.truth.cash(ACCOUNT))
 
 
 async def test_cash_that_is_not_told_completely_is_unknown() -> None:
     async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
         rig.gateway.faults.add(Lose(on="accountUpdateMultiEnd"))
-        assert await rig.broker.cash_micros() is None
+        assert await cash_micros(rig.connection) is None

@@ -215,10 +215,6 @@ class IbkrBroker:
             return self._evidence(replace(told, positions=None), order_refs, None)
         return self._evidence(told, order_refs, cash)
 
-    async def cash_micros(self) -> int | None:
-        """The account's cash in dollars; None when there is no connection, or it was not told completely."""
-        return await cash_micros(self._connection)
-
     def _evidence(self, told: Told, order_refs: Collection[str], cash: int | None) -> Evidence:
         if told.positions is not None:
             self._held = dict(told.positions)
