@@ -269,7 +269,7 @@ class Daemon:
             await asyncio.sleep(_TICK_S)
             if _is_there(halt_file):
                 await self._machine.engine.halt_by_file()
-            await self._machine.engine.inbox.put(Tick())
+            await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:

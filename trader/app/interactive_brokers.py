@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from trader.adapters.control import Answer
 from trader.adapters.ibkr.cash import cash_micros
@@ -111,6 +112,11 @@ class InteractiveBrokers:
         """Connect again whenever the connection is lost."""
         await self._connection.run()
 
+    def skew(self) -> timedelta | None:
+        """As the heartbeat has measured it."""
+        skew_s = self._connection.skew_s
+        return timedelta(seconds=skew_s) if skew_s is not None else None
+
     def standing(self) -> Answer:
         """The link, the epoch, and the ages of what is heard."""
         standing, now = self._connection.standing, self._clock.now()
@@ -123,7 +129,7 @@ class InteractiveBrokers:
             heard_s=round((now - heard).total_seconds(), 1) if heard is not None else None,
             last_error=standing.last_error,
             server_version=standing.server_version,
-            skew_s=standing.skew_s,
+            skew_s=round(standing.skew_s, 1) if standing.skew_s is not None else None,
             ib_account=self._connection.account,
             bars_s=round(max(ages.values()), 1) if ages else None,
             bars_missing=sorted(set(self._feed.symbols) - ages.keys()),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -132,6 +132,9 @@ class EvidenceGiven:
 class Tick:
     """Time has passed. The facts are looked at again."""
 
+    skew: timedelta | None = None
+    """How far the broker's clock is ahead of ours; None where nobody has told."""
+
 
 class CommandName(StrEnum):
     """What an operator may ask of a running daemon."""
@@ -208,6 +211,8 @@ class JournalType(StrEnum):
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
     EPOCH_ENDED = "epoch_ended"
+    CLOCK_DIFFERS = "clock_differs"
+    CLOCK_AGREES = "clock_agrees"
     CASH_DIFFERS = "cash_differs"
     CASH_AGREES = "cash_agrees"
     HALTED = "halted"

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from trader.domain.exit_plan import ExitRule
 from trader.domain.money import MICROS_PER_DOLLAR
+
+LARGEST_SKEW = timedelta(seconds=2)
+"""Our clock and that of whoever stamps a time, or of the broker, may differ by so much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.cash_reconciliation import CashReconciliation
+from trader.services.clock_watch import ClockWatch
 from trader.services.commands import Commands
 from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
@@ -63,6 +64,7 @@ class Trading:
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
         self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
+        self._clock_watch = ClockWatch(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
@@ -85,6 +87,7 @@ class Trading:
                 signals.append(event)
             else:
                 self._happened(step, event)
+                self._clock_watch.look(step, event)
         self._cash.guard(step.draft)
         self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
@@ -270,6 +273,7 @@ class Trading:
         self._inquiry.happened()
         self.reconciliation.happened()
         self._cash.happened()
+        self._clock_watch.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
         """These cancels have not left: they are asked for again."""
@@ -291,6 +295,7 @@ class Trading:
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
         self._cash.not_happened()
+        self._clock_watch.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()
