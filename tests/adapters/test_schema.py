@@ -132,7 +132,10 @@ BROKEN = [
     ("INSERT INTO book_inbox VALUES ('paper', 'signals', -1, 0)", "offset >= 0"),
     ("INSERT INTO book_inbox VALUES ('paper', 'signals', 0, -1)", "line >= 0"),
     ("UPDATE book_halts SET scope = 'sector'", "scope IN"),
-    ("INSERT INTO book_halts SELECT id + 1, account, scope, '', reason, 1, NULL, NULL FROM book_halts", "halts.target"),
+    (
+        "INSERT INTO book_halts SELECT id + 1, account, scope, '', reason, 1, NULL, NULL, 0 FROM book_halts",
+        "halts.target",
+    ),
     ("UPDATE book_days SET day = 'today'", "day GLOB"),
     ("INSERT INTO book_events SELECT account, 0, type, '', 1, '{}', hash FROM book_events LIMIT 1", "seq >= 1"),
     (

@@ -12,6 +12,11 @@ from trader.domain.market import Prices
 from trader.domain.order import Fill, Order, PendingLock
 
 
+def scopes_of(family: str, symbol: str) -> tuple[str, str, str]:
+    """Keys of the halts that a symbol may be under, the widest first."""
+    return "all", f"family:{family}", f"symbol:{symbol}"
+
+
 class Halt(NamedTuple):
     """Entries barred for a named reason until it is cleared. Exits are never barred.
 
@@ -22,11 +27,17 @@ class Halt(NamedTuple):
     target: str
     reason: str
     since: datetime
+    flattens: bool = False
+    """Whether everything that comes to be held in its scope is closed too."""
 
     @property
     def key(self) -> str:
         """`all`, `family:QQQ`, `symbol:AAPL`: one halt of a scope at a time."""
         return f"{self.scope}:{self.target}" if self.target else self.scope
+
+    def covers(self, family: str, symbol: str) -> bool:
+        """Whether a symbol of a family is in its scope."""
+        return self.key in scopes_of(family, symbol)
 
 
 class Drift(NamedTuple):
@@ -164,7 +175,7 @@ class Portfolio:
         """The halt that bars an entry, the widest first."""
         if not self.halts:
             return None
-        for key in ("all", f"family:{family}", f"symbol:{symbol}"):
+        for key in scopes_of(family, symbol):
             if key in self.halts:
                 return self.halts[key]
         return None

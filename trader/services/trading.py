@@ -31,6 +31,7 @@ from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
+from trader.services.flattening import flatten
 from trader.services.gate import Gate
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
@@ -95,6 +96,7 @@ class Trading:
         if self.prices.suspected_splits:
             self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
+        flatten(step, self._execution)
         self.exits.scan(step, bar_times, session)
         if step.draft.locks and session is not None and step.draft.now >= session.flatten_at:
             self._execution.cancelling.ask_entries(step, "the session closes")

@@ -21,6 +21,7 @@ from trader.adapters.sqlite.rows import (
     drift_row,
     fill_row,
     from_us,
+    halt_row,
     lock_row,
     lot_row,
     order_row,
@@ -142,9 +143,7 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         LOTS: LOTS.keyed(lot_row(account, lot) for lot in folded.lots.values()),
         ORDERS: ORDERS.keyed(order_row(order) for order in folded.orders.values()),
         LOCKS: LOCKS.keyed(_lock_row(row) for row in folded.locks.values()),
-        HALTS: HALTS.keyed(
-            (account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in folded.halts.values()
-        ),
+        HALTS: HALTS.keyed(halt_row(account, halt) for halt in folded.halts.values()),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         CASH_DRIFT: CASH_DRIFT.keyed([cash_drift_row(account, folded.cash_drift)] if folded.cash_drift else []),
         MOVEMENTS: MOVEMENTS.keyed((account, movement, to_us(at)) for movement, at in folded.movements.items()),

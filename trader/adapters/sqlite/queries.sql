@@ -81,7 +81,8 @@ INSERT INTO book_inbox (account, path, offset, line) VALUES (?, ?, ?, ?)
 ON CONFLICT (account, path) DO UPDATE SET offset = excluded.offset, line = excluded.line
 
 -- name: insert_halt
-INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES (?, ?, ?, ?, ?)
+INSERT INTO book_halts (account, scope, target, reason, since_us, flattens) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, scope, target) WHERE cleared_us IS NULL DO UPDATE SET flattens = excluded.flattens
 
 -- name: clear_halt
 UPDATE book_halts SET cleared_us = ?, cleared_reason = ?
@@ -167,7 +168,7 @@ SELECT order_ref, account, symbol, family, direction, reserved_micros, takes_slo
 FROM book_locks WHERE account = ? AND released_us IS NULL
 
 -- name: halts
-SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
+SELECT scope, target, reason, since_us, flattens FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
 
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol

@@ -258,10 +258,15 @@ def read_lock(row: Row) -> PendingLock:
     )
 
 
+def halt_row(account: str, halt: Halt) -> Row:
+    """For `insert_halt`."""
+    return (account, halt.scope, halt.target, halt.reason, to_us(halt.since), halt.flattens)
+
+
 def read_halt(row: Row) -> Halt:
     """From `halts`."""
-    scope, target, reason, since_us = row
-    return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
+    scope, target, reason, since_us, flattens = row
+    return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)), bool(flattens))
 
 
 def drift_row(account: str, drift: Drift) -> Row:

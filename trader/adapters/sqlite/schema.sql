@@ -228,7 +228,8 @@ CREATE TABLE book_halts (
     reason          TEXT    NOT NULL,
     since_us        INTEGER NOT NULL,
     cleared_us      INTEGER,
-    cleared_reason  TEXT
+    cleared_reason  TEXT,
+    flattens        INTEGER NOT NULL DEFAULT 0 CHECK (flattens IN (0, 1))
 ) STRICT;
 
 CREATE UNIQUE INDEX one_halt_per_scope ON book_halts (account, scope, target) WHERE cleared_us IS NULL;
