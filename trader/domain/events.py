@@ -106,6 +106,11 @@ class Evidence(NamedTuple):
     """Symbol -> shares; negative where the account is short."""
     cash_micros: int | None = None
     """Of the account; None where the broker keeps none, or did not tell. No order waits for it."""
+    epoch_began_at: datetime | None = None
+    """When the connection began that told this; None where the broker has none."""
+    told_since: datetime | None = None
+    """From when on every execution, and every order that has ended, is among them: older ones a broker may tell no
+    more. None where it does not say."""
 
     @property
     def unknown(self) -> tuple[str, ...]:
