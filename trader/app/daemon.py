@@ -209,6 +209,7 @@ class Daemon:
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.daily(18, 30, "verify the book", self._verify)
+        self._schedule.daily(23, 59, "hear the day's executions", self._machine.engine.ask_broker)
         self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
         try:
             async with asyncio.TaskGroup() as group:

@@ -144,12 +144,14 @@ class Engine:
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
 
     async def inquire(self) -> None:
-        """Ask the broker, while orders are of unknown fate or book and broker do not agree; else once a minute."""
-        now, asked = self._ports.clock.now(), self.asks_about
-        agrees = not (asked or self.book.drift or self.trading.reconciliation.is_open)
-        if agrees and self._asked_at <= now < self._asked_at + _ASKED_ANYWAY:
-            return
-        self._asked_at = now
+        """Ask the broker while orders are of unknown fate or something new differs; else once a minute."""
+        now, is_open = self._ports.clock.now(), self.trading.reconciliation.is_open(self.book.drift)
+        if self.asks_about or is_open or not self._asked_at <= now < self._asked_at + _ASKED_ANYWAY:
+            await self.ask_broker()
+
+    async def ask_broker(self) -> None:
+        """Ask what became of orders that it has to account for, what was executed, and what it holds."""
+        self._asked_at, asked = self._ports.clock.now(), self.asks_about
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)

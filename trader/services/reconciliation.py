@@ -10,6 +10,8 @@ Rule 4: after the first answer a difference counts when two answers in a row sho
 a report may be on its way. Protection that rests at the broker for as long as the position does is no such order.
 """
 
+from collections.abc import Mapping
+
 from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
@@ -40,10 +42,11 @@ class Reconciliation:
         """Whether no complete answer of this epoch has been heard."""
         return not self._reconciled
 
-    @property
-    def is_open(self) -> bool:
-        """Whether another answer is needed: none was complete, or the last one showed a difference."""
-        return self.is_first or bool(self._seen)
+    def is_open(self, known: Mapping[str, Drift]) -> bool:
+        """Whether another answer is needed at once: none was complete, or the last one showed a difference that is not
+        known. One that stays as it is will not go by being asked about."""
+        seen = self._seen or {}
+        return self.is_first or any(symbol not in known or known[symbol].broker != seen[symbol] for symbol in seen)
 
     def begin_anew(self, step: Step, reason: str) -> None:
         """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
