@@ -216,6 +216,7 @@ class JournalType(StrEnum):
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
     EPOCH_ENDED = "epoch_ended"
+    EXECUTIONS_UNTOLD = "executions_untold"
     CLOCK_DIFFERS = "clock_differs"
     CLOCK_AGREES = "clock_agrees"
     CASH_DIFFERS = "cash_differs"

@@ -207,6 +207,8 @@ class History(NamedTuple):
     """Booked ones with their commission, micros; None for one that was replaced before it was booked."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
+    ends_at: datetime | None
+    """When its newest event happened; None in a book whose journal has not begun."""
 
 
 class Store(Protocol):

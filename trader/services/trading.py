@@ -41,6 +41,7 @@ from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
+from trader.services.untold import Untold
 
 _NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABILITY, Rule.BAD_SYMBOL, Rule.TOO_MANY})
 
@@ -64,6 +65,7 @@ class Trading:
         self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
+        self._untold = Untold(calendar, history.ends_at)
         self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
         self._clock_watch = ClockWatch(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
@@ -121,6 +123,7 @@ class Trading:
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
             self._cash.hear(step, event.evidence)
+            self._untold.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
         elif isinstance(event, Command):
@@ -275,6 +278,7 @@ class Trading:
         self._inquiry.happened()
         self.reconciliation.happened()
         self._cash.happened()
+        self._untold.happened()
         self._clock_watch.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
@@ -297,6 +301,7 @@ class Trading:
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
         self._cash.not_happened()
+        self._untold.not_happened()
         self._clock_watch.not_happened()
         self.exits.not_happened()
         self.day.forget()

@@ -102,10 +102,7 @@ class SqliteStore:
 
     async def newest_event_at(self, account: str) -> datetime | None:
         """When the newest event happened, in market time; None in a book whose journal has not begun."""
-        head = await self._writer.transact(
-            lambda connection: connection.execute(QUERIES["journal_head"], (account,)).fetchone()
-        )
-        return from_us(head[2]) if head is not None else None
+        return await self._writer.transact(lambda connection: _newest_event_at(connection, account))
 
     async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
         """Those of the executions that are booked, by id."""
@@ -244,6 +241,11 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
         yield row
 
 
+def _newest_event_at(connection: sqlite3.Connection, account: str) -> datetime | None:
+    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    return from_us(head[2]) if head is not None else None
+
+
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     executions: dict[str, int | None] = {}
@@ -254,4 +256,5 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         executions,
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
+        _newest_event_at(connection, account),
     )
