@@ -16,7 +16,7 @@ from trader.adapters.ibkr.messages import Message
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.ibkr.timing import Timing
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import BrokerEvent, FillReported
+from trader.domain.events import BrokerEvent, FillReported, OrderIdentified
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, OrderState
 from trader.domain.reference import order_ref
@@ -153,8 +153,8 @@ class Rig:
         return [event for event in self.events if isinstance(event, kind)]
 
     def kinds(self) -> list[str]:
-        """The names of all events so far, in their order."""
-        return [type(event).__name__ for event in self.events]
+        """The names of all events so far, in their order, but for the ids that orders were given."""
+        return [type(event).__name__ for event in self.events if not isinstance(event, OrderIdentified)]
 
     async def quiet(self) -> None:
         """Wait until everything that is under way has come: a question and its answer are behind all of it."""

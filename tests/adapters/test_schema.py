@@ -13,11 +13,11 @@ from trader.domain.events import CommandName
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
-    "signal_id, created_us, updated_us, NULL, '' FROM book_orders WHERE symbol = 'QQQ'; "
+    "signal_id, created_us, updated_us, NULL, '', NULL FROM book_orders WHERE symbol = 'QQQ'; "
 )
 PROTECTION = (
     "INSERT INTO book_orders SELECT order_ref || '{{0}}', account, symbol, 'SELL', {{1}}, 0, {0}, 'working', "
-    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}' FROM book_orders "
+    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}', NULL FROM book_orders "
     "WHERE symbol = 'QQQ' AND purpose = 'entry'; "
 )
 STOP, TARGET = PROTECTION.format("NULL", 1), PROTECTION.format(10**9, "NULL")

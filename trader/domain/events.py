@@ -48,6 +48,14 @@ class OrderAccepted:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderIdentified:
+    """The broker knows the order by an id of its own; told once for each pair of the two."""
+
+    order_ref: str
+    perm_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class OrderCancelled:
     """The broker says that the order has ended without being filled (further)."""
 
@@ -188,7 +196,7 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
-BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
+BrokerEvent = OrderIdentified | OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 
@@ -210,6 +218,7 @@ class JournalType(StrEnum):
     FILL = "fill"
     COMMISSION = "commission"
     UNEXPECTED_FILL = "unexpected_fill"
+    IDENTITY_BROKEN = "identity_broken"
     POSITION_CLOSING = "position_closing"
     STOP_TIGHTENED = "stop_tightened"
     DRIFT_FOUND = "drift_found"

@@ -32,6 +32,7 @@ from trader.domain.events import (
     JournalType,
     JsonValue,
     OrderAccepted,
+    OrderIdentified,
     SignalReceived,
     Tick,
 )
@@ -57,6 +58,9 @@ _EVENTS_PER_STEP = 256
 
 _ROWS_RIDING = 500
 """So many signals without consequence may wait for a commit."""
+
+_ACKNOWLEDGES = (OrderAccepted, OrderIdentified)
+"""What a broker says of an order that it has: nothing waits for it to be durable."""
 
 _ASKED_ANYWAY = timedelta(minutes=1)
 """A sale by hand, or a report that was lost, is found so soon after."""
@@ -287,7 +291,7 @@ class Engine:
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
-        self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
+        self._riding = [event for event in gathered if isinstance(event, _ACKNOWLEDGES)]
         self.trading.happened(step)
         self._signals_riding = step.draft.commit.signals
         self.book = self.book.seen(step.draft.signals_seen)
@@ -318,9 +322,9 @@ class Engine:
         """Something in this step contradicts the book: each event is decided alone, what was spilled before all."""
         later: list[Event] = []
         for event in (Tick(), *gathered):
-            self._riding = [waiting for waiting in later if isinstance(waiting, OrderAccepted)]
+            self._riding = [waiting for waiting in later if isinstance(waiting, _ACKNOWLEDGES)]
             await self._step([event], alone=True)
-            later = [*(waiting for waiting in later if not isinstance(waiting, OrderAccepted)), *self._riding]
+            later = [*(waiting for waiting in later if not isinstance(waiting, _ACKNOWLEDGES)), *self._riding]
         self._riding = later
 
     async def _blame(self, event: Event, error: BookRefused) -> None:

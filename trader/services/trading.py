@@ -13,6 +13,7 @@ from trader.domain.events import (
     FillReported,
     OrderAccepted,
     OrderCancelled,
+    OrderIdentified,
     OrderLost,
     OrderRejected,
     SignalReceived,
@@ -33,6 +34,7 @@ from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
 from trader.services.flattening import flatten
 from trader.services.gate import Gate
+from trader.services.identity import Identity
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
@@ -63,6 +65,7 @@ class Trading:
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
         self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
         self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
+        self._identity = Identity(history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
         self._untold = Untold(calendar, history.ends_at)
@@ -119,6 +122,10 @@ class Trading:
             self._settlement.hear(step, event.fill)
         elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
             self._execution.report(step, event)
+        elif isinstance(event, OrderIdentified):
+            order = self._settlement.order(step.draft, event.order_ref)
+            if order is not None:
+                self._identity.hear(step, event, order)
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)

@@ -73,7 +73,9 @@ class IbkrBroker:
         self._log = log
         self._clock = clock
         self._found = ForeignList(log)
-        self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
+        self._tracking = Tracking(
+            connection.address.client_id, lambda ref: is_order_ref(ref, account_name), telling.event
+        )
         self._executions = Executions(account_name, contracts, telling.execution, clock, log)
         self._reports = Reports(self._executions, telling.event, self.cancel, log, connection.timing.executions_s)
         self._asking = Asking(connection.account, contracts, connection.timing, self._found)

@@ -1,8 +1,8 @@
 """The tables that follow from the journal, as the journal says they are and as the book has them.
 
 Rule 1: comparing reads one snapshot of the book and changes nothing.
-Rule 2: every column is compared, but for what the journal leaves out by design: when an order was acknowledged, and
-the numbers of rows.
+Rule 2: every column is compared, but for what the journal leaves out by design: when an order was acknowledged, by
+which id of the broker's, and the numbers of rows.
 """
 
 import re
@@ -204,14 +204,17 @@ def _numbered(rows: Iterable[Row]) -> Rows:
 
 
 def _allow_acknowledgements(orders: Sides) -> None:
-    """Where the journal knows an order as created, the book may know that it was acknowledged, and when."""
-    state, updated = ORDERS.columns.index("state"), ORDERS.columns.index("updated_us")
+    """Where the journal knows an order as created, the book may know that it was acknowledged, when, and as what."""
+    state, updated, perm_id = (ORDERS.columns.index(name) for name in ("state", "updated_us", "perm_id"))
     for key, row in orders.expected.items():
         found = orders.found.get(key)
-        if found is not None and row[state] == OrderState.CREATED and found[state] == OrderState.WORKING:
-            known = list(row)
+        if found is None:
+            continue
+        known = list(row)
+        known[perm_id] = found[perm_id]
+        if row[state] == OrderState.CREATED and found[state] == OrderState.WORKING:
             known[state], known[updated] = found[state], found[updated]
-            orders.expected[key] = tuple(known)
+        orders.expected[key] = tuple(known)
 
 
 def _differences(projection: Projection, both: Sides) -> list[Finding]:

@@ -138,6 +138,7 @@ def order_row(order: Order) -> Row:
         to_us(order.updated_at),
         order.stop_micros,
         order.oca,
+        order.perm_id,
     )
 
 
@@ -223,7 +224,7 @@ def read_lot(row: Row) -> Lot:
 def read_order(row: Row) -> Order:
     """From `live_orders` and `ended_orders`."""
     ref, account, symbol, side, quantity, limit, purpose, reason, signal_id, state, filled = row[:11]
-    created, updated, stop, oca = row[11:]
+    created, updated, stop, oca, perm_id = row[11:]
     return Order(
         ref=str(ref),
         account=str(account),
@@ -240,6 +241,7 @@ def read_order(row: Row) -> Order:
         updated_at=from_us(_int(updated)),
         stop_micros=_int(stop) if stop is not None else None,
         oca=str(oca),
+        perm_id=_int(perm_id) if perm_id is not None else None,
     )
 
 

@@ -104,7 +104,7 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         connection,
         "update_order",
         [
-            (str(order.state), order.filled, to_us(order.updated_at), ref, account)
+            (str(order.state), order.filled, to_us(order.updated_at), order.perm_id, ref, account)
             for ref, order in commit.orders.items()
         ],
     )
