@@ -84,6 +84,15 @@ class Rules:
     settled_cash_only: bool = False
     """A cash account spends the proceeds of a sale on the next session (T+1)."""
 
+    def __post_init__(self) -> None:
+        every = {"every symbol": self.exits, **self.exits_by_symbol}
+        unguarded = [name for name, rule in every.items() if rule.overnight and self.protection is Protection.DAEMON]
+        if unguarded:
+            raise ValueError(
+                f"exits: overnight = true of {', '.join(unguarded)} needs a stop that lives at the broker: set "
+                f'exits.protection = "broker"'
+            )
+
     def exit_rule(self, symbol: str) -> ExitRule:
         """The exit distances of a symbol."""
         return self.exits_by_symbol.get(symbol, self.exits)

@@ -55,7 +55,7 @@ class Trading:
         self.prices = Prices()
         self.market_data = MarketData(self.prices)
         self.families = chain.families
-        self.day = MarketDay(calendar)
+        self.day = MarketDay(calendar, chain.rules)
         self.signals = 0
         self._nonsense = 0
         self.gate = Gate()
