@@ -28,6 +28,8 @@ class ConnectionState:
     """Symbols of which no bar has come."""
     not_live: dict[str, str] = field(default_factory=dict)
     """Symbols whose data are delayed or not to be had, and why."""
+    foreign: list[str] = field(default_factory=list)
+    """Orders, and positions or fractions of shares, that are there and not ours: left alone."""
 
     def as_answer(self) -> Answer:
         """As the daemon's socket carries it."""
@@ -47,6 +49,8 @@ class ConnectionState:
             yield f"Interactive Brokers is {self.link} since {self.since}: {self.last_error or 'no reason was given'}"
         for symbol, why in sorted(self.not_live.items()):
             yield f"no live bars of {symbol}: {why}"
+        if self.foreign:
+            yield f"at the broker and not ours, left alone: {'; '.join(self.foreign)}"
         if in_session and self.bars_s is not None and self.bars_s > _OLD_BARS_S:
             yield f"the newest bar of some symbol is {self.bars_s:.0f} s old"
 

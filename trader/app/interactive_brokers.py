@@ -134,6 +134,7 @@ class InteractiveBrokers:
             bars_s=round(max(ages.values()), 1) if ages else None,
             bars_missing=sorted(set(self._feed.symbols) - ages.keys()),
             not_live=dict(self._feed.not_live),
+            foreign=[f"{one.kind} {one.symbol}: {one.what}" for one in self._broker.foreign if one.kind != "execution"],
         )
         return state.as_answer()
 

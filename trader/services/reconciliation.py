@@ -12,7 +12,6 @@ a report may be on its way. Protection that rests at the broker for as long as t
 
 from collections.abc import Mapping
 
-from trader.domain.corporate_action import split_fitting
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
@@ -94,13 +93,11 @@ class Reconciliation:
 
     def _begin(self, step: Step, drift: Drift) -> None:
         draft = step.draft
-        split = split_fitting(drift.broker, drift.book) if drift.broker > 0 and drift.book else ""
-        hint = f"; fits a {split} split" if split else ""
         draft.drifted(drift)
         draft.note(JournalType.DRIFT_FOUND, drift.symbol, book=drift.book, broker=drift.broker)
         step.say(
             Level.ERROR,
-            f"DRIFT {drift.symbol} book {drift.book} broker {drift.broker}{hint}: {drift.what}, entries of its family "
+            f"DRIFT {drift.symbol} book {drift.book} broker {drift.broker}: {drift.what}, entries of its family "
             f"are stopped; {drift.way_out} account={draft.account}",
         )
 
