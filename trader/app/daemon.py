@@ -26,6 +26,7 @@ from trader.app.host import Host, ThisMachine
 from trader.app.marketplace import Marketplace
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
+from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
@@ -261,8 +262,8 @@ class Daemon:
         )
 
     def _held(self) -> str:
-        positions = self._machine.engine.book.positions
-        return ", ".join(f"{name} {position.quantity}" for name, position in sorted(positions.items()))
+        outlives = self._settings.broker.kind == "ibkr"
+        return what_stays(self._machine.engine.book, broker_outlives=outlives)
 
     async def _tick(self) -> None:
         halt_file = self._settings.book.halt_file
