@@ -57,7 +57,7 @@ class InteractiveBrokers:
         """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
         settings = self._parts.settings
         members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
-        held = list((await book.store.load(settings.account.name)).positions)
+        held = await book.store.held(settings.account.name)
         symbols = sorted({*members, *settings.feed.symbols})
         await self._contracts.qualify(symbols)
         for symbol in sorted(set(held) - set(symbols)):

@@ -377,10 +377,7 @@ class Engine:
         for ref in step.cancel:
             self._ports.broker.cancel(ref)
         for entry in step.draft.commit.entries:
-            if entry.pair is None:
-                self._ports.broker.place(entry.order)
-            else:
-                self._ports.broker.place(entry.order, entry.pair.orders)
+            self._ports.broker.place(entry.order, entry.protection)
         self._log(step)
 
     def _log(self, step: Step) -> None:

@@ -127,6 +127,11 @@ class Entry(NamedTuple):
     journal: JournalEntry
     pair: Pair | None = None
 
+    @property
+    def protection(self) -> tuple[Order, ...]:
+        """What is sent with it."""
+        return self.pair.orders if self.pair is not None else ()
+
 
 class Clearance(NamedTuple):
     """The end of a halt."""

@@ -128,6 +128,9 @@ SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_ac
 -- name: journal_head
 SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
 
+-- name: held_symbols
+SELECT symbol FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
+
 -- name: held_positions
 SELECT account, symbol, family, direction, quantity, cost_micros, entry_micros, initial_stop_micros, stop_micros,
        take_profit_micros, state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros

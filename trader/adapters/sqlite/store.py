@@ -96,6 +96,12 @@ class SqliteStore:
         """Read the committed state. Raises BookBroken when it contradicts itself."""
         return await self._writer.transact(lambda connection: _load(connection, account))
 
+    async def held(self, account: str) -> tuple[str, ...]:
+        """Symbols of which shares are held."""
+        return await self._writer.transact(
+            lambda connection: tuple(row[0] for row in connection.execute(QUERIES["held_symbols"], (account,)))
+        )
+
     async def history(self, account: str, since: datetime) -> History:
         """Read what is needed to recognise repeats."""
         return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
