@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from builders import NOON, Sentences
@@ -15,7 +16,7 @@ from trader.adapters.ibkr.messages import Message
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.ibkr.timing import Timing
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import BrokerEvent, FillReported
+from trader.domain.events import BrokerEvent, FillReported, OrderIdentified
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, OrderState
 from trader.domain.reference import order_ref
@@ -94,6 +95,16 @@ class Ear:
         self.messages.append(message)
 
 
+class HostClock(SystemClock):
+    """The real one, until somebody sets it."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        """The time that it shows."""
+        return super().now() + self.ahead
+
+
 class Rig:
     """One adapter."""
 
@@ -101,7 +112,7 @@ class Rig:
         self.gateway = gateway
         self.log = Sentences()
         self.events: list[BrokerEvent] = []
-        self.clock = SystemClock()
+        self.clock = HostClock()
         self.connection = Connection(
             Address("127.0.0.1", gateway.port, client_id), ACCOUNT, self.clock, self.log, timing
         )
@@ -142,8 +153,8 @@ class Rig:
         return [event for event in self.events if isinstance(event, kind)]
 
     def kinds(self) -> list[str]:
-        """The names of all events so far, in their order."""
-        return [type(event).__name__ for event in self.events]
+        """The names of all events so far, in their order, but for the ids that orders were given."""
+        return [type(event).__name__ for event in self.events if not isinstance(event, OrderIdentified)]
 
     async def quiet(self) -> None:
         """Wait until everything that is under way has come: a question and its answer are behind all of it."""

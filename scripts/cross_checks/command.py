@@ -11,6 +11,7 @@ from typing import Any
 from gateway.remote import RemoteGateway
 
 from cross_checks.environments import NotToBeHad, python_of
+from cross_checks.our_adapter import adapter_passes
 from cross_checks.steps import ACCOUNT, SHARES, STEPS, passed
 
 _SCRIPTS = Path(__file__).resolve().parents[1]
@@ -47,7 +48,7 @@ CLIENTS = (
 
 
 async def main() -> int:
-    """Run all clients; 1 when one of them did not get through, 2 when none could be had."""
+    """Run all clients, then our adapter; 1 when one of them did not get through, 2 when none could be had."""
     columns: dict[str, set[str] | None] = {}
     for client in CLIENTS:
         try:
@@ -61,7 +62,18 @@ async def main() -> int:
     tried = [steps for steps in columns.values() if steps is not None]
     if not tried:
         return 2
-    return int(any(len(steps) < len(STEPS) for steps in tried))
+    return int(any(len(steps) < len(STEPS) for steps in tried) or not _adapter_passes())
+
+
+def _adapter_passes() -> bool:
+    try:
+        python = python_of("ib_async", "ib_async==2.1.0", "IB_ASYNC_PYTHON")
+    except NotToBeHad as why:
+        print(f"SKIPPED our adapter on ib_async: {why}", file=sys.stderr)
+        return True
+    passes = adapter_passes(python)
+    print(f"our adapter on ib_async: {'ok' if passes else 'FAILED'}")
+    return passes
 
 
 async def _run(client: Client, python: str) -> set[str]:

@@ -13,11 +13,11 @@ from trader.domain.events import CommandName
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
-    "signal_id, created_us, updated_us, NULL, '' FROM book_orders WHERE symbol = 'QQQ'; "
+    "signal_id, created_us, updated_us, NULL, '', NULL FROM book_orders WHERE symbol = 'QQQ'; "
 )
 PROTECTION = (
     "INSERT INTO book_orders SELECT order_ref || '{{0}}', account, symbol, 'SELL', {{1}}, 0, {0}, 'working', "
-    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}' FROM book_orders "
+    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}', NULL FROM book_orders "
     "WHERE symbol = 'QQQ' AND purpose = 'entry'; "
 )
 STOP, TARGET = PROTECTION.format("NULL", 1), PROTECTION.format(10**9, "NULL")
@@ -132,7 +132,10 @@ BROKEN = [
     ("INSERT INTO book_inbox VALUES ('paper', 'signals', -1, 0)", "offset >= 0"),
     ("INSERT INTO book_inbox VALUES ('paper', 'signals', 0, -1)", "line >= 0"),
     ("UPDATE book_halts SET scope = 'sector'", "scope IN"),
-    ("INSERT INTO book_halts SELECT id + 1, account, scope, '', reason, 1, NULL, NULL FROM book_halts", "halts.target"),
+    (
+        "INSERT INTO book_halts SELECT id + 1, account, scope, '', reason, 1, NULL, NULL, 0 FROM book_halts",
+        "halts.target",
+    ),
     ("UPDATE book_days SET day = 'today'", "day GLOB"),
     ("INSERT INTO book_events SELECT account, 0, type, '', 1, '{}', hash FROM book_events LIMIT 1", "seq >= 1"),
     (

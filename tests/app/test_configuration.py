@@ -154,3 +154,8 @@ def test_the_examples_in_the_default_configuration_are_right(bare: Path) -> None
     assert shown["session.overrides.2026-11-24"] == "closed"
     assert shown["exits.symbols.TSLA.stop_pct"] == 2.5
     assert shown["limits.max_day_trades_5d"] == 3
+
+
+def test_nothing_is_held_overnight_behind_a_stop_that_dies_with_the_daemon(bare: Path) -> None:
+    said = complaint(bare, "[exits.symbols.TSLA]\novernight = true\n")
+    assert 'overnight = true of TSLA needs a stop that lives at the broker: set exits.protection = "broker"' in said

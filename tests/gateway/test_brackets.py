@@ -1,6 +1,5 @@
 """Brackets and groups: who works, for how much, and who ends with whom."""
 
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -12,19 +11,6 @@ from gateway.raw_client import RawClient, outline
 
 ACCOUNT = "DU1000001"
 STOP = 2
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    async with Gateway(seed=7) as running:
-        running.market.trade("QQQ", 500)
-        yield running
-
-
-@pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[RawClient]:
-    async with RawClient(gateway) as connected:
-        yield connected
 
 
 async def place_bracket(client: RawClient, limit: int = 500) -> None:

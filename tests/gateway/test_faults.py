@@ -1,7 +1,6 @@
 """The fault script: each fault goes off when it should, once, and is counted."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
@@ -14,19 +13,6 @@ from gateway.raw_client import RawClient, outline
 ACCOUNT = "DU1000001"
 FILL = ["execDetails", "openOrder Filled", "orderStatus Filled", "openOrder Filled", "commissionReport"]
 ACKNOWLEDGED = ["openOrder PreSubmitted", "orderStatus PreSubmitted"]
-
-
-@pytest.fixture
-async def gateway() -> AsyncIterator[Gateway]:
-    async with Gateway(seed=7) as running:
-        running.market.trade("QQQ", 500)
-        yield running
-
-
-@pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[RawClient]:
-    async with RawClient(gateway) as connected:
-        yield connected
 
 
 def bought(gateway: Gateway) -> bool:

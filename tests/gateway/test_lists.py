@@ -24,12 +24,6 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield running
 
 
-@pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[RawClient]:
-    async with RawClient(gateway) as connected:
-        yield connected
-
-
 async def test_the_start_names_the_accounts_and_the_first_order_id(gateway: Gateway, client: RawClient) -> None:
     accounts, first = client.greeted
     assert accounts.values["accounts"] == "DU1000001,DU1000002"

@@ -30,12 +30,6 @@ async def gateway() -> AsyncIterator[Gateway]:
         yield running
 
 
-@pytest.fixture
-async def client(gateway: Gateway) -> AsyncIterator[RawClient]:
-    async with RawClient(gateway) as connected:
-        yield connected
-
-
 async def test_a_market_order_fills_at_the_last_price(gateway: Gateway, client: RawClient) -> None:
     client.place(1, "BUY", 100, orderRef="why")
     heard = await client.hear()

@@ -1,9 +1,11 @@
 """Unknown is a state: evidence ends it, or the operator; never time, and never a second order."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from builders import Market, a_fill, a_machine, an_unwritable_book
+from test_reconciliation import says
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
@@ -110,6 +112,45 @@ async def test_an_order_is_not_absent_while_the_broker_holds_other_shares(tmp_pa
         await market.report(a_fill("JD", 100, 30.0, order_ref="paper-1-0001", at=market.now))
         assert market.held() == {"JD": 100}
         assert state(market) == "working"
+
+
+BOUGHT_BY_HAND = 100
+
+
+def tells_all(order: Order, *, since_s: float = -60, began_s: float = 1) -> Evidence:
+    """A complete answer that does not know an order, of a broker where somebody has bought its symbol by hand.
+
+    It tells what has happened since so many seconds after the order was made; its connection began then.
+    """
+    made = order.created_at
+    told = Evidence((), frozenset(), {}, {order.symbol: BOUGHT_BY_HAND})
+    return told._replace(told_since=made + timedelta(seconds=since_s), epoch_began_at=made + timedelta(seconds=began_s))
+
+
+async def lost_beside_a_purchase_by_hand(market: Market, monkeypatch: pytest.MonkeyPatch, **told: float) -> str:
+    """What becomes of an order that never arrived."""
+    await with_a_lost_entry(market)
+    [order] = market.engine.book.orders.values()
+    says(tells_all(order, **told), monkeypatch)
+    await inquire(market, 6)
+    return state(market)
+
+
+async def test_an_order_that_would_be_told_is_absent_whatever_was_traded_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        assert await lost_beside_a_purchase_by_hand(market, monkeypatch) == "cancelled"
+        assert market.sql("SELECT broker FROM book_drift WHERE symbol = 'JD'") == [(BOUGHT_BY_HAND,)]
+        market.check()
+
+
+@pytest.mark.parametrize("told", [{"since_s": 1}, {"began_s": -1}])
+async def test_an_answer_of_a_later_day_or_of_the_connection_it_was_sent_over_proves_no_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, float]
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        assert await lost_beside_a_purchase_by_hand(market, monkeypatch, **told) == "unknown"
 
 
 async def test_an_order_that_nobody_answers_becomes_unknown(tmp_path: Path) -> None:

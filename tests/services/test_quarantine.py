@@ -3,6 +3,7 @@
 from datetime import date
 from pathlib import Path
 
+import pytest
 from builders import MINUTE, Market, a_bar, a_machine, new_york, session_of
 
 from trader.domain.events import CommandName, JournalType
@@ -74,6 +75,28 @@ async def test_shares_that_fit_a_split_are_said_to_at_the_start(tmp_path: Path) 
         market.broker._positions["AAPL"] = 2 * held
         await market.restart(keep_broker=True)
         assert "fits a 2:1 split" in market.log.said("DRIFT AAPL")[0]
+
+
+@pytest.mark.parametrize(("at_broker", "price"), [((2, 1), 100_000_000), ((1, 10), 10_000)])
+async def test_the_way_out_of_a_split_that_is_named_leads_out(
+    tmp_path: Path, at_broker: tuple[int, int], price: int
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        new, old = at_broker
+        market.broker._positions["AAPL"] = market.held()["AAPL"] * new // old
+        await market.restart(keep_broker=True)
+        await market.bar()
+        way_out = market.engine.book.drift["AAPL"].way_out
+        assert "after a split close it then: `trader flatten --symbol AAPL`" in way_out
+        name = CommandName.ADOPT if new > old else CommandName.ADJUST
+        assert f"`trader {'adopt AAPL' if new > old else 'adjust --missing AAPL'}" in way_out
+        assert not (await market.command(name, target="AAPL", price_micros=price)).startswith("refused")
+        await market.command(CommandName.FLATTEN, "symbol", "AAPL")
+        await market.bars(2)
+        assert (market.held(), market.at_broker()) == ({}, {})
+        assert market.engine.book.drift == {}
+        market.check()
 
 
 # -- halted symbols ------------------------------------------------------------------------------------------------

@@ -498,6 +498,41 @@ async def test_a_broker_that_agrees_is_asked_once_a_minute(tmp_path: Path, monke
         assert len(asked) == 2
 
 
+async def test_a_difference_that_is_known_is_asked_about_once_a_minute_and_a_new_one_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        asked: list[datetime] = []
+        holds = {"AAPL": 30}
+
+        async def answer(*_: object) -> Evidence:
+            asked.append(market.now)
+            return an_answer(positions=dict(holds))
+
+        monkeypatch.setattr(PaperBroker, "evidence", answer)
+        await inquire(market, 24, every_s=5)
+        assert [(at - asked[0]).total_seconds() for at in asked] == [0, 5, 65]
+        holds["AAPL"] = 20
+        asked.clear()
+        await inquire(market, 12, every_s=5)
+        first, second, *_ = asked
+        assert (second - first).total_seconds() == 5
+        assert len(asked) == 2
+        assert market.sql("SELECT broker FROM book_drift") == [(20,)]
+
+
+async def test_the_broker_is_asked_before_its_day_ends_though_it_was_asked_just_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await inquire(market)
+        executed = a_fill("AAPL", 5, 200.0, at=market.now)
+        says(an_answer(executions=(executed,), positions={"AAPL": 5}), monkeypatch)
+        await market.engine.ask_broker()
+        await market.settle()
+        assert market.held() == {"AAPL": 5}
+
+
 async def test_an_answer_of_a_step_that_was_refused_counts_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

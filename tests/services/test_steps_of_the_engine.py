@@ -165,7 +165,7 @@ async def test_the_broker_hears_of_exits_first_then_of_cancels_then_of_entries(
         market.script = lambda _: Treatment(parts=(0,))
         await market.bar({"MSFT": 0.9})
         heard: list[str] = []
-        monkeypatch.setattr(market.broker, "place", lambda order: heard.append(f"{order.side} {order.symbol}"))
+        monkeypatch.setattr(market.broker, "place", lambda order, *_: heard.append(f"{order.side} {order.symbol}"))
         monkeypatch.setattr(market.broker, "cancel", heard.append)
         await market.bar({"AAPL": 0.9, "MSFT": 0.5, "JD": 0.5})
         assert heard == ["SELL JD", "paper-1-0002", "BUY AAPL"]

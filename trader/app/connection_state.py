@@ -7,8 +7,6 @@ from trader.adapters.control import Answer
 
 _OPEN = "open"
 _OLD_BARS_S = 120.0
-LARGEST_SKEW_S = 2.0
-"""Between this host's clock and the broker's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +28,8 @@ class ConnectionState:
     """Symbols of which no bar has come."""
     not_live: dict[str, str] = field(default_factory=dict)
     """Symbols whose data are delayed or not to be had, and why."""
+    foreign: list[str] = field(default_factory=list)
+    """Orders, and positions or fractions of shares, that are there and not ours: left alone."""
 
     def as_answer(self) -> Answer:
         """As the daemon's socket carries it."""
@@ -38,9 +38,10 @@ class ConnectionState:
     def in_words(self) -> str:
         """One line."""
         heard = f", heard {self.heard_s:.0f} s ago" if self.heard_s is not None else ""
+        skew = f", its clock {self.skew_s:+.1f} s beside ours" if self.skew_s is not None else ""
         bars = f", bars {self.bars_s:.0f} s old" if self.bars_s is not None else ", no bars yet"
         error = f", last error: {self.last_error}" if self.last_error else ""
-        return f"Interactive Brokers {self.link}, epoch {self.epoch} since {self.since}{heard}{bars}{error}"
+        return f"Interactive Brokers {self.link}, epoch {self.epoch} since {self.since}{heard}{skew}{bars}{error}"
 
     def warnings(self, *, in_session: bool) -> Iterator[str]:
         """What of it keeps anything from being traded."""
@@ -48,8 +49,8 @@ class ConnectionState:
             yield f"Interactive Brokers is {self.link} since {self.since}: {self.last_error or 'no reason was given'}"
         for symbol, why in sorted(self.not_live.items()):
             yield f"no live bars of {symbol}: {why}"
-        if self.skew_s is not None and abs(self.skew_s) > LARGEST_SKEW_S:
-            yield f"this host's clock and IB's differ by {self.skew_s:+.1f} s; timedatectl set-ntp true"
+        if self.foreign:
+            yield f"at the broker and not ours, left alone: {'; '.join(self.foreign)}"
         if in_session and self.bars_s is not None and self.bars_s > _OLD_BARS_S:
             yield f"the newest bar of some symbol is {self.bars_s:.0f} s old"
 

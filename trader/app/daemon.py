@@ -26,6 +26,7 @@ from trader.app.host import Host, ThisMachine
 from trader.app.marketplace import Marketplace
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
+from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
@@ -209,6 +210,7 @@ class Daemon:
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.daily(18, 30, "verify the book", self._verify)
+        self._schedule.daily(23, 59, "hear the day's executions", self._machine.engine.ask_broker)
         self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
         try:
             async with asyncio.TaskGroup() as group:
@@ -260,8 +262,8 @@ class Daemon:
         )
 
     def _held(self) -> str:
-        positions = self._machine.engine.book.positions
-        return ", ".join(f"{name} {position.quantity}" for name, position in sorted(positions.items()))
+        outlives = self._settings.broker.kind == "ibkr"
+        return what_stays(self._machine.engine.book, broker_outlives=outlives)
 
     async def _tick(self) -> None:
         halt_file = self._settings.book.halt_file
@@ -269,7 +271,7 @@ class Daemon:
             await asyncio.sleep(_TICK_S)
             if _is_there(halt_file):
                 await self._machine.engine.halt_by_file()
-            await self._machine.engine.inbox.put(Tick())
+            await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:

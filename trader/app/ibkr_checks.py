@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from trader.adapters.ibkr.probe import Probe, probe
 from trader.adapters.ibkr.session import Address
 from trader.app.checks import Check, fail, ok, warn
-from trader.app.connection_state import LARGEST_SKEW_S
 from trader.app.interlocks import account_kind
 from trader.app.settings import Settings
 from trader.domain.errors import BrokerUnreachable
+from trader.domain.rules import LARGEST_SKEW
 from trader.services.ports import Clock
 
 UNREACHABLE = "interactive brokers"
@@ -68,8 +68,8 @@ def _clock(found: Probe) -> Check:
     if found.skew_s is None:
         return fail("ib clock", "IB does not tell the time", "look into TWS")
     said = f"{found.skew_s:+.1f} s beside this host's, told in whole seconds"
-    if abs(found.skew_s) > LARGEST_SKEW_S:
-        return fail("ib clock", said, "set the host's clock; timedatectl set-ntp true")
+    if abs(found.skew_s) > LARGEST_SKEW.total_seconds():
+        return fail("ib clock", f"{said}; no entry leaves", "set the host's clock; timedatectl set-ntp true")
     return ok("ib clock", said)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from trader.adapters.control import Answer
 from trader.adapters.ibkr.cash import cash_micros
@@ -56,7 +57,7 @@ class InteractiveBrokers:
         """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
         settings = self._parts.settings
         members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
-        held = list((await book.store.load(settings.account.name)).positions)
+        held = await book.store.held(settings.account.name)
         symbols = sorted({*members, *settings.feed.symbols})
         await self._contracts.qualify(symbols)
         for symbol in sorted(set(held) - set(symbols)):
@@ -111,6 +112,11 @@ class InteractiveBrokers:
         """Connect again whenever the connection is lost."""
         await self._connection.run()
 
+    def skew(self) -> timedelta | None:
+        """As the heartbeat has measured it."""
+        skew_s = self._connection.skew_s
+        return timedelta(seconds=skew_s) if skew_s is not None else None
+
     def standing(self) -> Answer:
         """The link, the epoch, and the ages of what is heard."""
         standing, now = self._connection.standing, self._clock.now()
@@ -123,11 +129,12 @@ class InteractiveBrokers:
             heard_s=round((now - heard).total_seconds(), 1) if heard is not None else None,
             last_error=standing.last_error,
             server_version=standing.server_version,
-            skew_s=standing.skew_s,
+            skew_s=round(standing.skew_s, 1) if standing.skew_s is not None else None,
             ib_account=self._connection.account,
             bars_s=round(max(ages.values()), 1) if ages else None,
             bars_missing=sorted(set(self._feed.symbols) - ages.keys()),
             not_live=dict(self._feed.not_live),
+            foreign=[f"{one.kind} {one.symbol}: {one.what}" for one in self._broker.foreign if one.kind != "execution"],
         )
         return state.as_answer()
 

@@ -9,13 +9,11 @@ Rule 4: live needs `--live --account U...` on the command line, each time. It is
 
 from typing import TYPE_CHECKING
 
+from trader.adapters.ibkr.installed_ports import MONEY_BEHIND
 from trader.domain.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from trader.app.settings import Settings
-
-PORTS = {7496: "live", 7497: "paper", 4001: "live", 4002: "paper"}
-"""TWS and IB Gateway, as they are installed."""
 
 
 def account_kind(ib_account: str) -> str:
@@ -41,7 +39,7 @@ def contradiction(settings: "Settings") -> str:
 
 def _port_contradiction(settings: "Settings") -> str:
     port, told = settings.ibkr.port, settings.ibkr.port_is
-    by_number = PORTS.get(port, "")
+    by_number = MONEY_BEHIND.get(port, "")
     if not by_number and not told:
         return f'ibkr.port {port} is none of IB\'s own; say whether it is paper or live with ibkr.port_is = "paper"'
     if by_number and told and by_number != told:

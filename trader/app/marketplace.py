@@ -67,6 +67,10 @@ class Marketplace(Protocol):
         """Look after the connection; without one there is nothing to do."""
         ...
 
+    def skew(self) -> timedelta | None:
+        """How far the broker's clock is ahead of this host's; None where it has none of its own, or has not told."""
+        ...
+
     def standing(self) -> Answer:
         """How the connection stands, for `status`; empty where there is none."""
         ...
@@ -139,6 +143,10 @@ class EmbeddedMarketplace:
 
     async def keep(self) -> None:
         """There is no connection."""
+
+    def skew(self) -> timedelta | None:
+        """There is one clock."""
+        return None
 
     def standing(self) -> Answer:
         """There is no connection."""

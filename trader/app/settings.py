@@ -175,12 +175,13 @@ class LimitsSection(_Section):
 
 
 class ExitDistances(_Section):
-    """Distances from entry for leverage 1, percent; and how long a position may be held."""
+    """Distances from entry for leverage 1, percent; and how long a position may be held, also overnight."""
 
     stop_pct: Annotated[float, Field(gt=0, lt=30)] = 1.4
     take_profit_pct: Annotated[float, Field(gt=0, lt=1000)] = 2.1
     trailing_pct: Annotated[float, Field(ge=0, lt=30)] = 0.0
     time_stop_min: Annotated[int, Field(ge=0, le=10_000)] = 0
+    overnight: bool = False
 
     def rule(self) -> ExitRule:
         """The domain's exit rule."""
@@ -189,6 +190,7 @@ class ExitDistances(_Section):
             take_profit_ppm=percent_ppm(self.take_profit_pct),
             trailing_ppm=percent_ppm(self.trailing_pct),
             time_stop_s=self.time_stop_min * 60,
+            overnight=self.overnight,
         )
 
 

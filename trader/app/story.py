@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from trader.adapters.sqlite.journal import Facts, read_facts
-from trader.adapters.sqlite.rows import LIVE_STATES, from_us
+from trader.adapters.sqlite.rows import from_us
 from trader.app.links import AccountRows, Episode, Links
 from trader.domain.money import dollars, usd
+from trader.domain.order import LIVE
 
 _BEFORE, _AFTER = 0, 2**62
 """Places of what the journal has no number for: signals come before their consequences, results after."""
@@ -180,6 +181,11 @@ def _drift_ended(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     yield Happening(from_us(row["at_us"]), row["seq"], "drift", row["symbol"], f"ended: {facts.text('reason')}")
 
 
+def _identity_broken(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
+    said = f"IDENTITY BROKEN: {facts.text('what')}"
+    yield Happening(from_us(row["at_us"]), row["seq"], "order", facts.text("order_ref"), said)
+
+
 def _alarm(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     yield Happening(from_us(row["at_us"]), row["seq"], "alarm", row["symbol"], facts.text("what"))
 
@@ -191,6 +197,7 @@ _TELLERS: dict[str, Teller] = {
     "fill": _fill,
     "commission": _commission,
     "unexpected_fill": _unexpected_fill,
+    "identity_broken": _identity_broken,
     "position_closing": _position_closing,
     "stop_tightened": _stop_tightened,
     "drift_found": _drift_found,
@@ -204,12 +211,19 @@ def _results(rows: AccountRows, links: Links) -> Iterator[Happening]:
     for episode in links.episodes:
         yield from _round_trips(rows, episode) if episode.until_us is not None else _still_held(rows, episode)
     for ref in sorted(links.orders):
-        for row in rows.all(
-            f"SELECT * FROM book_orders WHERE account = ? AND order_ref = ? AND state IN {LIVE_STATES}",  # noqa: S608  (our names)
-            ref,
-        ):
-            said = f"is {row['state']} now, {row['filled']} of {row['quantity']} filled"
-            yield Happening(from_us(row["updated_us"]), _AFTER, "order", ref, said)
+        yield from _orders(rows, ref)
+
+
+def _orders(rows: AccountRows, ref: str) -> Iterator[Happening]:
+    """Where an order stands, if it lives, and what the broker calls it."""
+    for row in rows.all("SELECT * FROM book_orders WHERE account = ? AND order_ref = ?", ref):
+        at = from_us(row["updated_us"])
+        if row["state"] in LIVE:
+            yield Happening(
+                at, _AFTER, "order", ref, f"is {row['state']} now, {row['filled']} of {row['quantity']} filled"
+            )
+        if row["perm_id"] is not None:
+            yield Happening(at, _AFTER, "order", ref, f"has permId {row['perm_id']} at the broker")
 
 
 def _round_trips(rows: AccountRows, episode: Episode) -> Iterator[Happening]:

@@ -15,5 +15,15 @@ def split_fitting(before_micros: int, after_micros: int) -> str:
     return ""
 
 
+def split_of_shares(before: int, after: int) -> str:
+    """Name the split that makes so many shares of so many, but for the fraction that is paid out; empty for none."""
+    for new, old in _RATIOS:
+        if 0 <= before * new - after * old < old:
+            return f"{new}:{old}"
+        if 0 <= before * old - after * new < new and after:
+            return f"{old}:{new}"
+    return ""
+
+
 def _near(expected: int, found: int) -> bool:
     return abs(found - expected) <= _TOLERANCE * expected

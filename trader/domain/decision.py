@@ -74,6 +74,7 @@ class Rule(StrEnum):
     DATABASE_REFUSED = "database_refused"
     BOOK_UNWRITABLE = "book_unwritable"
     UNRECONCILED = "unreconciled"
+    CLOCK_DIFFERS = "clock_differs"
     CASH_DIFFERS = "cash_differs"
     EXIT_SCAN_OVERDUE = "exit_scan_overdue"
     # broker

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -45,6 +45,14 @@ class OrderAccepted:
     """The broker has the order."""
 
     order_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderIdentified:
+    """The broker knows the order by an id of its own; told once for each pair of the two."""
+
+    order_ref: str
+    perm_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,11 @@ class Evidence(NamedTuple):
     """Symbol -> shares; negative where the account is short."""
     cash_micros: int | None = None
     """Of the account; None where the broker keeps none, or did not tell. No order waits for it."""
+    epoch_began_at: datetime | None = None
+    """When the connection began that told this; None where the broker has none."""
+    told_since: datetime | None = None
+    """From when on every execution, and every order that has ended, is among them: older ones a broker may tell no
+    more. None where it does not say."""
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -131,6 +144,9 @@ class EvidenceGiven:
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed. The facts are looked at again."""
+
+    skew: timedelta | None = None
+    """How far the broker's clock is ahead of ours; None where nobody has told."""
 
 
 class CommandName(StrEnum):
@@ -180,7 +196,7 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
 
 
-BrokerEvent = OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
+BrokerEvent = OrderIdentified | OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
 
 
@@ -202,12 +218,16 @@ class JournalType(StrEnum):
     FILL = "fill"
     COMMISSION = "commission"
     UNEXPECTED_FILL = "unexpected_fill"
+    IDENTITY_BROKEN = "identity_broken"
     POSITION_CLOSING = "position_closing"
     STOP_TIGHTENED = "stop_tightened"
     DRIFT_FOUND = "drift_found"
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
     EPOCH_ENDED = "epoch_ended"
+    EXECUTIONS_UNTOLD = "executions_untold"
+    CLOCK_DIFFERS = "clock_differs"
+    CLOCK_AGREES = "clock_agrees"
     CASH_DIFFERS = "cash_differs"
     CASH_AGREES = "cash_agrees"
     HALTED = "halted"

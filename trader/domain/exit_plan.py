@@ -69,6 +69,8 @@ class ExitRule:
     """How far the stop follows below the highest close; 0 is not at all."""
     time_stop_s: int = 0
     """How long a position may be held; 0 is until another exit ends it."""
+    overnight: bool = False
+    """Whether it may be held over the close, behind a stop that lives at the broker."""
 
     def plan(self, entry_micros: int, leverage: int) -> ExitPlan:
         """Levels around an entry price, on the tick grid, rounded away from the entry."""

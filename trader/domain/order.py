@@ -134,6 +134,8 @@ class Order(NamedTuple):
     oca: str = ""
     """Of protection: its group at the broker, in which what one sells the others sell no more (one cancels all). It has
     the name of the entry that the pair was sent with, or of its stop."""
+    perm_id: int | None = None
+    """The broker's own id of it, once told."""
 
     @property
     def is_protection(self) -> bool:

@@ -6,10 +6,16 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from trader.domain.cash import CashDrift
+from trader.domain.corporate_action import split_of_shares
 from trader.domain.decision import Side, Ticket
 from trader.domain.ledger import Lot, Position
 from trader.domain.market import Prices
 from trader.domain.order import Fill, Order, PendingLock
+
+
+def scopes_of(family: str, symbol: str) -> tuple[str, str, str]:
+    """Keys of the halts that a symbol may be under, the widest first."""
+    return "all", f"family:{family}", f"symbol:{symbol}"
 
 
 class Halt(NamedTuple):
@@ -22,11 +28,17 @@ class Halt(NamedTuple):
     target: str
     reason: str
     since: datetime
+    flattens: bool = False
+    """Whether everything that comes to be held in its scope is closed too."""
 
     @property
     def key(self) -> str:
         """`all`, `family:QQQ`, `symbol:AAPL`: one halt of a scope at a time."""
         return f"{self.scope}:{self.target}" if self.target else self.scope
+
+    def covers(self, family: str, symbol: str) -> bool:
+        """Whether a symbol of a family is in its scope."""
+        return self.key in scopes_of(family, symbol)
 
 
 class Drift(NamedTuple):
@@ -39,13 +51,21 @@ class Drift(NamedTuple):
     since: datetime
 
     @property
+    def split(self) -> str:
+        """The split that would explain it, or nothing: a trade by hand can be of as many shares."""
+        return split_of_shares(self.book, self.broker) if self.book and self.broker > 0 else ""
+
+    @property
     def what(self) -> str:
         """What differs, in words."""
+        hint = f" (fits a {self.split} split)" if self.split else ""
         if self.broker < 0:
             return f"the account is short of {-self.broker} shares"
         if self.broker > self.book:
-            return f"{self.broker - self.book} foreign shares, which are left alone"
-        return f"{self.book - self.broker} shares are missing at the broker, and exits ask for no more than it has"
+            return f"{self.broker - self.book} foreign shares{hint}, which are left alone"
+        return (
+            f"{self.book - self.broker} shares are missing at the broker{hint}, and exits ask for no more than it has"
+        )
 
     @property
     def way_out(self) -> str:
@@ -54,9 +74,12 @@ class Drift(NamedTuple):
             return (
                 f"buy {-self.broker} {self.symbol} at the broker; what is missing then, `trader adjust --missing` books"
             )
+        after_split = f"; after a split close it then: `trader flatten --symbol {self.symbol}`" if self.split else ""
         if self.broker > self.book:
-            return f"`trader adopt {self.symbol} --price USD` takes them in, or sell them at the broker"
-        return f"an execution that is found ends it, or `trader adjust --missing {self.symbol} --price USD`"
+            return f"`trader adopt {self.symbol} --price USD` takes them in, or sell them at the broker{after_split}"
+        return (
+            f"an execution that is found ends it, or `trader adjust --missing {self.symbol} --price USD`{after_split}"
+        )
 
     def after(self, fill: Fill, held: int) -> "Drift":
         """What is left to sell at the broker after one of our executions. A buy may be just what was not known.
@@ -164,7 +187,7 @@ class Portfolio:
         """The halt that bars an entry, the widest first."""
         if not self.halts:
             return None
-        for key in ("all", f"family:{family}", f"symbol:{symbol}"):
+        for key in scopes_of(family, symbol):
             if key in self.halts:
                 return self.halts[key]
         return None

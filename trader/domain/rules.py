@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 
 from trader.domain.exit_plan import ExitRule
 from trader.domain.money import MICROS_PER_DOLLAR
+
+LARGEST_SKEW = timedelta(seconds=2)
+"""Our clock and that of whoever stamps a time, or of the broker, may differ by so much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,15 @@ class Rules:
     """Without a whole exit scan for so long, entries stop."""
     settled_cash_only: bool = False
     """A cash account spends the proceeds of a sale on the next session (T+1)."""
+
+    def __post_init__(self) -> None:
+        every = {"every symbol": self.exits, **self.exits_by_symbol}
+        unguarded = [name for name, rule in every.items() if rule.overnight and self.protection is Protection.DAEMON]
+        if unguarded:
+            raise ValueError(
+                f"exits: overnight = true of {', '.join(unguarded)} needs a stop that lives at the broker: set "
+                f'exits.protection = "broker"'
+            )
 
     def exit_rule(self, symbol: str) -> ExitRule:
         """The exit distances of a symbol."""

@@ -52,6 +52,15 @@ def closing_time(position: Position, session: SessionDay | None, now: datetime) 
     return None
 
 
+def unprotected_at_close(
+    position: Position, session: SessionDay | None, now: datetime, *, stopped: bool
+) -> Close | None:
+    """What may be held overnight goes at the close all the same, unless stops at the broker cover all of it."""
+    if session is not None and session.must_be_flat_at(now) and not stopped:
+        return Close(position.symbol, Purpose.EOD, ExitReason.EOD)
+    return None
+
+
 def pursue(
     position: Position, may_sell: int, live_exit: Order | None, entry: PendingLock | None
 ) -> ExitTicket | PendingLock | None:

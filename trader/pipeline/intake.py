@@ -6,11 +6,10 @@ from datetime import datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
 from trader.domain.market import SYMBOL
+from trader.domain.rules import LARGEST_SKEW
 
 NO_BAR_SEEN = "no bar of this symbol has been seen"
 
-CLOCK_SKEW = timedelta(seconds=2)
-"""Who stamps a time may have a clock that is so far ahead of ours."""
 UNPRINTABLE_SYMBOL = "?"
 _ID = re.compile(r"(?!S-)[ -~]{0,64}")
 """Ids that begin with S- are given here."""
@@ -75,8 +74,8 @@ def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal
     age = now - timestamp
     if age > timedelta(seconds=max_age_s):
         return _no(Rule.EXPIRED, signal.symbol, age.total_seconds(), max_age_s, "seconds")
-    if age < -CLOCK_SKEW:
-        return _no(Rule.FROM_THE_FUTURE, signal.symbol, -age.total_seconds(), CLOCK_SKEW.total_seconds(), "seconds")
+    if age < -LARGEST_SKEW:
+        return _no(Rule.FROM_THE_FUTURE, signal.symbol, -age.total_seconds(), LARGEST_SKEW.total_seconds(), "seconds")
     return _plain(signal, timestamp, source)
 
 

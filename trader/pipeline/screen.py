@@ -29,7 +29,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from trader.domain.market import Bar, BarTime, Prices, bar_fault, plain_symbol
-from trader.pipeline.intake import CLOCK_SKEW
+from trader.domain.rules import LARGEST_SKEW
 
 
 class LeftOut(NamedTuple):
@@ -76,7 +76,7 @@ def screen(bar_time: BarTime, prices: Prices, carried: Container[str], now: date
 
 
 def _fault_of_instant(ends_at: datetime, newest_at: datetime, now: datetime) -> str | None:
-    latest = now + CLOCK_SKEW
+    latest = now + LARGEST_SKEW
     if ends_at > latest:
         return "ahead of the clock"
     if ends_at < newest_at <= latest:

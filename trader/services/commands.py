@@ -3,9 +3,8 @@
 from datetime import datetime
 
 from trader.domain.cash import CashKind
-from trader.domain.decision import Close, Purpose, Side
+from trader.domain.decision import Side
 from trader.domain.events import Command, CommandName, Fate, JournalType, OrderAccepted, OrderCancelled
-from trader.domain.exit_plan import ExitReason
 from trader.domain.family import Families
 from trader.domain.ledger import Oversold, Position, shares_held
 from trader.domain.market import Prices
@@ -84,15 +83,13 @@ class Commands:
         unknown = self._unknown_target(draft, command)
         if unknown:
             return unknown
-        if command.scope == "all" or command.target:
-            draft.halt(Halt(command.scope, command.target, f"flatten: {command.reason}", draft.now))
-        chosen = [position for position in draft.positions.values() if _in_scope(position, command)]
-        for position in chosen:
-            self._execution.close(step, Close(position.symbol, Purpose.MANUAL, ExitReason.MANUAL))
-        for lock in list(draft.locks.values()):
-            if _in_scope(lock, command):
-                self._execution.cancelling.ask(step, lock.order_ref, f"flatten: {command.reason}")
-        return f"entries halted, closing {len(chosen)} positions; `trader resume` allows entries again"
+        halt = Halt(command.scope, command.target, f"flatten: {command.reason}", draft.now, flattens=True)
+        draft.halt(halt)
+        chosen = [held for held in draft.positions.values() if halt.covers(held.family, held.symbol)]
+        return (
+            f"entries halted, closing {len(chosen)} positions and whatever else comes to be held; `trader resume` ends "
+            f"it and allows entries again"
+        )
 
     def _adjust(self, step: Step, command: Command) -> str:
         if command.target:
@@ -178,6 +175,9 @@ class Commands:
         drift = draft.drift.get(symbol)
         if drift is None or drift.broker <= drift.book:
             return f"refused: no foreign shares of {symbol} are known; see `trader ledger`"
+        family = self._families.instrument(symbol).family
+        if any(halt.flattens and halt.covers(family, symbol) for halt in draft.halts.values()):
+            return f"refused: `trader flatten` stands, and would sell {symbol} at once; `trader resume` first"
         shares = drift.broker - drift.book
         value_micros = shares * command.price_micros
         draft.move_cash(value_micros)
@@ -225,9 +225,3 @@ def _in_the_way(draft: Draft, symbol: str) -> str:
     if symbol in draft.exits or symbol in draft.locks:
         return f"{symbol} has a working order; wait for its end, or cancel it"
     return ""
-
-
-def _in_scope(held: Position | PendingLock, command: Command) -> bool:
-    if command.scope == "all":
-        return True
-    return command.target == (held.symbol if command.scope == "symbol" else held.family)

@@ -227,13 +227,16 @@ class Draft:
         self.commit.releases.append(Release(lock.order_ref, self.now, evidence))
 
     def halt(self, halt: Halt) -> None:
-        """Bar entries of a scope; the first reason stays until it is cleared."""
+        """Bar entries of a scope; the first reason stays until it is cleared. One that stands may begin to flatten."""
         halts: dict[str, Halt] = self._own("halts")
-        if halt.key in halts:
+        known = halts.get(halt.key)
+        if known is not None and (known.flattens or not halt.flattens):
             return
+        halt = halt if known is None else known._replace(flattens=True)
         halts[halt.key] = halt
         self.commit.halts.append(halt)
-        self.note(JournalType.HALTED, scope=halt.scope, target=halt.target, reason=halt.reason)
+        flattens = halt.flattens
+        self.note(JournalType.HALTED, scope=halt.scope, target=halt.target, reason=halt.reason, flattens=flattens)
 
     def resume(self, key: str, reason: str) -> bool:
         """Clear a halt; False when there is none."""

@@ -32,6 +32,7 @@ from trader.domain.events import (
     JournalType,
     JsonValue,
     OrderAccepted,
+    OrderIdentified,
     SignalReceived,
     Tick,
 )
@@ -57,6 +58,9 @@ _EVENTS_PER_STEP = 256
 
 _ROWS_RIDING = 500
 """So many signals without consequence may wait for a commit."""
+
+_ACKNOWLEDGES = (OrderAccepted, OrderIdentified)
+"""What a broker says of an order that it has: nothing waits for it to be durable."""
 
 _ASKED_ANYWAY = timedelta(minutes=1)
 """A sale by hand, or a report that was lost, is found so soon after."""
@@ -144,12 +148,14 @@ class Engine:
             await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
 
     async def inquire(self) -> None:
-        """Ask the broker, while orders are of unknown fate or book and broker do not agree; else once a minute."""
-        now, asked = self._ports.clock.now(), self.asks_about
-        agrees = not (asked or self.book.drift or self.trading.reconciliation.is_open)
-        if agrees and self._asked_at <= now < self._asked_at + _ASKED_ANYWAY:
-            return
-        self._asked_at = now
+        """Ask the broker while orders are of unknown fate or something new differs; else once a minute."""
+        now, is_open = self._ports.clock.now(), self.trading.reconciliation.is_open(self.book.drift)
+        if self.asks_about or is_open or not self._asked_at <= now < self._asked_at + _ASKED_ANYWAY:
+            await self.ask_broker()
+
+    async def ask_broker(self) -> None:
+        """Ask what became of orders that it has to account for, what was executed, and what it holds."""
+        self._asked_at, asked = self._ports.clock.now(), self.asks_about
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)
@@ -285,7 +291,7 @@ class Engine:
 
     def _ride(self, step: Step, gathered: list[Event]) -> None:
         """Nothing here has to be durable now: acknowledgements and refusals go with the next commit."""
-        self._riding = [event for event in gathered if isinstance(event, OrderAccepted)]
+        self._riding = [event for event in gathered if isinstance(event, _ACKNOWLEDGES)]
         self.trading.happened(step)
         self._signals_riding = step.draft.commit.signals
         self.book = self.book.seen(step.draft.signals_seen)
@@ -316,9 +322,9 @@ class Engine:
         """Something in this step contradicts the book: each event is decided alone, what was spilled before all."""
         later: list[Event] = []
         for event in (Tick(), *gathered):
-            self._riding = [waiting for waiting in later if isinstance(waiting, OrderAccepted)]
+            self._riding = [waiting for waiting in later if isinstance(waiting, _ACKNOWLEDGES)]
             await self._step([event], alone=True)
-            later = [*(waiting for waiting in later if not isinstance(waiting, OrderAccepted)), *self._riding]
+            later = [*(waiting for waiting in later if not isinstance(waiting, _ACKNOWLEDGES)), *self._riding]
         self._riding = later
 
     async def _blame(self, event: Event, error: BookRefused) -> None:
@@ -371,10 +377,7 @@ class Engine:
         for ref in step.cancel:
             self._ports.broker.cancel(ref)
         for entry in step.draft.commit.entries:
-            if entry.pair is None:
-                self._ports.broker.place(entry.order)
-            else:
-                self._ports.broker.place(entry.order, entry.pair.orders)
+            self._ports.broker.place(entry.order, entry.protection)
         self._log(step)
 
     def _log(self, step: Step) -> None:

@@ -6,7 +6,8 @@ The order in which a position is asked, the first yes counts:
                     exits at the market
     2  take-profit  the bar's high is at or above the target
     3  time stop    it has been held for as long as it may
-    4  close        the session ends, or it should have been closed in an earlier one
+    4  close        the session ends, or it should have been closed in an earlier one; what may be held overnight stays
+                    where stops at the broker cover all of it
 
 What stops or targets at the broker cover as a whole is theirs: the scanner does not act on its touch, and says so when
 they have not sold it for a while. Such a position is armed whoever watches its bars. A stop that was raised above
@@ -29,7 +30,7 @@ from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, BarTime, Prices, by_symbol
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
-from trader.pipeline.exits import closing_time, held_too_long, touched
+from trader.pipeline.exits import closing_time, held_too_long, touched, unprotected_at_close
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
@@ -171,10 +172,14 @@ class ExitScanner:
                 self._touched.setdefault((position.symbol, position.opened_at), close)
         if self._touched and (close := self._touched.get((position.symbol, position.opened_at))) is not None:
             return close
+        rule = self._rules.exit_rule(position.symbol)
         if self._any_times_out:
-            close = held_too_long(position, self._rules.exit_rule(position.symbol), now)
+            close = held_too_long(position, rule, now)
             if close is not None:
                 return close
+        if rule.overnight:
+            stopped = moment.broker(position.symbol).stops_all
+            return unprotected_at_close(position, moment.session, now, stopped=stopped)
         return closing_time(position, moment.session, now)
 
     def _leave(self, position: Position, close: Close, now: datetime) -> None:

@@ -2,9 +2,9 @@
 
 Rule 1: an execution is booked, whoever asked. An order that an answer shows as open is working.
 Rule 2: an order that the broker says has ended is ended once the book has as many shares of it as the broker has.
-Rule 3: an order that is in none of three complete answers, half a minute apart from first to last, while the broker
-holds what the book holds of its symbol, or what it held beside the book before the order was made, does not exist. It
-is ended and never sent again.
+Rule 3: an order that is in none of three complete answers, half a minute apart from first to last, does not exist, if
+they would show it: they tell its whole life, and it was sent over an earlier connection; or the broker holds what the
+book holds of its symbol, or what it held beside the book before the order was made. It is ended and never sent again.
 Rule 4: an answer that is not complete proves nothing, and the counting begins anew.
 Rule 5: an order that works in the book, and that two answers in a row do not show as open, is of unknown fate: the word
 of its end was lost.
@@ -133,9 +133,20 @@ def _is_succeeded(step: Step, order: Order) -> bool:
 
 
 def _proves_absence(step: Step, order: Order, evidence: Evidence) -> bool:
-    """Not while a part is unknown; nor while the broker holds other shares: then an execution has to come first."""
+    """Not while a part is unknown; nor while the broker holds other shares, unless an execution would be told."""
     if evidence.unknown or evidence.positions is None:
         return False
+    if _would_be_told(order, evidence):
+        return True
     broker, drift = evidence.positions.get(order.symbol, 0), step.draft.drift.get(order.symbol)
     differed_before = drift is not None and drift.since <= order.created_at and drift.broker == broker
     return differed_before or broker == shares_held(step.draft.positions, order.symbol)
+
+
+def _would_be_told(order: Order, evidence: Evidence) -> bool:
+    """Whether an order that had arrived would be in the answer, open, ended or executed, whatever else was traded.
+
+    Over the connection that has told this it may still be on its way.
+    """
+    began, since = evidence.epoch_began_at, evidence.told_since
+    return began is not None and since is not None and since <= order.created_at < began

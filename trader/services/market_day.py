@@ -9,10 +9,12 @@ from datetime import UTC, date, datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED
 from trader.domain.events import JournalType
-from trader.domain.ledger import Position
+from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Prices
 from trader.domain.portfolio import Day
+from trader.domain.rules import Rules
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date, new_york_day
+from trader.services.draft import Draft
 from trader.services.step import Level, Step
 
 _SESSIONS_OF_DAY_TRADES = 5
@@ -22,8 +24,9 @@ _PAGE_AFTER_CLOSE = timedelta(minutes=15)
 class MarketDay:
     """The session that `now` belongs to."""
 
-    def __init__(self, calendar: Calendar) -> None:
+    def __init__(self, calendar: Calendar, rules: Rules) -> None:
         self._calendar = calendar
+        self._rules = rules
         self._session: SessionDay | None = None
         self._known_from = datetime.max.replace(tzinfo=UTC)
         self._known_until = datetime.min.replace(tzinfo=UTC)
@@ -64,8 +67,8 @@ class MarketDay:
             self._start_day(step, session, prices)
         if session is not None and now >= session.flat_by_at:
             self._prove_flat(step, session, prices.interval)
-        elif phase is Phase.CLOSED and step.draft.positions:
-            self._report_left(step)
+        elif phase is Phase.CLOSED and (left := self._to_close(step.draft)):
+            self._report_left(step, left)
         return session
 
     def _change(self, step: Step, session: SessionDay | None, phase: Phase) -> None:
@@ -84,7 +87,7 @@ class MarketDay:
         equity = draft.cash_micros + prices.worth_micros(draft.positions.values())
         draft.start_day(Day(session.day, draft.now, equity))
         draft.note(JournalType.DAY_STARTED, day=session.day.isoformat(), opening_equity_micros=equity)
-        for position in draft.positions.values():
+        for position in self._to_close(draft):
             if position.opened_at < session.opens_at:
                 draft.note(JournalType.LEFT_OVERNIGHT, position.symbol, quantity=position.quantity)
                 step.say(
@@ -96,24 +99,38 @@ class MarketDay:
     def _prove_flat(self, step: Step, session: SessionDay, interval: timedelta) -> None:
         """Once: the proof. Until then pages, each bar and after the close each quarter of an hour; also when a late
         execution or an adoption undoes what was proven."""
-        draft = step.draft
-        if not draft.positions and not draft.orders:
+        draft, left = step.draft, self._to_close(step.draft)
+        working = [
+            order for order in draft.orders.values() if not (order.rests and self._may_stay(draft, order.symbol))
+        ]
+        if not left and not working:
             if self._flat_proven == session:
                 return
             self._flat_proven = session
             foreign = ", ".join(f"{drift.symbol} {drift.broker}" for drift in draft.drift.values())
-            draft.note(JournalType.FLAT_PROVEN, day=session.day.isoformat(), positions=0, orders=0, foreign=foreign)
+            stays = _in_words(draft.positions.values())
+            day = session.day.isoformat()
+            draft.note(JournalType.FLAT_PROVEN, day=day, positions=0, orders=0, foreign=foreign, overnight=stays)
             besides = f" besides foreign {foreign}" if foreign else ""
+            besides += f" besides {stays} overnight, behind stops at the broker" if stays else ""
             step.say(Level.INFO, f"FLAT PROVEN {session.day} positions=0 orders=0{besides} account={draft.account}")
             return
         self._flat_proven = None
         if draft.now >= self._page_at:
             self._page_at = draft.now + (interval if draft.now < session.closes_at else _PAGE_AFTER_CLOSE)
-            self._page(step, session)
+            self._page(step, session, _in_words(left), len(working))
 
-    def _page(self, step: Step, session: SessionDay) -> None:
+    def _to_close(self, draft: Draft) -> list[Position]:
+        """Positions that may not be held over the close, or are on their way out."""
+        return [position for position in draft.positions.values() if not self._may_stay(draft, position.symbol)]
+
+    def _may_stay(self, draft: Draft, symbol: str) -> bool:
+        position = draft.positions.get(symbol)
+        is_held = position is not None and position.state is not PositionState.CLOSING
+        return is_held and self._rules.exit_rule(symbol).overnight
+
+    def _page(self, step: Step, session: SessionDay, held: str, working: int) -> None:
         draft, left = step.draft, session.closes_at - step.draft.now
-        held, working = _in_words(draft.positions.values()), len(draft.orders)
         draft.note(
             JournalType.NOT_FLAT,
             day=session.day.isoformat(),
@@ -127,13 +144,13 @@ class MarketDay:
             f"{left.total_seconds() / 60:.0f} min to the close account={draft.account}",
         )
 
-    def _report_left(self, step: Step) -> None:
+    def _report_left(self, step: Step, left: list[Position]) -> None:
         """Positions while nothing trades: said once a date, closed at the next open before any entry."""
         day = new_york_date(step.draft.now)
         if self._left_told == day:
             return
         self._left_told = day
-        held = _in_words(step.draft.positions.values())
+        held = _in_words(left)
         step.draft.note(JournalType.ALARM, "", what=f"held while the market is closed: {held}")
         step.say(
             Level.ERROR,

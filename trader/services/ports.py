@@ -127,6 +127,11 @@ class Entry(NamedTuple):
     journal: JournalEntry
     pair: Pair | None = None
 
+    @property
+    def protection(self) -> tuple[Order, ...]:
+        """What is sent with it."""
+        return self.pair.orders if self.pair is not None else ()
+
 
 class Clearance(NamedTuple):
     """The end of a halt."""
@@ -207,6 +212,8 @@ class History(NamedTuple):
     """Booked ones with their commission, micros; None for one that was replaced before it was booked."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
+    ends_at: datetime | None
+    """When its newest event happened; None in a book whose journal has not begun."""
 
 
 class Store(Protocol):

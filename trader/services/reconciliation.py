@@ -10,7 +10,8 @@ Rule 4: after the first answer a difference counts when two answers in a row sho
 a report may be on its way. Protection that rests at the broker for as long as the position does is no such order.
 """
 
-from trader.domain.corporate_action import split_fitting
+from collections.abc import Mapping
+
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
@@ -40,10 +41,11 @@ class Reconciliation:
         """Whether no complete answer of this epoch has been heard."""
         return not self._reconciled
 
-    @property
-    def is_open(self) -> bool:
-        """Whether another answer is needed: none was complete, or the last one showed a difference."""
-        return self.is_first or bool(self._seen)
+    def is_open(self, known: Mapping[str, Drift]) -> bool:
+        """Whether another answer is needed at once: none was complete, or the last one showed a difference that is not
+        known. One that stays as it is will not go by being asked about."""
+        seen = self._seen or {}
+        return self.is_first or any(symbol not in known or known[symbol].broker != seen[symbol] for symbol in seen)
 
     def begin_anew(self, step: Step, reason: str) -> None:
         """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
@@ -91,13 +93,11 @@ class Reconciliation:
 
     def _begin(self, step: Step, drift: Drift) -> None:
         draft = step.draft
-        split = split_fitting(drift.broker, drift.book) if drift.broker > 0 and drift.book else ""
-        hint = f"; fits a {split} split" if split else ""
         draft.drifted(drift)
         draft.note(JournalType.DRIFT_FOUND, drift.symbol, book=drift.book, broker=drift.broker)
         step.say(
             Level.ERROR,
-            f"DRIFT {drift.symbol} book {drift.book} broker {drift.broker}{hint}: {drift.what}, entries of its family "
+            f"DRIFT {drift.symbol} book {drift.book} broker {drift.broker}: {drift.what}, entries of its family "
             f"are stopped; {drift.way_out} account={draft.account}",
         )
 

@@ -65,7 +65,7 @@ class Settlement:
 
     def runs_ahead(self, step: Step, fill: Fill) -> bool:
         """Whether it sells, at the broker's own hand, shares of which the purchase may still be on its way here."""
-        order = self._order(step.draft, fill.order_ref)
+        order = self.order(step.draft, fill.order_ref)
         if order is None or not order.is_protection or fill.corrects or self.knows(step, fill.execution_id):
             return False
         return fill.quantity > shares_held(step.draft.positions, fill.symbol)
@@ -125,7 +125,7 @@ class Settlement:
 
     def _book_what_is_held(self, step: Step, fill: Fill) -> None:
         """Book an execution; of a sale no more than is held."""
-        order = self._order(step.draft, fill.order_ref)
+        order = self.order(step.draft, fill.order_ref)
         held = shares_held(step.draft.positions, fill.symbol)
         if fill.side is Side.SELL and fill.quantity > held:
             self._settle_oversold(step, fill, order, held)
@@ -142,7 +142,7 @@ class Settlement:
         excess = fill.quantity - held
         why = f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held"
         _cannot_book(step, fill._replace(quantity=excess), why)
-        order = self._order(step.draft, fill.order_ref)
+        order = self.order(step.draft, fill.order_ref)
         if order is not None and fill.corrects:
             excess -= order.filled - booked_of(step, order)
         if order is not None and order.live and excess > 0:
@@ -214,13 +214,13 @@ class Settlement:
         id_ = fill.execution_id
         return step.executions[id_] if id_ in step.executions else self._seen.get(id_)
 
-    def _order(self, draft: Draft, ref: str) -> Order | None:
+    def order(self, draft: Draft, ref: str) -> Order | None:
         """An order of ours: live, ended by an earlier event of this step, or ended before."""
         return draft.orders.get(ref) or draft.commit.orders.get(ref) or self._ended.get(ref)
 
     def _order_of(self, draft: Draft, booking: Booking) -> Order | None:
         """The order that an execution has filled; an operator's correction has filled none."""
-        return self._order(draft, booking.fill.order_ref) if booking.purpose != Purpose.ADJUST else None
+        return self.order(draft, booking.fill.order_ref) if booking.purpose != Purpose.ADJUST else None
 
     def _book(self, step: Step, fill: Fill, purpose: str, reason: str, order: Order | None) -> Booked:
         draft = step.draft

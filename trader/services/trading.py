@@ -13,6 +13,7 @@ from trader.domain.events import (
     FillReported,
     OrderAccepted,
     OrderCancelled,
+    OrderIdentified,
     OrderLost,
     OrderRejected,
     SignalReceived,
@@ -25,12 +26,15 @@ from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
 from trader.services.cash_reconciliation import CashReconciliation
+from trader.services.clock_watch import ClockWatch
 from trader.services.commands import Commands
 from trader.services.corrections import corrected
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution
 from trader.services.exit_scanner import ExitScanner
+from trader.services.flattening import flatten
 from trader.services.gate import Gate
+from trader.services.identity import Identity
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
@@ -39,6 +43,7 @@ from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
 from trader.services.strategy_host import StrategyHost
+from trader.services.untold import Untold
 
 _NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABILITY, Rule.BAD_SYMBOL, Rule.TOO_MANY})
 
@@ -50,7 +55,7 @@ class Trading:
         self.prices = Prices()
         self.market_data = MarketData(self.prices)
         self.families = chain.families
-        self.day = MarketDay(calendar)
+        self.day = MarketDay(calendar, chain.rules)
         self.signals = 0
         self._nonsense = 0
         self.gate = Gate()
@@ -60,9 +65,12 @@ class Trading:
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
         self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
         self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
+        self._identity = Identity(history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
+        self._untold = Untold(calendar, history.ends_at)
         self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
+        self._clock_watch = ClockWatch(self.gate)
         self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
@@ -85,6 +93,7 @@ class Trading:
                 signals.append(event)
             else:
                 self._happened(step, event)
+                self._clock_watch.look(step, event)
         self._cash.guard(step.draft)
         self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
@@ -92,6 +101,7 @@ class Trading:
         if self.prices.suspected_splits:
             self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
+        flatten(step, self._execution)
         self.exits.scan(step, bar_times, session)
         if step.draft.locks and session is not None and step.draft.now >= session.flatten_at:
             self._execution.cancelling.ask_entries(step, "the session closes")
@@ -112,10 +122,15 @@ class Trading:
             self._settlement.hear(step, event.fill)
         elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
             self._execution.report(step, event)
+        elif isinstance(event, OrderIdentified):
+            order = self._settlement.order(step.draft, event.order_ref)
+            if order is not None:
+                self._identity.hear(step, event, order)
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
             self._cash.hear(step, event.evidence)
+            self._untold.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
         elif isinstance(event, Command):
@@ -272,6 +287,8 @@ class Trading:
         self._inquiry.happened()
         self.reconciliation.happened()
         self._cash.happened()
+        self._untold.happened()
+        self._clock_watch.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
         """These cancels have not left: they are asked for again."""
@@ -293,6 +310,8 @@ class Trading:
         self._inquiry.not_happened()
         self.reconciliation.not_happened()
         self._cash.not_happened()
+        self._untold.not_happened()
+        self._clock_watch.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from gateway.faults import (
 )
 from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, a_desk, an_adapter
 
+from trader.adapters.ibkr import ib_clock
 from trader.adapters.ibkr.connection import Link
 from trader.adapters.ibkr.session import Session
 from trader.adapters.ibkr.translate import stock
@@ -198,10 +200,33 @@ async def test_a_half_open_socket_is_noticed_by_the_heartbeat() -> None:
         assert "no answer to the question for the time" in rig.ear.ends[0]
 
 
-async def test_the_skew_of_the_clock_is_measured() -> None:
+async def test_the_skew_of_the_clock_is_known_when_an_epoch_begins() -> None:
+    async with a_desk(timing=QUICK._replace(heartbeat_s=PATIENCE_S)) as rig:
+        assert rig.connection.skew_s is not None
+        assert -1 < rig.connection.skew_s < 1
+
+
+async def test_a_clock_that_is_set_is_seen_at_once_and_not_at_the_next_heartbeat() -> None:
+    async with a_desk(timing=QUICK._replace(heartbeat_s=PATIENCE_S)) as rig:
+        rig.clock.ahead = timedelta(seconds=-30)
+        assert 29 < (rig.connection.skew_s or 0) < 31
+        rig.clock.ahead = timedelta()
+        assert -1 < (rig.connection.skew_s or 0) < 1
+
+
+async def test_the_time_that_ib_tells_counts_and_not_only_jumps_of_our_clock() -> None:
     async with a_desk() as rig:
-        await rig.until(lambda: rig.connection.standing.skew_s is not None)
-        assert -1 < (rig.connection.standing.skew_s or 0) < 1
+        told_s = int(rig.clock.now().timestamp()) + 60
+        rig.gateway.faults.add(Alter(on="currentTime", field="time", value=str(told_s), times=1000))
+        await rig.until(lambda: (rig.connection.skew_s or 0) > 50)
+
+
+async def test_an_answer_that_took_long_says_nothing_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ib_clock, "_LONGEST_S", -1.0)
+    async with a_desk() as rig:
+        await rig.quiet()
+        assert rig.connection.skew_s is None
+        assert rig.connection.is_open
 
 
 async def test_a_message_that_cannot_be_read_ends_the_epoch() -> None:

@@ -1,11 +1,13 @@
 """What the broker says when it is asked: complete, or unknown."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
 from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
 
+from trader.adapters.ibkr.asking import told_since
 from trader.adapters.ibkr.cash import cash_micros
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import Evidence, OrderAccepted, OrderCancelled
@@ -33,6 +35,22 @@ async def test_a_complete_answer_tells_executions_orders_and_positions() -> None
             ref(3): (0, False),
         }
         assert evidence.positions == {"QQQ": 100}
+
+
+async def test_an_answer_says_which_connection_has_told_it_and_how_far_back_it_goes() -> None:
+    async with a_desk() as rig:
+        before = rig.clock.now()
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        evidence = await rig.broker.evidence([])
+        assert evidence.epoch_began_at is not None
+        assert before < evidence.epoch_began_at < rig.clock.now()
+        assert evidence.told_since == told_since(rig.clock.now())
+
+
+@pytest.mark.parametrize("at", [datetime(2026, 11, 23, 5, tzinfo=UTC), datetime(2026, 11, 24, 4, 59, tzinfo=UTC)])
+def test_ib_tells_the_new_york_day(at: datetime) -> None:
+    assert told_since(at) == datetime(2026, 11, 23, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

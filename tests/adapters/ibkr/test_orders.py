@@ -30,6 +30,7 @@ from trader.domain.events import (
     FillReported,
     OrderAccepted,
     OrderCancelled,
+    OrderIdentified,
     OrderLost,
     OrderRejected,
 )
@@ -401,7 +402,31 @@ async def test_two_orders_from_one_are_told_once_and_left_alone() -> None:
         await rig.told(OrderAccepted)
         for _ in range(2):
             assert (await rig.broker.evidence([ref(1)])).working == frozenset({ref(1)})
-        assert len(rig.log.said("IB HAS TWO ORDERS")) == 1
+        first, second = rig.of(OrderIdentified)
+        assert first.order_ref == second.order_ref == ref(1)
+        assert {first.perm_id, second.perm_id} == {order.perm_id for order in rig.gateway.truth.live()}
+
+
+async def test_the_id_of_an_order_is_told_before_anything_else_of_it() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        assert [type(event) for event in rig.events[:2]] == [OrderIdentified, OrderAccepted]
+        assert len(rig.of(OrderIdentified)) == 1
+
+
+async def test_a_perm_id_stays_with_the_order_that_had_it_first() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        [order] = rig.gateway.truth.live()
+        rig.gateway.faults.add(Alter(on="openOrder", field="permId", value=str(order.perm_id)))
+        rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
+        await rig.told(OrderAccepted, 2)
+        told = [(one.order_ref, one.perm_id) for one in rig.of(OrderIdentified)]
+        assert (ref(2), order.perm_id) in told, "the services judge"
+        rig.gateway.cancel(order)
+        assert [one.order_ref for one in await rig.told(OrderCancelled)] == [ref(1)]
 
 
 async def test_the_end_of_one_of_two_orders_is_no_end() -> None:

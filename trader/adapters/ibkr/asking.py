@@ -9,6 +9,7 @@ Rule 3: of a position only the whole shares count, and only stocks in dollars; t
 import asyncio
 import math
 from dataclasses import dataclass
+from datetime import datetime
 
 from trader.adapters.ibkr.client_library import ExecutionFilter
 from trader.adapters.ibkr.connection import Session
@@ -17,6 +18,7 @@ from trader.adapters.ibkr.foreign import Foreign, ForeignList
 from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
 from trader.adapters.ibkr.timing import Timing
 from trader.domain.market import SYMBOL
+from trader.domain.session import new_york_date, new_york_day
 
 _LOOKS = 4
 
@@ -29,6 +31,11 @@ class Told:
     open_orders: tuple[OpenOrder, ...] | None
     completed_orders: tuple[Completed, ...] | None
     positions: dict[str, int] | None
+
+
+def told_since(now: datetime) -> datetime:
+    """From when on IB tells executions and ended orders: those of its day, which is New York's."""
+    return new_york_day(new_york_date(now))[0]
 
 
 class Asking:

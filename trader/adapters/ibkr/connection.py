@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
+from trader.adapters.ibkr.ib_clock import IbClock, read_clock
 from trader.adapters.ibkr.messages import Failure, Message
 from trader.adapters.ibkr.plain_loop import assert_plain_loop
 from trader.adapters.ibkr.session import Address, Session
@@ -22,10 +23,6 @@ from trader.domain.errors import BrokerUnreachable, ConfigurationError
 from trader.services.ports import Clock, Log
 
 __all__ = ["Address", "Connection", "Link", "Listener", "Session", "Standing"]
-
-
-_HALF_A_SECOND = 0.5
-"""IB tells whole seconds, rounded down."""
 
 
 class Listener(Protocol):
@@ -67,7 +64,7 @@ class Connection:
         self._epoch = 0
         self._next_id = 1
         self._last_error = ""
-        self._skew_s: float | None = None
+        self._ib_clock: IbClock | None = None
         self._last_heard_at: datetime | None = None
         self._is_closed = False
         self._unknown: set[str] = set()
@@ -76,6 +73,11 @@ class Connection:
     def is_open(self) -> bool:
         """Whether orders may leave."""
         return self.session is not None
+
+    @property
+    def skew_s(self) -> float | None:
+        """How far IB's clock is ahead of ours now; None before it has told its time."""
+        return self._ib_clock.skew_s(self._clock) if self._ib_clock is not None else None
 
     @property
     def standing(self) -> Standing:
@@ -88,7 +90,7 @@ class Connection:
             self._last_heard_at,
             self._last_error,
             live.server_version if live else 0,
-            self._skew_s,
+            self.skew_s,
             live.accounts if live else (),
         )
 
@@ -157,6 +159,7 @@ class Connection:
                 )
             )
         await self._learn_ids(session)
+        await self._beat(session)
         if session.ended.is_set():
             raise BrokerUnreachable(self._down(f"{self.address}: {session.reason}"))
         self._live = session
@@ -192,9 +195,9 @@ class Connection:
             session.end(f"no word of IB's servers for {self.timing.lost_patience_s:g} s")
 
     async def _beat(self, session: Session) -> None:
-        told = await session.time.ask(session.client.reqCurrentTime, self.timing.heartbeat_patience_s)
-        if told:
-            self._skew_s = told[-1] + _HALF_A_SECOND - self._clock.now().timestamp()
+        told = await read_clock(session, self.timing.heartbeat_patience_s)
+        if told is not None:
+            self._ib_clock = told if told.is_sharp else self._ib_clock
         elif not session.ended.is_set():
             session.end(f"no answer to the question for the time in {self.timing.heartbeat_patience_s:g} s")
 

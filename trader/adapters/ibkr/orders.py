@@ -9,9 +9,10 @@ Rule 4: what is not ours by reference is listed and left alone. Cancelled is ord
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
-from trader.adapters.ibkr.asking import Asking, Told
+from trader.adapters.ibkr.asking import Asking, Told, told_since
 from trader.adapters.ibkr.cash import cash_micros
 from trader.adapters.ibkr.completed import ended_orders
 from trader.adapters.ibkr.connection import Connection, Session
@@ -70,12 +71,16 @@ class IbkrBroker:
         telling = Telling(emit)
         self._tell = telling.event
         self._log = log
+        self._clock = clock
         self._found = ForeignList(log)
-        self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
+        self._tracking = Tracking(
+            connection.address.client_id, lambda ref: is_order_ref(ref, account_name), telling.event
+        )
         self._executions = Executions(account_name, contracts, telling.execution, clock, log)
         self._reports = Reports(self._executions, telling.event, self.cancel, log, connection.timing.executions_s)
         self._asking = Asking(connection.account, contracts, connection.timing, self._found)
         self._checks: dict[str, MarginCheck] = {}
+        self._epoch_began_at: datetime | None = None
         self._held: dict[str, int] = {}
         """Symbol -> shares, by the last complete answer and the executions told since."""
         connection.listeners.append(self)
@@ -227,7 +232,8 @@ class IbkrBroker:
         if told.completed_orders is not None:
             mine = [one for one in told.completed_orders if one.account == self._connection.account]
             ended = ended_orders(order_refs, mine, self._executions.filled)
-        return Evidence(executions, working, ended, told.positions, cash)
+        since = told_since(self._clock.now())
+        return Evidence(executions, working, ended, told.positions, cash, self._epoch_began_at, since)
 
     def _working(self, orders: tuple[OpenOrder, ...]) -> frozenset[str]:
         """References of ours among the open orders. Inactive is among them: it may still be waiting for a locate."""
@@ -239,6 +245,7 @@ class IbkrBroker:
 
     def begun(self, _session: Session) -> None:
         """Nothing is known before it is asked."""
+        self._epoch_began_at = self._clock.now()
 
     def ended(self, reason: str) -> None:
         """The epoch has ended: what was to be sent is not, what was sent and not answered is lost."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from trader.adapters.ibkr.client_library import Order as WireOrder
 from trader.adapters.ibkr.client_library import OrderState
 from trader.adapters.ibkr.codes import Kind, kind_of
+from trader.adapters.ibkr.ib_clock import read_clock
 from trader.adapters.ibkr.messages import Failure, MarketDataType, Message, TickPrice
 from trader.adapters.ibkr.session import Address, Session
 from trader.adapters.ibkr.translate import stock
@@ -35,7 +36,7 @@ class Probe:
     farms: tuple[str, ...]
     """Data farms that are not connected."""
     skew_s: float | None
-    """How far IB's clock, which tells whole seconds, is ahead of ours; None when it was not told."""
+    """How far IB's clock is ahead of ours, to half a second; None when it was not told."""
     writable: bool | None
     """Whether orders are taken from this API client; None when there was no answer."""
     why_not_writable: str
@@ -113,8 +114,8 @@ async def probe(address: Address, clock: Clock, deadline_s: float) -> Probe:
 
 
 async def _look(session: Session, ear: _Ear, clock: Clock) -> Probe:
-    told = await session.time.ask(session.client.reqCurrentTime, _REQUEST_S)
-    skew_s = round(told[-1] - clock.now().timestamp(), 1) if told else None
+    told = await read_clock(session, _REQUEST_S)
+    skew_s = round(told.skew_s(clock), 1) if told is not None else None
     contract, client = stock(SYMBOL), session.client
     session.outgoing.request(lambda: client.reqMarketDataType(1))
     prices = session.subscribe(lambda id_: client.reqMktData(id_, contract, "", False, False, []), ear)

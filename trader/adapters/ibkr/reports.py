@@ -53,9 +53,6 @@ class Reports:
     def open_order(self, tracked: Tracked, said: OpenOrder) -> None:
         """Take in an order as the broker has it; its end is said elsewhere."""
         tracked.is_unanswered = False
-        if len(tracked.perm_ids) > 1:
-            ids = ", ".join(map(str, sorted(tracked.perm_ids)))
-            self._once(tracked, f"IB HAS TWO ORDERS under {tracked.ref} (permIds {ids}): cancel one there")
         if said.status in WORKING:
             self._accepted(tracked)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from trader.adapters.ibkr.messages import Execution, OpenOrder, Status
+from trader.domain.events import OrderIdentified
 
 
 @dataclass(slots=True)
@@ -34,7 +35,11 @@ class Tracked:
 class Tracking:
     """All orders of ours that were placed by this process or seen at the broker."""
 
-    def __init__(self, client_id: int, is_ours: Callable[[str], bool]) -> None:
+    def __init__(
+        self, client_id: int, is_ours: Callable[[str], bool], identified: Callable[[OrderIdentified], None]
+    ) -> None:
+        """`identified` is told each pair of reference and permId, once."""
+        self._identified = identified
         self._client_id = client_id
         self._is_ours = is_ours
         self._by_ref: dict[str, Tracked] = {}
@@ -73,9 +78,10 @@ class Tracking:
             tracked = self._by_ref[ref] = Tracked(ref)
         if tracked is None:
             return None
-        if message.perm_id:
+        if message.perm_id and message.perm_id not in tracked.perm_ids:
             tracked.perm_ids.add(message.perm_id)
-            self._by_perm_id[message.perm_id] = tracked
+            self._by_perm_id.setdefault(message.perm_id, tracked)
+            self._identified(OrderIdentified(tracked.ref, message.perm_id))
         if is_of_this_client and message.order_id > 0 and not tracked.order_id:
             tracked.order_id = message.order_id
             self._by_id[message.order_id] = tracked

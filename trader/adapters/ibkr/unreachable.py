@@ -1,9 +1,8 @@
 """Why TWS or IB Gateway cannot be reached, and what to do about it."""
 
 from trader.adapters.ibkr.codes import Kind, kind_of
+from trader.adapters.ibkr.installed_ports import ports_in_words
 from trader.adapters.ibkr.session import Address
-
-_PORTS = "TWS listens on 7496 (live) and 7497 (paper), IB Gateway on 4001 (live) and 4002 (paper)"
 
 
 def why_not(address: Address, error: Exception, deadline_s: float) -> str:
@@ -21,9 +20,10 @@ def why_not(address: Address, error: Exception, deadline_s: float) -> str:
     if isinstance(error, ConnectionRefusedError):
         return (
             f"{address}: nobody listens there; start TWS or IB Gateway, enable the API (Configure, API, Settings: "
-            f"'Enable ActiveX and Socket Clients') and compare the port: {_PORTS}"
+            f"'Enable ActiveX and Socket Clients') and compare the port: {ports_in_words()}"
         )
-    return f"{address}: {str(error) or type(error).__name__}; {_PORTS}; a trusted IP address may be missing there"
+    said = str(error) or type(error).__name__
+    return f"{address}: {said}; {ports_in_words()}; a trusted IP address may be missing there"
 
 
 def _is_of(error: Exception, kind: Kind) -> bool:

@@ -368,8 +368,10 @@ def _cash_agrees(folded: Folded, _: Event) -> None:
 
 def _halted(folded: Folded, event: Event) -> None:
     facts = event.facts
-    halt = Halt(facts.text("scope"), facts.text("target"), facts.text("reason"), event.at)
-    folded.halts[halt.key] = halt
+    flattens = facts.flag("flattens") if "flattens" in facts else False
+    halt = Halt(facts.text("scope"), facts.text("target"), facts.text("reason"), event.at, flattens)
+    known = folded.halts.get(halt.key)
+    folded.halts[halt.key] = halt if known is None else known._replace(flattens=flattens)
 
 
 def _resumed(folded: Folded, event: Event) -> None:

@@ -1,8 +1,8 @@
 """The tables that follow from the journal, as the journal says they are and as the book has them.
 
 Rule 1: comparing reads one snapshot of the book and changes nothing.
-Rule 2: every column is compared, but for what the journal leaves out by design: when an order was acknowledged, and
-the numbers of rows.
+Rule 2: every column is compared, but for what the journal leaves out by design: when an order was acknowledged, by
+which id of the broker's, and the numbers of rows.
 """
 
 import re
@@ -21,6 +21,7 @@ from trader.adapters.sqlite.rows import (
     drift_row,
     fill_row,
     from_us,
+    halt_row,
     lock_row,
     lot_row,
     order_row,
@@ -142,9 +143,7 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         LOTS: LOTS.keyed(lot_row(account, lot) for lot in folded.lots.values()),
         ORDERS: ORDERS.keyed(order_row(order) for order in folded.orders.values()),
         LOCKS: LOCKS.keyed(_lock_row(row) for row in folded.locks.values()),
-        HALTS: HALTS.keyed(
-            (account, halt.scope, halt.target, halt.reason, to_us(halt.since)) for halt in folded.halts.values()
-        ),
+        HALTS: HALTS.keyed(halt_row(account, halt) for halt in folded.halts.values()),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         CASH_DRIFT: CASH_DRIFT.keyed([cash_drift_row(account, folded.cash_drift)] if folded.cash_drift else []),
         MOVEMENTS: MOVEMENTS.keyed((account, movement, to_us(at)) for movement, at in folded.movements.items()),
@@ -205,14 +204,17 @@ def _numbered(rows: Iterable[Row]) -> Rows:
 
 
 def _allow_acknowledgements(orders: Sides) -> None:
-    """Where the journal knows an order as created, the book may know that it was acknowledged, and when."""
-    state, updated = ORDERS.columns.index("state"), ORDERS.columns.index("updated_us")
+    """Where the journal knows an order as created, the book may know that it was acknowledged, when, and as what."""
+    state, updated, perm_id = (ORDERS.columns.index(name) for name in ("state", "updated_us", "perm_id"))
     for key, row in orders.expected.items():
         found = orders.found.get(key)
-        if found is not None and row[state] == OrderState.CREATED and found[state] == OrderState.WORKING:
-            known = list(row)
+        if found is None:
+            continue
+        known = list(row)
+        known[perm_id] = found[perm_id]
+        if row[state] == OrderState.CREATED and found[state] == OrderState.WORKING:
             known[state], known[updated] = found[state], found[updated]
-            orders.expected[key] = tuple(known)
+        orders.expected[key] = tuple(known)
 
 
 def _differences(projection: Projection, both: Sides) -> list[Finding]:

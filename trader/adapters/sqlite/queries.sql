@@ -40,11 +40,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_order
 INSERT INTO book_orders (order_ref, account, symbol, side, quantity, filled, limit_micros, state, purpose, reason,
-                         signal_id, created_us, updated_us, stop_micros, oca)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         signal_id, created_us, updated_us, stop_micros, oca, perm_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_order
-UPDATE book_orders SET state = ?, filled = ?, updated_us = ? WHERE order_ref = ? AND account = ?
+UPDATE book_orders SET state = ?, filled = ?, updated_us = ?, perm_id = ? WHERE order_ref = ? AND account = ?
 
 -- name: insert_lock
 INSERT INTO book_locks (order_ref, account, symbol, family, direction, reserved_micros, takes_slot, acquired_us)
@@ -81,7 +81,8 @@ INSERT INTO book_inbox (account, path, offset, line) VALUES (?, ?, ?, ?)
 ON CONFLICT (account, path) DO UPDATE SET offset = excluded.offset, line = excluded.line
 
 -- name: insert_halt
-INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES (?, ?, ?, ?, ?)
+INSERT INTO book_halts (account, scope, target, reason, since_us, flattens) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, scope, target) WHERE cleared_us IS NULL DO UPDATE SET flattens = excluded.flattens
 
 -- name: clear_halt
 UPDATE book_halts SET cleared_us = ?, cleared_reason = ?
@@ -127,6 +128,9 @@ SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_ac
 -- name: journal_head
 SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
 
+-- name: held_symbols
+SELECT symbol FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
+
 -- name: held_positions
 SELECT account, symbol, family, direction, quantity, cost_micros, entry_micros, initial_stop_micros, stop_micros,
        take_profit_micros, state, closing_purpose, closing_reason, opened_us, updated_us, bought, bought_micros, sold_micros, realized_micros
@@ -141,25 +145,25 @@ WHERE l.account = ? AND l.remaining > 0 ORDER BY CASE f.purpose WHEN 'reversal' 
 
 -- name: live_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
-       created_us, updated_us, stop_micros, oca
+       created_us, updated_us, stop_micros, oca, perm_id
 FROM book_orders INDEXED BY one_live_exit_per_symbol
 WHERE account = :account AND side = 'SELL' AND purpose <> 'protection'
   AND state IN ('created', 'working', 'cancelling', 'unknown')
 UNION ALL
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
-       created_us, updated_us, stop_micros, oca
+       created_us, updated_us, stop_micros, oca, perm_id
 FROM book_orders INDEXED BY live_protection
 WHERE account = :account AND purpose = 'protection' AND state IN ('created', 'working', 'cancelling', 'unknown')
 UNION ALL
 SELECT o.order_ref, o.account, o.symbol, o.side, o.quantity, o.limit_micros, o.purpose, o.reason, o.signal_id, o.state,
-       o.filled, o.created_us, o.updated_us, o.stop_micros, o.oca
+       o.filled, o.created_us, o.updated_us, o.stop_micros, o.oca, o.perm_id
 FROM book_locks l JOIN book_orders o ON o.order_ref = l.order_ref
 WHERE l.account = :account AND l.released_us IS NULL AND o.state IN ('created', 'working', 'cancelling', 'unknown')
 ORDER BY created_us
 
 -- name: ended_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
-       created_us, updated_us, stop_micros, oca
+       created_us, updated_us, stop_micros, oca, perm_id
 FROM book_orders WHERE account = ? AND created_us >= ? AND state IN ('filled', 'cancelled', 'rejected')
 
 -- name: live_locks
@@ -167,7 +171,7 @@ SELECT order_ref, account, symbol, family, direction, reserved_micros, takes_slo
 FROM book_locks WHERE account = ? AND released_us IS NULL
 
 -- name: halts
-SELECT scope, target, reason, since_us FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
+SELECT scope, target, reason, since_us, flattens FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
 
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol

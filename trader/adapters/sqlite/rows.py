@@ -138,6 +138,7 @@ def order_row(order: Order) -> Row:
         to_us(order.updated_at),
         order.stop_micros,
         order.oca,
+        order.perm_id,
     )
 
 
@@ -223,7 +224,7 @@ def read_lot(row: Row) -> Lot:
 def read_order(row: Row) -> Order:
     """From `live_orders` and `ended_orders`."""
     ref, account, symbol, side, quantity, limit, purpose, reason, signal_id, state, filled = row[:11]
-    created, updated, stop, oca = row[11:]
+    created, updated, stop, oca, perm_id = row[11:]
     return Order(
         ref=str(ref),
         account=str(account),
@@ -240,6 +241,7 @@ def read_order(row: Row) -> Order:
         updated_at=from_us(_int(updated)),
         stop_micros=_int(stop) if stop is not None else None,
         oca=str(oca),
+        perm_id=_int(perm_id) if perm_id is not None else None,
     )
 
 
@@ -258,10 +260,15 @@ def read_lock(row: Row) -> PendingLock:
     )
 
 
+def halt_row(account: str, halt: Halt) -> Row:
+    """For `insert_halt`."""
+    return (account, halt.scope, halt.target, halt.reason, to_us(halt.since), halt.flattens)
+
+
 def read_halt(row: Row) -> Halt:
     """From `halts`."""
-    scope, target, reason, since_us = row
-    return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)))
+    scope, target, reason, since_us, flattens = row
+    return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)), bool(flattens))
 
 
 def drift_row(account: str, drift: Drift) -> Row:

@@ -45,6 +45,7 @@ CREATE TABLE book_orders (
     updated_us    INTEGER NOT NULL,
     stop_micros   INTEGER CHECK (stop_micros > 0),
     oca           TEXT    NOT NULL DEFAULT '',
+    perm_id       INTEGER CHECK (perm_id > 0),
     CONSTRAINT an_entry_buys_at_a_limit CHECK (purpose <> 'entry' OR (side = 'BUY' AND limit_micros IS NOT NULL)),
     CONSTRAINT protection_sells_at_one_level_of_a_group CHECK ((purpose = 'protection') = (oca <> '')
         AND (purpose <> 'protection' OR (side = 'SELL' AND (stop_micros IS NULL) <> (limit_micros IS NULL))))
@@ -228,7 +229,8 @@ CREATE TABLE book_halts (
     reason          TEXT    NOT NULL,
     since_us        INTEGER NOT NULL,
     cleared_us      INTEGER,
-    cleared_reason  TEXT
+    cleared_reason  TEXT,
+    flattens        INTEGER NOT NULL DEFAULT 0 CHECK (flattens IN (0, 1))
 ) STRICT;
 
 CREATE UNIQUE INDEX one_halt_per_scope ON book_halts (account, scope, target) WHERE cleared_us IS NULL;
@@ -433,7 +435,7 @@ CREATE VIEW orders AS
 SELECT order_ref, account, symbol, side, quantity, filled, state, purpose, reason,
        round(limit_micros / 1e6, 4) AS limit_price, round(stop_micros / 1e6, 4) AS stop_price, signal_id,
        strftime('%Y-%m-%dT%H:%M:%fZ', created_us / 1e6, 'unixepoch') AS created_at,
-       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at
+       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at, perm_id
 FROM book_orders;
 
 CREATE VIEW signals AS

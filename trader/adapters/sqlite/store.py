@@ -96,16 +96,19 @@ class SqliteStore:
         """Read the committed state. Raises BookBroken when it contradicts itself."""
         return await self._writer.transact(lambda connection: _load(connection, account))
 
+    async def held(self, account: str) -> tuple[str, ...]:
+        """Symbols of which shares are held."""
+        return await self._writer.transact(
+            lambda connection: tuple(row[0] for row in connection.execute(QUERIES["held_symbols"], (account,)))
+        )
+
     async def history(self, account: str, since: datetime) -> History:
         """Read what is needed to recognise repeats."""
         return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
 
     async def newest_event_at(self, account: str) -> datetime | None:
         """When the newest event happened, in market time; None in a book whose journal has not begun."""
-        head = await self._writer.transact(
-            lambda connection: connection.execute(QUERIES["journal_head"], (account,)).fetchone()
-        )
-        return from_us(head[2]) if head is not None else None
+        return await self._writer.transact(lambda connection: _newest_event_at(connection, account))
 
     async def booked(
         self, account: str, execution_ids: Collection[str], order_refs: Collection[str] = ()
@@ -246,6 +249,11 @@ def _since(newest_first: Iterable[tuple[Any, ...]], since_us: int) -> Iterator[t
         yield row
 
 
+def _newest_event_at(connection: sqlite3.Connection, account: str) -> datetime | None:
+    head = connection.execute(QUERIES["journal_head"], (account,)).fetchone()
+    return from_us(head[2]) if head is not None else None
+
+
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     executions: dict[str, int | None] = {}
@@ -256,4 +264,5 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         executions,
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
+        _newest_event_at(connection, account),
     )

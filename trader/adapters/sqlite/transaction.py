@@ -20,6 +20,7 @@ from trader.adapters.sqlite.rows import (
     drift_row,
     event_text,
     fill_row,
+    halt_row,
     lock_row,
     lot_row,
     order_row,
@@ -103,7 +104,7 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         connection,
         "update_order",
         [
-            (str(order.state), order.filled, to_us(order.updated_at), ref, account)
+            (str(order.state), order.filled, to_us(order.updated_at), order.perm_id, ref, account)
             for ref, order in commit.orders.items()
         ],
     )
@@ -228,8 +229,7 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
         connection.execute(QUERIES["end_cash_drift"], (account,))
     for change in commit.halts:
         if isinstance(change, Halt):
-            row: Row = (account, change.scope, change.target, change.reason, to_us(change.since))
-            connection.execute(QUERIES["insert_halt"], row)
+            connection.execute(QUERIES["insert_halt"], halt_row(account, change))
         else:
             scope, _, target = change.key.partition(":")
             connection.execute(QUERIES["clear_halt"], (to_us(change.at), change.reason, account, scope, target))

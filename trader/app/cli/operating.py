@@ -54,7 +54,7 @@ def flatten_command(
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Halt entries, then close positions at the market."""
+    """Halt entries, then close positions at the market, and whatever else comes to be held until `trader resume`."""
     asking = Asking("flatten", settings_for(config, db), as_json)
     if yes:
         _scoped(asking, reason, symbol, family)

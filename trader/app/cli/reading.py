@@ -49,8 +49,20 @@ ORDERS = Listing(
     "book_orders",
     "v.order_ref = b.order_ref",
     "b.created_us DESC, b.order_ref DESC",
-    ("created_at", "order_ref", "symbol", "side", "quantity", "filled", "limit_price", "state", "purpose", "reason"),
-    ("purpose", "limit_price", "reason", "created_at"),
+    (
+        "created_at",
+        "order_ref",
+        "perm_id",
+        "symbol",
+        "side",
+        "quantity",
+        "filled",
+        "limit_price",
+        "state",
+        "purpose",
+        "reason",
+    ),
+    ("perm_id", "purpose", "limit_price", "reason", "created_at"),
 )
 TRADES = Listing(
     "trades",
