@@ -45,6 +45,20 @@ _WATCHED = 0.3
 """The share of lives whose disk is watched; that takes its time."""
 _MOST_REFUSALS = 20
 """One after another, while a disk or a broker may fail; none where nothing does."""
+_BINDING = {
+    "order_notional": 30_000,
+    "gross_pct": 25.0,
+    "family_pct": 6.0,
+    "cash_reserve_pct": 75.0,
+    "open_positions": 2,
+    "openings_per_day": 25,
+    "daily_notional_pct": 150.0,
+    "day_loss_pct": 0.15,
+    "orders_per_minute": 2,
+}
+"""Limits at which trading stops on most days."""
+_BOUND = 0.1
+"""The share of the runs in which each of them is set."""
 _CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
 
 
@@ -375,6 +389,7 @@ def _settings(folder: Path, random: Random, protection: Protection) -> Settings:
             "params": {"seed": random.randrange(1_000_000), "minutes": random.choice((2, 5, 20))},
         },
         feed={"speed": 120.0, "inbox": "set below"},
+        limits={name: limit for name, limit in _BINDING.items() if random.random() < _BOUND},
         exits={
             "stop_pct": random.choice((0.2, 0.5, 1.4)),
             "take_profit_pct": random.choice((0.2, 0.5, 2.1)),
