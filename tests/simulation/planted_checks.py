@@ -217,7 +217,7 @@ BUGS: dict[str, Planted] = {
         _narrowed(8, "the_book_holds_what_the_broker_holds", executions_of_evidence_ignored, "s9"),
         _narrowed(9, "cash_is_what_executions_and_movements_made_of_it", planted_orders.commission_is_not_cash),
         _narrowed(10, "cost_is_conserved", a_round_trip_gains_a_cent),
-        _narrowed(13, "adding_up_the_journal_makes_the_book", a_stop_is_raised_in_silence, "s25"),
+        _narrowed(13, "adding_up_the_journal_makes_the_book", a_stop_is_raised_in_silence, "s47", "s58"),
         _narrowed(14, "an_order_only_moves_on", a_cancel_makes_an_order_young_again),
         _narrowed(15, "one_opening_order_and_lock_a_symbol", a_cancelled_order_is_not_written),
         _narrowed(16, "what_works_is_reserved", half_is_reserved),

@@ -268,10 +268,14 @@ BUGS: dict[str, Planted] = {
     "a_difference_never_ends": Planted(8, a_difference_never_ends, ("b",), "a_difference_is_found"),
     "commission_is_not_cash": Planted(9, commission_is_not_cash, ("b",), "cash_moves_by_executions_and_commands"),
     "lots_keep_their_cost": Planted(10, lots_keep_their_cost, ("b",), "lots_are_the_position"),
-    "late_commissions_are_not_heard": Planted(9, late_commissions_are_not_heard, ("b",)),
+    "late_commissions_are_not_heard": Planted(
+        9, late_commissions_are_not_heard, ("b",), "cash_is_what_the_broker_made_of_it"
+    ),
     "late_commissions_are_paid_twice": Planted(9, late_commissions_are_paid_twice, ("b",)),
-    "late_commissions_are_never_booked": Planted(11, late_commissions_are_not_heard, ("b",)),
-    "each_part_pays_the_minimum": Planted(11, each_part_pays_the_minimum, ("b",)),
+    "late_commissions_are_never_booked": Planted(
+        11, late_commissions_are_not_heard, ("b",), "every_commission_is_booked"
+    ),
+    "each_part_pays_the_minimum": Planted(11, each_part_pays_the_minimum, ("b",), "commission_is_applied_once"),
     "a_chain_of_single_links": Planted(12, a_chain_of_single_links, ("b",)),
     "closing_is_not_journaled": Planted(13, closing_is_not_journaled, ("b",), "the_journal_makes_the_book"),
     "only_the_last_part_counts": Planted(14, only_the_last_part_counts, ("b",), "an_order_is_filled_by_its_executions"),

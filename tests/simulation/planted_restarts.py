@@ -206,7 +206,7 @@ BUGS: dict[str, Planted] = {
     "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s0",)),
     "acknowledged_and_not_journaled": Planted(31, acknowledged_and_not_journaled, ("s1",)),
     "restart_closes_everything": Planted(
-        32, restart_closes_everything, ("s4",), "a_restart_without_news_changes_nothing"
+        32, restart_closes_everything, ("s49",), "a_restart_without_news_changes_nothing"
     ),
     "halts_not_loaded": Planted(33, halts_not_loaded, ("s5",), "a_halt_survives_a_restart"),
     "resumed_by_time": Planted(33, resumed_by_time, ("s0",), "only_a_person_resumes"),

@@ -19,6 +19,10 @@ OTHERS = tuple(f"s{number}" for number in range(40))
 """A bug that none of so many runs shows is not seen."""
 
 
+ONLY_REMEMBERS = "remember_"
+"""So begin the names of checks that say nothing: what comes after a death is compared with what they have kept."""
+
+
 class Planted(NamedTuple):
     """A bug, and where it is seen."""
 
@@ -29,7 +33,7 @@ class Planted(NamedTuple):
     seeds: tuple[str, ...]
     """These runs have shown it first. What a seed does changes with the code, so `OTHERS` come after them."""
     check: str = ""
-    """The function that sees it; without a name any of the number may."""
+    """The function that sees it, beside those that only remember; without a name any of the number may."""
 
 
 def put(owner: object, name: str, value: object) -> None:
@@ -39,7 +43,7 @@ def put(owner: object, name: str, value: object) -> None:
 
 def find(bug: Planted) -> str:
     """Plant it and run until it is seen. Gives nothing then, and otherwise what was seen instead."""
-    ALL[:] = [each for each in ALL if each.number == bug.number and bug.check in ("", each.check.__name__)]
+    ALL[:] = [each for each in ALL if each.number == bug.number and _looks(bug, each.check.__name__)]
     bug.plant()
     instead = []
     for seed in dict.fromkeys([*bug.seeds, *OTHERS]):
@@ -48,6 +52,10 @@ def find(bug: Planted) -> str:
             return ""
         instead.append(f"{seed}: {at} {fault}")
     return f"{bug.number} {bug.check} was not seen; " + "; ".join(instead)
+
+
+def _looks(bug: Planted, check: str) -> bool:
+    return bug.check in ("", check) or check.startswith(ONLY_REMEMBERS)
 
 
 def _seen(seed: str) -> tuple[int | None, str]:

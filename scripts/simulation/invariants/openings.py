@@ -28,7 +28,10 @@ def entries(scene: Scene) -> Iterator[Order]:
 
 @invariant(16)
 def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
-    """At the worst: everything held at its price, everything that works filled at its limit, commission included."""
+    """At the worst: everything held at its price, everything that works filled at its limit, commission included.
+
+    More of what is held is no more positions, also where an undone sale has made them too many.
+    """
     book, limits = scene.book, scene.rules.limits
     for order in entries(scene):
         at_worst = {symbol: _worth_micros(scene, held) for symbol, held in book.positions.items()}
@@ -41,7 +44,7 @@ def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
             "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
             "gross": (sum(at_worst.values()), part(equity, limits.gross_ppm)),
             "order": (order.quantity * (order.limit_micros or 0), limits.order_notional_micros),
-            "positions": (len(at_worst), limits.open_positions),
+            "positions": (0 if order.symbol in book.positions else len(at_worst), limits.open_positions),
             "cash": (book.reserved_micros + part(equity, limits.cash_reserve_ppm), book.cash_micros),
         }
         for what, (at_most, limit) in measured.items():

@@ -78,7 +78,7 @@ def a_position_has_its_time(scene: Scene) -> Iterator[str]:
 
 @invariant(23)
 def a_trailing_stop_follows(scene: Scene) -> Iterator[str]:
-    """Where a run has one: after the newest close it is where that close puts it, or higher."""
+    """Where a run has one: after the newest close since it was bought it is where that close puts it, or higher."""
     behind = {
         f"{symbol} {position.opened_at}": f"the stop of {symbol} could be higher"
         for symbol, position in scene.book.positions.items()
@@ -90,7 +90,7 @@ def a_trailing_stop_follows(scene: Scene) -> Iterator[str]:
 def _is_behind(scene: Scene, position: Position) -> bool:
     assert scene.engine is not None  # noqa: S101
     bar, plan, rule = scene.engine.trading.prices.last(position.symbol), position.exit_plan, scene.rules.exits
-    if bar is None or plan is None or not rule.trailing_ppm:
+    if bar is None or plan is None or not rule.trailing_ppm or bar.timestamp < position.opened_at:
         return False
     leverage = abs(scene.family(position.symbol).members[position.symbol])
     below_micros = part(bar.close_micros, rule.trailing_ppm) * leverage
