@@ -1,7 +1,7 @@
 """The embedded market and the paper broker, told badly."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from random import Random
 
 from simulation.configuration import SPEED
@@ -32,12 +32,17 @@ class EmbeddedPlace:
         calendar: Calendar,
         faults: Faults,
         random: Random,
-        lasts: tuple[datetime, datetime],
+        born_at: datetime,
     ) -> None:
         self.venue = Venue(settings.costs.costs(), settings.account.name, faults)
         self.market = Market(random.randrange(1_000), calendar, self.venue, faults)
         self._random = random
-        self._born_at, self.ends_at = lasts
+        self._calendar = calendar
+        self._born_at = born_at
+
+    def end_of(self, day: date) -> datetime:
+        """When a session and its night are over."""
+        return self._calendar.next_session(day).opens_at
 
     @property
     def errors(self) -> list[str]:

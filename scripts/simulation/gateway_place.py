@@ -1,6 +1,6 @@
 """Where a gateway's days are lived: the gateway of the tests, its market and its troubles, through all lives."""
 
-from datetime import date
+from datetime import date, datetime
 from random import Random
 
 from gateway import Gateway
@@ -13,7 +13,7 @@ from simulation.gateway_troubles import GatewayTroubles
 from simulation.gateway_truth import OTHER_ACCOUNT, GatewayTruth
 from simulation.history import History
 from simulation.host import Machine
-from trader.domain.session import Calendar
+from trader.domain.session import Calendar, SessionDay
 
 
 class GatewayPlace:
@@ -24,15 +24,10 @@ class GatewayPlace:
     longest_recovery = 1_500
     """Callbacks of the loop."""
 
-    def __init__(
-        self, random: Random, days: tuple[date, date], calendar: Calendar, faults: Faults, history: History
-    ) -> None:
-        """`days`: the first and the last."""
-        first, last = map(calendar.session, days)
-        assert first is not None  # noqa: S101
-        assert last is not None  # noqa: S101
-        self.ends_at = last.closes_at + REST
-        self.market = GatewayMarket(random.randrange(1_000), calendar, first.opens_at - LEAD)
+    def __init__(self, random: Random, first: date, calendar: Calendar, faults: Faults, history: History) -> None:
+        self._calendar = calendar
+        begins_at = self._session(first).opens_at - LEAD
+        self.market = GatewayMarket(random.randrange(1_000), calendar, begins_at)
         accounts = (ACCOUNT, OTHER_ACCOUNT)
         self.gateway = Gateway(accounts=accounts, seed=random.randrange(1_000), clock=self.market.now, port=PORT)
         self.venue = GatewayTruth(self.gateway, history.orders)
@@ -43,6 +38,15 @@ class GatewayPlace:
     def errors(self) -> list[str]:
         """What has broken the protocol."""
         return self.gateway.errors
+
+    def end_of(self, day: date) -> datetime:
+        """When nothing happens any more after a session."""
+        return self._session(day).closes_at + REST
+
+    def _session(self, day: date) -> SessionDay:
+        session = self._calendar.session(day)
+        assert session is not None  # noqa: S101  (days of a run are sessions)
+        return session
 
     def host(self, machine: Machine) -> GatewayHost:
         """Of one life."""

@@ -33,6 +33,8 @@ from trader.domain.session import Calendar, SessionDay, new_york_date
 if TYPE_CHECKING:
     from simulation.gateway_place import GatewayPlace
 
+_MORE_DAYS = 3
+"""Who sleeps over the healed day gets another one."""
 _LAST_LINES = 60
 _FILLS = "SELECT execution_id, symbol, side, quantity FROM book_fills ORDER BY id"
 _FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
@@ -111,7 +113,8 @@ class World:
         self._sessions = _sessions(self._calendar, first, days + healed_days)
         protection = Random(f"{seed}:protection").choice(list(Protection))
         is_gateway = broker is Broker.GATEWAY
-        self._settings = make_settings(folder / "0", self._random, protection, self._sessions if is_gateway else ())
+        short = _sessions(self._calendar, first, days + healed_days + _MORE_DAYS) if is_gateway else ()
+        self._settings = make_settings(folder / "0", self._random, protection, short)
         if is_gateway:
             self._calendar = load_calendar(overrides=self._settings.session.calendar_overrides())
         self._place = self._gateway_place() if is_gateway else self._embedded_place()
@@ -120,7 +123,7 @@ class World:
         self._has_healed_days = healed_days > 0
         healed = self._calendar.next_session(self._sessions[days - 1])
         self._heals_at = healed.opens_at - timedelta(minutes=1)
-        self._ends_at = self._place.ends_at
+        self._ends_at = self._place.end_of(self._sessions[-1])
         self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + _A_MINUTE
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
@@ -136,14 +139,13 @@ class World:
         self.outcome = Outcome(seed, days=len(self._sessions))
 
     def _embedded_place(self) -> EmbeddedPlace:
-        ends_at = self._calendar.next_session(self._sessions[-1]).opens_at
-        return EmbeddedPlace(self._settings, self._calendar, self._faults, self._random, (self._born_at, ends_at))
+        return EmbeddedPlace(self._settings, self._calendar, self._faults, self._random, self._born_at)
 
     def _gateway_place(self) -> "GatewayPlace":
         from simulation.gateway_place import GatewayPlace  # the client library takes its time to load
 
-        days = (self._sessions[0], self._sessions[-1])
-        return GatewayPlace(Random(f"{self._seed}:gateway"), days, self._calendar, self._faults, self._history)
+        random = Random(f"{self._seed}:gateway")
+        return GatewayPlace(random, self._sessions[0], self._calendar, self._faults, self._history)
 
     def run(self) -> Outcome:
         """Live until the days are over, or something is violated."""
@@ -323,7 +325,7 @@ class World:
         self._faults.is_healed, self._scene.healed_at = True, at
         if self._has_healed_days:
             seen_whole = self._opens_after(at)
-            self._ends_at = max(self._ends_at, self._calendar.next_session(seen_whole.day).opens_at)
+            self._ends_at = max(self._ends_at, self._place.end_of(seen_whole.day))
 
     def _opens_after(self, at: datetime) -> SessionDay:
         """The next session that is seen whole: a daemon may sleep over the one on which nothing was to strike."""
