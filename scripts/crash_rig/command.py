@@ -19,13 +19,46 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=7, help="which deaths (default 7)")
     parser.add_argument("--jobs", type=int, default=2, help="books at a time (default 2)")
     parser.add_argument("--run", type=int, default=None, help="only the book of this number")
+    parser.add_argument(
+        "--broker",
+        choices=("paper", "gateway"),
+        default="paper",
+        help="the paper broker in a process of its own, or the gateway of the tests, by Interactive Brokers' protocol: "
+        "some four seconds a crash (default paper)",
+    )
     options = parser.parse_args(arguments)
+    if options.broker == "gateway":
+        return before_the_gateway(options.crashes, options.seed, options.run)
     numbers = range(-(-options.crashes // LIVES)) if options.run is None else [options.run]
     begin = time.monotonic()
     with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
         outcomes = list(pool.imap_unordered(partial(_one, options.seed), numbers))
     report(outcomes, options.seed, time.monotonic() - begin)
     return int(any(outcome.violations for outcome in outcomes))
+
+
+def before_the_gateway(crashes: int, seed: int, only: int | None) -> int:
+    """One book after the other; each is reported when it is over."""
+    from crash_rig.gateway_campaign import LIVES as MOST  # the client library takes its time to load
+    from crash_rig.gateway_campaign import live
+    from crash_rig.gateway_daemon import GATEWAY_PORTS
+
+    begin = time.monotonic()
+    sizes = [min(MOST, crashes - done) for done in range(0, crashes, MOST)]
+    seen = [live(seed, number, size) for number, size in enumerate(sizes) if only in (None, number)]
+    points, covered = all_points(GATEWAY_PORTS), set[str]().union(*(book.places for book in seen))
+    died, orders = sum(book.crashes for book in seen), sum(book.orders for book in seen)
+    executions, violations = sum(book.executions for book in seen), [each for book in seen for each in book.violations]
+    print(f"{died:6} crashes before the gateway in {time.monotonic() - begin:.0f} s, on {len(seen)} books")
+    print(f"       {orders} orders and {executions} executions; died at {len(covered)} of {len(points)} failpoints")
+    print(f"{len(violations):6} violations")
+    for book in seen:
+        for violation in book.violations[:20]:
+            print(f"  run {book.number}, {violation}")
+        if book.folder is not None:
+            again = f"python scripts/crash_rig --broker gateway --seed {seed} --crashes {crashes} --run {book.number}"
+            print(f"  again: {again}   kept: {book.folder}")
+    return int(bool(violations))
 
 
 def _one(seed: int, number: int) -> Outcome:

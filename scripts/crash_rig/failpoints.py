@@ -3,19 +3,19 @@
 import os
 import signal
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
-from crash_rig.points import BOOK_STEPS, NOTHING_JOURNALED, PORTS, READS, RECOVERY_STEPS, SPLIT, When
+from crash_rig.points import BOOK_STEPS, NOTHING_JOURNALED, PORTS, READS, RECOVERY_STEPS, SPLIT, Port, When
 from trader.adapters.sqlite import database
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.app import daemon
 from trader.domain.errors import BookUnwritable
 from trader.domain.order import Order
 from trader.services.engine import Engine
-from trader.services.ports import Commit
+from trader.services.ports import Broker, Commit
 
 _Result = TypeVar("_Result")
 _Step = Callable[..., Any]
@@ -64,14 +64,14 @@ class BadDisk:
             raise BookUnwritable("the rig lets nothing be written; wait")
 
 
-def install(failpoints: Failpoints, disk: BadDisk | None) -> None:
+def install(failpoints: Failpoints, disk: BadDisk | None, ports: Sequence[Port] = PORTS) -> None:
     """Wrap every step that there is."""
-    for port in PORTS:
+    for port in ports:
         for method in port.methods():
             if f"{port.name}.{method}" not in READS:
                 _wrap(port.adapter, method, f"{port.name}.{method}", failpoints)
     for step in RECOVERY_STEPS:
-        owner = Engine if hasattr(Engine, step) else PORTS[2].adapter
+        owner = Engine if hasattr(Engine, step) else next(port.adapter for port in ports if port.protocol is Broker)
         _wrap(owner, step, f"recovery.{step}", failpoints, only=lambda: failpoints.is_recovering)
     for step in BOOK_STEPS:
         _wrap(database, f"_{step}", f"book.{step}", failpoints)

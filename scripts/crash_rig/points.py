@@ -6,7 +6,7 @@ event in it, an order by its purpose. The writer's transaction has three: before
 COMMIT, and after COMMIT before anybody hears of it. The steps of the recovery are those that its own code names.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from inspect import getmembers, isfunction
 from typing import NamedTuple
@@ -106,9 +106,9 @@ OUT_OF_REACH = {
 """Steps that cannot happen, with the reason."""
 
 
-def steps() -> Iterator[str]:
-    """Every step that has a before and an after, but for those that cannot happen."""
-    for port in PORTS:
+def steps(ports: Sequence[Port] = PORTS) -> Iterator[str]:
+    """Every step that has a before and an after, also those that cannot happen."""
+    for port in ports:
         for method in port.methods():
             name = f"{port.name}.{method}"
             if name not in READS:
@@ -118,7 +118,7 @@ def steps() -> Iterator[str]:
     yield "backup.backup"
 
 
-def all_points() -> list[str]:
+def all_points(ports: Sequence[Port] = PORTS) -> list[str]:
     """Every failpoint by its name, sorted."""
-    reachable = [step for step in steps() if step not in OUT_OF_REACH]
+    reachable = [step for step in steps(ports) if step not in OUT_OF_REACH]
     return sorted([*(f"{step}.{when}" for step in reachable for when in When), *MOMENTS])

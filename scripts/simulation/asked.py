@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from simulation.configuration import Broker
 from simulation.runs import Run
 
 LEDGER = Path(".simulation/ledger.jsonl")
@@ -30,6 +31,7 @@ class Asked(argparse.Namespace):
     days: int
     seed: str
     days_per_run: int
+    broker: Broker
     jobs: int
     run: int | None
     limit: int | None
@@ -41,9 +43,9 @@ class Asked(argparse.Namespace):
     def runs(self, first: int) -> list[Run]:
         """The runs that it takes, from a number on, or the one that was named."""
         if self.run is not None:
-            return [Run(self.seed, self.run, self.days_per_run, self.limit)]
+            return [Run(self.seed, self.run, self.days_per_run, self.limit, self.broker)]
         number = -(-self.days // self.days_per_run)
-        return [Run(self.seed, first + more, self.days_per_run) for more in range(number)]
+        return [Run(self.seed, first + more, self.days_per_run, None, self.broker) for more in range(number)]
 
 
 def asked(arguments: Sequence[str]) -> Asked:
@@ -70,6 +72,14 @@ def asked(arguments: Sequence[str]) -> Asked:
         default=5,
         metavar="N",
         help="the last one is healed, but for N = 1 (5: four on which anything may happen, and one to put it right)",
+    )
+    add(
+        "--broker",
+        type=Broker,
+        choices=list(Broker),
+        default=Broker.PAPER,
+        help="the paper broker on the embedded market, or the gateway of the tests, by Interactive Brokers' protocol; "
+        "its days are shorter and take some twenty seconds each (paper)",
     )
     add("--jobs", type=_number(1), default=cores, metavar="N", help=f"runs at a time (all cores: {cores})")
     add("--run", type=_number(0), metavar="I", help="only this run, to see it again; adds nothing to the ledger")

@@ -13,7 +13,7 @@ from simulation.crew import Interrupt, all_of
 from simulation.failure import Report
 from simulation.progress import Totals, display
 from simulation.runs import Ran, Run
-from simulation.seeds import Batches, Ledger, Line, commit_here
+from simulation.seeds import Batches, Kind, Ledger, Line, commit_here
 from simulation.shrinking import Shortest, shortest
 from simulation.summary import summary
 
@@ -30,7 +30,8 @@ def main(arguments: Sequence[str]) -> int:
             print(summary(ledger.counting()))
             return 0
         commit = commit_here()
-        first = ledger.next_run(commit, wanted.seed, wanted.days_per_run) if wanted.resume else 0
+        kind = Kind(commit, wanted.seed, wanted.days_per_run, wanted.broker)
+        first = ledger.next_run(kind) if wanted.resume else 0
         ledger.begin()
         if wanted.traces is not None:
             wanted.traces.write_text("")

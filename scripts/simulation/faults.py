@@ -91,6 +91,31 @@ class Fault(StrEnum):
     COMMISSION_LATE = "commission told after its execution"
     POSITIONS_EMPTY = "complete answer without positions"
     EVERYTHING_EMPTY = "complete answer of a broker that knows nothing"
+    # of a gateway's days alone
+    MESSAGE_HELD = "message held back"
+    HALF_FRAME = "half a message, then the end"
+    CONNECTION_CLOSED = "connection closed"
+    CONNECTION_RESET = "connection reset"
+    CONNECTION_STALLED = "connection stalled"
+    REQUEST_IGNORED = "request ignored"
+    REQUEST_MUTED = "request carried out in silence"
+    REQUEST_NEVER_ARRIVED = "request lost with its connection"
+    REQUEST_TOO_FAST = "request refused as too fast"
+    REQUEST_NOTED = "request answered by a warning first"
+    BARS_REFUSED = "bars refused"
+    CLIENT_ID_TAKEN = "client id in use"
+    NO_GREETING = "connection never greeted"
+    GATEWAY_RESTARTS = "gateway restarts"
+    SERVERS_LOST = "gateway loses its servers"
+    FARMS_COME_AND_GO = "data farms come and go"
+    ORDER_IDS_ROLLED_BACK = "order ids rolled back"
+    FILLED_WHILE_DOWN = "filled while nobody is connected"
+    COMMISSION_FIRST = "commission told before its execution"
+    STATUS_FIRST = "status told before its execution"
+    UNKNOWN_ZONE = "execution in an unknown time zone"
+    HELD_FOR_LOCATE = "order held for a locate"
+    THIN_MARKET = "thin market"
+    KILLED_AT_A_MESSAGE = "killed when it would hear something"
 
 
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})
@@ -120,8 +145,15 @@ class Faults:
 
     def strikes(self, fault: Fault, rate: float) -> bool:
         """Whether it happens now, being asked so that it would `rate` of the times; counted when it does."""
-        hit = self._chance[fault].random() < rate * self.eagerness[fault]
-        if not hit or self.is_healed or (self._limit is not None and self.strikes_made >= self._limit):
+        return self.comes(fault, rate) and self.strike(fault)
+
+    def comes(self, fault: Fault, rate: float) -> bool:
+        """The same of one that has to wait for its occasion; it is counted at that, by `strike`."""
+        return self._chance[fault].random() < rate * self.eagerness[fault] and not self.is_healed
+
+    def strike(self, fault: Fault) -> bool:
+        """Its occasion has come: whether it happens; counted when it does."""
+        if self.is_healed or (self._limit is not None and self.strikes_made >= self._limit):
             return False
         self.strikes_made += 1
         self.struck[fault] += 1

@@ -2,19 +2,15 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, Protocol, TypeVar
 
 from simulation.faults import Fault, Faults
 from simulation.history import History
 from simulation.loop import SeededLoop
-from simulation.market import Market, TroubledFeed
-from simulation.venue import Venue
-from simulation.wire import Wire
 from trader.adapters.control import Handler
-from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder
 from trader.adapters.spill_file import SpillFile
@@ -22,11 +18,11 @@ from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
-from trader.app.marketplace import EmbeddedMarketplace, Emit
+from trader.app.marketplace import Marketplace
 from trader.app.settings import Settings
 from trader.app.wiring import Parts
+from trader.domain.events import Evidence
 from trader.domain.order import Order
-from trader.domain.rules import Costs
 from trader.services.ports import Clock
 
 _Given = ParamSpec("_Given")
@@ -36,6 +32,18 @@ _COMMIT_S = 0.001
 _SLOW_COMMIT_S = 0.3
 _BAD_DISK_S = 3.0
 """Virtual seconds."""
+
+
+class Machine(NamedTuple):
+    """What one life is given."""
+
+    loop: SeededLoop
+    faults: Faults
+    history: History
+    keep: Callable[[str], None]
+    """Takes the lines of the log."""
+    committed: Callable[[], None]
+    """Called when a transaction is on the disk."""
 
 
 class WallClock:
@@ -164,32 +172,71 @@ class TracedLog(LoguruLog):
             self._keep(line)
 
 
-class SimulatedHost:
-    """Of one life."""
+class Heard(Protocol):
+    """What this life has heard of its market."""
 
-    def __init__(
-        self,
-        loop: SeededLoop,
-        wall_begins_at: datetime,
-        market: Market,
-        venue: Venue,
-        faults: Faults,
-        history: History,
-        keep: Callable[[str], None],
-        committed: Callable[[], None],
-    ) -> None:
-        self.wire: Wire | None = None
-        self.feed_: TroubledFeed | None = None
+    @property
+    def minutes_told(self) -> int:
+        """Minutes that it has been told."""
+        ...
+
+    @property
+    def truth(self) -> datetime:
+        """The time that it is at the exchange."""
+        ...
+
+    def now(self) -> datetime:
+        """The time that the daemon takes it for."""
+        ...
+
+
+class Line(Protocol):
+    """What this life has to its broker."""
+
+    told: Evidence | None
+    """The newest complete answer that has come through."""
+    true_answers: int
+    """So many complete ones were true."""
+
+    @property
+    def has_told_all(self) -> bool:
+        """A complete answer has come through; who hears it cannot know whether it is true."""
+        ...
+
+    def cut(self) -> None:
+        """It is over: nothing comes through any more."""
+        ...
+
+
+class SimulatedHost:
+    """Of one life. Whose marketplace it is, the kind of the day says."""
+
+    def __init__(self, machine: Machine, clock: Clock) -> None:
+        self.wire: Line | None = None
+        self.feed_: Heard | None = None
         self.inner_door: InnerDoor | None = None
-        self._loop = loop
-        self._clock = WallClock(wall_begins_at, loop, faults)
-        self._market = market
-        self._venue = venue
-        self._faults = faults
-        self._history = history
-        self._keep = keep
-        self._committed = committed
-        self._disk = BadDisk(faults, loop)
+        self._loop = machine.loop
+        self._clock = clock
+        self._faults = machine.faults
+        self._history = machine.history
+        self._keep = machine.keep
+        self._committed = machine.committed
+        self._disk = BadDisk(machine.faults, machine.loop)
+
+    async def open(self) -> None:
+        """The world around it goes on."""
+
+    def cut(self) -> None:
+        """It is dead: nothing more leaves it, and nobody sees what it still does."""
+        if self.wire is not None:
+            self.wire.cut()
+
+    async def leave(self) -> None:
+        """What it had sent has its time to arrive."""
+
+    def marketplace(self, parts: Parts) -> Marketplace:
+        """Where bars come from and orders go."""
+        raise NotImplementedError
 
     @property
     def clock(self) -> Clock:
@@ -203,22 +250,6 @@ class SimulatedHost:
     def log(self, clock: Clock) -> TracedLog:
         """Into the trace."""
         return TracedLog(clock, self._history, self._keep)
-
-    def marketplace(self, parts: Parts) -> "TroubledMarketplace":
-        """The run's market and venue, told badly."""
-        return TroubledMarketplace(parts, self)
-
-    def troubled_feed(self, parts: Parts, starts_at: datetime) -> TroubledFeed:
-        """The run's market, told badly."""
-        speed = parts.settings.feed.speed
-        self.feed_ = TroubledFeed(self._market, parts.calendar, starts_at, speed, self._faults)
-        return self.feed_
-
-    def bad_wire(self, emit: Emit) -> Wire:
-        """A wire to the venue, which has costs of its own and knows better what is held."""
-        assert self.feed_ is not None  # noqa: S101  (the daemon has its clock before it has a broker)
-        self.wire = Wire(self._venue, self._faults, self._history, emit, self.feed_, self._loop)
-        return self.wire
 
     def door(self, path: Path, handler: Handler) -> InnerDoor:
         """No socket."""
@@ -250,21 +281,3 @@ class SimulatedHost:
         await asyncio.sleep(_COMMIT_S)
         checks = check_book(settings.book.db, settings.mode, full=True)
         return "; ".join(check.said for check in checks if check.verdict is Verdict.FAIL)
-
-
-class TroubledMarketplace(EmbeddedMarketplace):
-    """The embedded one, with a feed and a wire that misbehave."""
-
-    def __init__(self, parts: Parts, host: SimulatedHost) -> None:
-        super().__init__(parts)
-        self._host = host
-
-    def make_feed(self, market: SimulatedMarket, starts_at: datetime) -> TroubledFeed:
-        """Of the same market, made once for the run."""
-        del market
-        return self._host.troubled_feed(self._parts, starts_at)
-
-    def make_broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Wire:
-        """To the venue."""
-        del costs, positions
-        return self._host.bad_wire(emit)

@@ -80,6 +80,7 @@ class Life:
             self.loop.stop()
 
     async def _run(self) -> None:
+        await self.host.open()
         async with a_daemon(self.settings, self.host) as daemon:
             self.daemon = daemon
             await daemon.recover()
@@ -110,14 +111,17 @@ class Life:
 
     def bury(self) -> None:
         """Run what is left of a dead one's tasks to their end; nobody sees what they do."""
-        if self.host.wire is not None:
-            self.host.wire.cut()
+        self.host.cut()
         loop = self.loop
         loop.after_each = lambda: None
         self.is_over = True
         with driven_by(self.host.clock), suppress(Stuck):
-            loop.run_until_complete(_cancelled(asyncio.all_tasks(loop)))
+            loop.run_until_complete(self._end(asyncio.all_tasks(loop)))
         loop.close()
+
+    async def _end(self, tasks: set[asyncio.Task[object]]) -> None:
+        await self.host.leave()
+        await _cancelled(tasks)
 
 
 async def _cancelled(tasks: set[asyncio.Task[object]]) -> None:

@@ -3,7 +3,8 @@
 Rule 1: time stands while anything is ready, and then jumps to whatever is due next. Nothing waits for the real clock.
 Rule 2: of everything that is ready, the seed says what runs first. asyncio promises an order that the product must not
 need: no two tasks of it may depend on who comes first.
-Rule 3: nothing comes from outside. A file descriptor that becomes readable would be chance.
+Rule 3: nothing comes from outside. A file descriptor that becomes readable would be chance; connections are those of
+`network`.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from concurrent.futures import Executor
 from contextvars import Context
 from random import Random
 from typing import TypeVar, TypeVarTuple, Unpack
+
+from simulation.network import End, Listening, Network, ProtocolFactory
 
 _Given = TypeVarTuple("_Given")
 _Result = TypeVar("_Result")
@@ -38,6 +41,7 @@ class SeededLoop(asyncio.SelectorEventLoop):
         """By number: what a signal to the process would call."""
         self._random = random
         self.after_each = after_each
+        self.network = Network(self, random)
         self._now_s = 0.0
 
     def time(self) -> float:
@@ -63,6 +67,20 @@ class SeededLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[_Result]:
         """There is one thread: who wants another has not gone by the host."""
         raise RuntimeError(f"{func} was sent to a thread past the host")
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: ProtocolFactory, host: str, port: int
+    ) -> tuple[End, asyncio.BaseProtocol]:
+        """By the loop's own network. Raises ConnectionRefusedError."""
+        del host
+        return await self.network.connect(protocol_factory, port)
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: ProtocolFactory, host: str, port: int
+    ) -> Listening:
+        """In the loop's own network."""
+        del host
+        return self.network.listen(protocol_factory, port)
 
     def _run_once(self) -> None:
         """Run one callback."""

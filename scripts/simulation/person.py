@@ -3,18 +3,21 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 from simulation.faults import Fault, Faults
 from simulation.host import InnerDoor
-from simulation.venue import Venue
+from simulation.truth import Truth
 from trader.adapters.control import Answer
+from trader.domain.decision import Rule
 from trader.domain.errors import TraderError
 from trader.domain.order import OrderState
 from trader.services.engine import Engine
 
-_LOOKS_EVERY_S = 0.7
-_PATIENCE_S = 8.0
-"""So long a halt stands before somebody has looked, and resumes."""
+_LOOKS_EVERY_S = 84.0
+_PATIENCE_S = 960.0
+"""Of the market: so long a halt stands before somebody has looked, and resumes."""
+_CASH = "cash"
 _WORDS = {"operator": "simulated", "reason": "the simulation wants it"}
 _BAD_LINES = (
     "not json",
@@ -25,13 +28,24 @@ _BAD_LINES = (
 )
 
 
+class Post(NamedTuple):
+    """What the operator has to do with beside the daemon."""
+
+    faults: Faults
+    venue: Truth
+    """The broker's own screen."""
+    market_speed: float
+    """Seconds of the market to a second of the loop."""
+
+
 class Person:
     """In front of one life."""
 
-    def __init__(self, faults: Faults, venue: Venue, engine: Engine, door: InnerDoor, inbox: Path, halt: Path) -> None:
+    def __init__(self, post: Post, engine: Engine, door: InnerDoor, inbox: Path, halt: Path) -> None:
         self.acknowledged: list[Answer] = []
-        self._faults = faults
-        self._venue = venue
+        self._faults = post.faults
+        self._venue = post.venue
+        self._speed = post.market_speed
         self._engine = engine
         self._door = door
         self._inbox = inbox
@@ -41,7 +55,7 @@ class Person:
     async def watch(self) -> None:
         """Look at it again and again, for as long as it lives."""
         while True:
-            await asyncio.sleep(_LOOKS_EVERY_S)
+            await asyncio.sleep(_LOOKS_EVERY_S / self._speed)
             if self._door.is_open:
                 await self._meddle()
                 await self._repair()
@@ -66,12 +80,15 @@ class Person:
     async def _repair(self) -> None:
         """After some time somebody has looked, and does what the log says."""
         now_s = asyncio.get_running_loop().time()
+        self._venue.look()
         book = self._engine.book
         needs = [*book.halts, *(ref for ref, order in book.orders.items() if order.state is OrderState.UNKNOWN)]
         needs += [f"drift {symbol}" for symbol in book.drift]
+        if Rule.CASH_DIFFERS in self._engine.trading.gate.why:
+            needs.append(_CASH)
         self._since_s = {need: self._since_s.get(need, now_s) for need in needs}
         for need, since_s in list(self._since_s.items()):
-            if now_s - since_s > _PATIENCE_S:
+            if now_s - since_s > _PATIENCE_S / self._speed:
                 await self._put_right(need)
 
     async def _put_right(self, need: str) -> None:
@@ -80,6 +97,9 @@ class Person:
             scope, _, target = need.partition(":")
             if self._faults.strikes(Fault.OPERATOR_RESUMES, 1.0) or self._faults.is_healed:
                 await self.ask("resume", scope=scope, target=target)
+        elif need == _CASH:
+            amount_micros = self._venue.cash_micros - self._engine.book.cash_micros
+            await self.ask("cash", kind="correction", amount_micros=amount_micros)
         elif need.startswith("drift "):
             self._since_s[need] = asyncio.get_running_loop().time()
             await self._make_agree(need.removeprefix("drift "))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from simulation.configuration import Broker
 from simulation.world import Outcome, Violation, World
 
 
@@ -21,6 +22,7 @@ class Run(NamedTuple):
     """Trading days in all. The last one is healed, but for a run that has no other."""
     limit: int | None = None
     """So many faults strike, and none after them; None: all do."""
+    broker: Broker = Broker.PAPER
 
     @property
     def seed(self) -> str:
@@ -30,8 +32,9 @@ class Run(NamedTuple):
     @property
     def command(self) -> str:
         """What to type to see it again."""
+        broker = f" --broker {self.broker}" if self.broker is not Broker.PAPER else ""
         limit = f" --limit {self.limit}" if self.limit is not None else ""
-        return f"scripts/simulate --seed {self.base} --days-per-run {self.days} --run {self.number}{limit}"
+        return f"scripts/simulate{broker} --seed {self.base} --days-per-run {self.days} --run {self.number}{limit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ def carry_out(run: Run, scratch: Path, keep: Path) -> Ran:
 def _live(run: Run, folder: Path) -> Outcome:
     healed_days = 1 if run.days > 1 else 0
     try:
-        return World(run.seed, run.days - healed_days, folder, run.limit, healed_days=healed_days).run()
+        days = run.days - healed_days
+        return World(run.seed, days, folder, run.limit, healed_days=healed_days, broker=run.broker).run()
     except Exception as error:  # noqa: BLE001  (whatever it is, the other runs go on, and this one is told of)
         return failed(run, f"the simulation itself: {error!r}", traceback.format_exc())
 

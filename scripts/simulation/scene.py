@@ -3,21 +3,20 @@
 import sqlite3
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from simulation.faults import Faults
 from simulation.history import History
 from simulation.host import SimulatedHost
-from simulation.market import Market
 from simulation.news import News
 from simulation.person import Person
-from simulation.venue import Venue
+from simulation.truth import Truth
 from trader.adapters.sqlite.database import read_only
 from trader.app.settings import Settings
 from trader.domain.family import Family
 from trader.domain.portfolio import Book
 from trader.domain.rules import Rules
-from trader.domain.session import SessionDay, new_york_date
+from trader.domain.session import Calendar, SessionDay, new_york_date
 from trader.services.engine import Engine
 
 _ADOPTED = """
@@ -26,15 +25,29 @@ _ADOPTED = """
 _Kept = TypeVar("_Kept")
 
 
+class Hours(Protocol):
+    """The market, as far as it is looked at."""
+
+    @property
+    def at(self) -> datetime | None:
+        """How far it has come; None before it has begun."""
+        ...
+
+    @property
+    def calendar(self) -> Calendar:
+        """Its sessions."""
+        ...
+
+
 @dataclass(slots=True)
 class Scene:
     """One moment of a run."""
 
     settings: Settings
     """Of the life of the moment, or of the one that comes: its files."""
-    venue: Venue
+    venue: Truth
     """The truth: what was received, executed, and is held."""
-    market: Market
+    market: Hours
     """The truth of time: how far the market has come."""
     history: History
     """Everything sent, heard and said so far, through all lives."""

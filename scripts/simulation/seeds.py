@@ -14,7 +14,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from simulation.configuration import Broker
 from simulation.life import End
 from simulation.runs import Ran
 
@@ -24,6 +26,15 @@ _CRASHES = (End.KILLED, End.FAILED, End.STUCK)
 _CHECKOUT = Path(__file__).resolve().parents[2]
 _MADE_OF = ("trader", "scripts", "tests", "config")
 """Folders: with the daemon, the simulation, the checks that both share with the tests, and the families."""
+
+
+class Kind(NamedTuple):
+    """What runs have in common beside their numbers."""
+
+    commit: str
+    seed: str
+    days_per_run: int
+    broker: str = Broker.PAPER
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,13 @@ class Line:
     violations: list[str]
     seconds: float
     """Of the wall, since the line before or the beginning."""
+    broker: str = Broker.PAPER
+    """Where the orders went; older lines do not say it."""
+
+    @property
+    def kind(self) -> Kind:
+        """Runs of one kind are numbered on."""
+        return Kind(self.commit, self.seed, self.days_per_run, self.broker)
 
 
 class Ledger:
@@ -81,21 +99,18 @@ class Ledger:
 
     def counting(self) -> list[Line]:
         """Those that count: of runs that were run again only the newest."""
-        taken: dict[tuple[str, str, int], list[Line]] = {}
+        taken: dict[Kind, list[Line]] = {}
         counting = []
         for line in reversed(self.lines()):
-            newer = taken.setdefault((line.commit, line.seed, line.days_per_run), [])
+            newer = taken.setdefault(line.kind, [])
             if all(line.last < other.first or other.last < line.first for other in newer):
                 newer.append(line)
                 counting.append(line)
         return counting[::-1]
 
-    def next_run(self, commit: str, seed: str, days_per_run: int) -> int:
-        """The number after the last one that was run of this commit and seed."""
-        same = [
-            line for line in self.lines() if (line.commit, line.seed, line.days_per_run) == (commit, seed, days_per_run)
-        ]
-        return max((line.last + 1 for line in same), default=0)
+    def next_run(self, kind: Kind) -> int:
+        """The number after the last one that was run of this kind."""
+        return max((line.last + 1 for line in self.lines() if line.kind == kind), default=0)
 
     def _read(self, number: int, text: str) -> Line:
         try:
@@ -155,6 +170,7 @@ def _line(commit: str, batch: Sequence[Ran], seconds: float) -> Line:
         trace=hashlib.blake2b("".join(outcome.trace for outcome in outcomes).encode(), digest_size=16).hexdigest(),
         violations=[_in_a_line(ran) for ran in batch if ran.violation is not None],
         seconds=round(seconds, 1),
+        broker=first.broker,
     )
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from simulation.configuration import Broker
 from simulation.faults import Fault
 from simulation.seeds import Line
 
@@ -21,8 +22,12 @@ def _by_commit(lines: Sequence[Line]) -> Iterator[str]:
     commits = list(dict.fromkeys(line.commit for line in lines))
     for commit in commits:
         name, _, dirty = commit.partition("-")
-        yield _row(name[:10] + (f"-{dirty}" if dirty else ""), [line for line in lines if line.commit == commit])
-    if len(commits) != 1:
+        for broker in Broker:
+            own = [line for line in lines if (line.commit, line.broker) == (commit, broker)]
+            where = ", at the gateway" if broker is Broker.GATEWAY else ""
+            if own:
+                yield _row(name[:10] + (f"-{dirty}" if dirty else "") + where, own)
+    if len({(line.commit, line.broker) for line in lines}) != 1:
         yield _row("all", lines)
 
 
@@ -67,4 +72,5 @@ def _violations(lines: Sequence[Line]) -> Iterator[str]:
         yield "Violations:"
         yield ""
     for line, violation in found:
-        yield f"- {line.commit[:10]}, `--seed {line.seed} --days-per-run {line.days_per_run}`, {violation}"
+        broker = f"--broker {line.broker} " if line.broker != Broker.PAPER else ""
+        yield f"- {line.commit[:10]}, `{broker}--seed {line.seed} --days-per-run {line.days_per_run}`, {violation}"

@@ -3,12 +3,12 @@
 What is here is the truth that the book is compared with. Nobody hears of it but by a wire.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from simulation.exchange import Exchange
 from simulation.faults import Fault, Faults
+from simulation.truth import Truth
 from trader.adapters.paper.broker import Treatment
 from trader.domain.decision import Side
 from trader.domain.events import BrokerEvent, Ended, FillReported, OrderCancelled, OrderRejected
@@ -19,44 +19,23 @@ from trader.domain.rules import Costs
 TOLD = timedelta(days=4)
 """Executions of so many days are told with an answer; a real broker forgets older ones too."""
 
-_REVISED_WITHIN = timedelta(minutes=30)
 _BY_HAND = ("QQQ", "PSQ", "AAPL")
 _BOUGHT_BY_HAND = 5
 _REJECTS = ("insufficient margin", "the exchange is busy", "price beyond the exchange's limits", "not tradable now")
 _FOREIGN = ("JPM", "META", "TQQQ")
 
 
-class Venue:
+class Venue(Truth):
     """The paper broker, and a memory that outlives every daemon."""
 
     def __init__(self, costs: Costs, account: str, faults: Faults) -> None:
-        self.received: dict[str, Order] = {}
-        self.ended: dict[str, Ended] = {}
-        self.executions: dict[str, Fill] = {}
-        """By the id of the first report of each; the newest revision of it."""
-        self.revisions: dict[str, Fill] = {}
-        """Every revision ever made, by its own id."""
-        self.shares: Counter[str] = Counter()
-        """What the executions have left, by symbol."""
-        self.foreign: Counter[str] = Counter()
-        """What lies beside it and nobody has bought here."""
-        self.taken_in: Counter[str] = Counter()
-        """What an operator has taken from there into the book."""
-        self.charged_late: set[str] = set()
-        """Executions whose commission was told after them."""
-        self.by_hand: set[str] = set()
-        """References of orders that are not ours."""
+        super().__init__()
         self.say: Callable[[BrokerEvent], None] = lambda _: None
         """Where reports go: to the wire of the daemon that lives."""
-        self.executed: Callable[[Fill], None] = lambda _: None
-        """Where each execution is noted when it happens."""
         self._account = account
         self._deaf_to: set[str] = set()
         """Orders of which a cancel was ignored."""
         self._faults = faults
-        self._filled: Counter[str] = Counter()
-        self._executed: Counter[str] = Counter()
-        """As they were executed first: what is corrected later does not make an order work again."""
         self._paper = Exchange(self._hear, costs, self._treatment, faults)
         self._newest: BarTime | None = None
         self._uncharged: dict[str, datetime] = {}
@@ -100,46 +79,9 @@ class Venue:
         """The session is over: day orders end."""
         self._paper.expire()
 
-    @property
-    def working(self) -> frozenset[str]:
-        """References of orders that have not ended."""
-        return frozenset(self.received.keys() - self.ended.keys())
-
-    @property
-    def positions(self) -> dict[str, int]:
-        """Everything that lies in the account, by symbol."""
-        total = Counter(self.shares)
-        total.update(self.foreign)
-        total.update(self.taken_in)
-        return {symbol: shares for symbol, shares in sorted(total.items()) if shares}
-
-    def adopted(self, symbol: str, shares: int) -> None:
-        """The operator has taken foreign shares into the book."""
-        self.foreign[symbol] -= shares
-        self.taken_in[symbol] += shares
-
     def executions_since(self, since: datetime) -> tuple[Fill, ...]:
         """The newest revision of each, oldest first; one that was busted has no shares."""
         return tuple(self._as_known(fill) for fill in self.executions.values() if fill.executed_at >= since)
-
-    def protection_could_sell(self, symbol: str) -> int:
-        """Shares of it that its groups could sell at this moment: each once, of a child what its entry has bought."""
-        groups = {
-            order.oca: order.quantity
-            for ref, order in self.received.items()
-            if order.symbol == symbol and order.is_protection and ref not in self.ended
-        }
-        return sum(self._may_sell(oca, quantity) for oca, quantity in groups.items())
-
-    def _may_sell(self, oca: str, quantity: int) -> int:
-        entry = self.received.get(oca)
-        is_child = entry is not None and entry.side is Side.BUY
-        bought = min(quantity, self._executed[oca]) if is_child else quantity
-        return bought - sum(self._executed[ref] for ref, order in self.received.items() if order.oca == oca)
-
-    def filled(self, order_ref: str) -> int:
-        """Shares executed of an order."""
-        return self._filled[order_ref]
 
     def _treatment(self, order: Order) -> Treatment:
         strikes, is_entry = self._faults.strikes, order.side is Side.BUY
@@ -201,7 +143,7 @@ class Venue:
     def _revise(self, now: datetime) -> None:
         """The exchange takes an execution of the last half hour back, or says that it was another one."""
         strikes, chance = self._faults.strikes, self._faults.chance
-        recent = [first for first, fill in self.executions.items() if self._can_be_revised(fill, now)]
+        recent = self.revisable(now)
         for fault in (Fault.EXECUTION_BUSTED, Fault.EXECUTION_CORRECTED):
             if recent and strikes(fault, 0.01):
                 first = chance(fault).choice(recent)
@@ -213,11 +155,6 @@ class Venue:
                     kept = chance(fault).randint(1, before.quantity)
                     price = before.price_micros + 10_000 * chance(fault).randint(-3, 3)
                     self._replace(first, quantity=kept, price_micros=price, commission_micros=before.commission_micros)
-
-    def _can_be_revised(self, fill: Fill, now: datetime) -> bool:
-        """It is of the last half hour, has shares, and without them the account would not be short."""
-        is_recent = now - fill.executed_at < _REVISED_WITHIN and fill.quantity > 0
-        return is_recent and (fill.side is Side.SELL or self.positions.get(fill.symbol, 0) >= fill.quantity)
 
     def _replace(self, first: str, *, quantity: int, price_micros: int, commission_micros: int) -> None:
         """Put a new revision in the place of an execution."""

@@ -8,30 +8,33 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
+from simulation.configuration import Broker, make_settings, moved
+from simulation.embedded import EmbeddedPlace
 from simulation.faults import Fault, Faults
 from simulation.history import History
-from simulation.host import SimulatedHost
+from simulation.host import Machine, SimulatedHost
 from simulation.invariants import When, broken
 from simulation.life import End, Life
 from simulation.loop import SeededLoop
 from simulation.lost_power import put
-from simulation.market import Market
-from simulation.person import Person
+from simulation.person import Person, Post
 from simulation.power import Power
 from simulation.scene import Scene
 from simulation.seen_disk import DISK
 from simulation.strategies import FAULTS
-from simulation.venue import Venue
 from trader.adapters.calendar import load_calendar
 from trader.app.daemon import Daemon
-from trader.app.paths import with_absolute_paths
-from trader.app.settings import Settings, load_settings
 from trader.domain.portfolio import Book
 from trader.domain.rules import Protection
 from trader.domain.session import Calendar, SessionDay, new_york_date
 
-_CONFIG = Path(__file__).with_name("simulation.toml")
+if TYPE_CHECKING:
+    from simulation.gateway_place import GatewayPlace
+
+_MORE_DAYS = 3
+"""Who sleeps over the healed day gets another one."""
 _LAST_LINES = 60
 _FILLS = "SELECT execution_id, symbol, side, quantity FROM book_fills ORDER BY id"
 _FIRST_DAY, _LAST_DAY = date(2000, 2, 1), date(2001, 12, 1)
@@ -45,20 +48,6 @@ _WATCHED = 0.3
 """The share of lives whose disk is watched; that takes its time."""
 _MOST_REFUSALS = 20
 """One after another, while a disk or a broker may fail; none where nothing does."""
-_BINDING = {
-    "order_notional": 30_000,
-    "gross_pct": 25.0,
-    "family_pct": 6.0,
-    "cash_reserve_pct": 75.0,
-    "open_positions": 2,
-    "openings_per_day": 25,
-    "daily_notional_pct": 150.0,
-    "day_loss_pct": 0.15,
-    "orders_per_minute": 2,
-}
-"""Limits at which trading stops on most days."""
-_BOUND = 0.1
-"""The share of the runs in which each of them is set."""
 _CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
 
 
@@ -102,24 +91,39 @@ class Outcome:
 class World:
     """What survives every life."""
 
-    def __init__(self, seed: str, days: int, folder: Path, limit: int | None = None, *, healed_days: int = 1) -> None:
+    def __init__(
+        self,
+        seed: str,
+        days: int,
+        folder: Path,
+        limit: int | None = None,
+        *,
+        healed_days: int = 1,
+        broker: Broker = Broker.PAPER,
+    ) -> None:
         """Some days on which anything may go wrong, then days on which nothing does; these may be none."""
+        self._seed = seed
         self._random = Random(f"{seed}:world")
         self._folder = folder
         self._faults = Faults(seed, limit)
         self._history = History()
         self._calendar = load_calendar()
         first = _a_first_day(self._random, self._calendar)
-        self._settings = _settings(folder / "0", self._random, Random(f"{seed}:protection").choice(list(Protection)))
-        self._venue = Venue(self._settings.costs.costs(), self._settings.account.name, self._faults)
-        self._venue.executed = self._history.executed
-        self._market = Market(self._random.randrange(1_000), self._calendar, self._venue, self._faults)
         self._born_at = datetime.combine(first - timedelta(days=1), time(12), tzinfo=UTC)
         self._sessions = _sessions(self._calendar, first, days + healed_days)
+        protection = Random(f"{seed}:protection").choice(list(Protection))
+        is_gateway = broker is Broker.GATEWAY
+        short = _sessions(self._calendar, first, days + healed_days + _MORE_DAYS) if is_gateway else ()
+        self._settings = make_settings(folder / "0", self._random, protection, short)
+        if is_gateway:
+            self._calendar = load_calendar(overrides=self._settings.session.calendar_overrides())
+        self._place = self._gateway_place() if is_gateway else self._embedded_place()
+        self._venue, self._market = self._place.venue, self._place.market
+        self._venue.executed = self._history.executed
         self._has_healed_days = healed_days > 0
         healed = self._calendar.next_session(self._sessions[days - 1])
         self._heals_at = healed.opens_at - timedelta(minutes=1)
-        self._ends_at = self._calendar.next_session(self._sessions[-1]).opens_at
+        self._ends_at = self._place.end_of(self._sessions[-1])
         self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + _A_MINUTE
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
@@ -129,10 +133,19 @@ class World:
         self._positions_seen: object = None
         self._held: dict[str, int] = {}
         self._entries_seen = 0
-        self._is_settled = False
+        self._is_settled = self._is_sent_to_bed = False
+        self._looked_at: datetime | None = None
         self._refusals = 0
-        self._seed = seed
         self.outcome = Outcome(seed, days=len(self._sessions))
+
+    def _embedded_place(self) -> EmbeddedPlace:
+        return EmbeddedPlace(self._settings, self._calendar, self._faults, self._random, self._born_at)
+
+    def _gateway_place(self) -> "GatewayPlace":
+        from simulation.gateway_place import GatewayPlace  # the client library takes its time to load
+
+        random = Random(f"{self._seed}:gateway")
+        return GatewayPlace(random, self._sessions[0], self._calendar, self._faults, self._history)
 
     def run(self) -> Outcome:
         """Live until the days are over, or something is violated."""
@@ -161,20 +174,12 @@ class World:
         was_healed = self._faults.is_healed
         loop = SeededLoop(Random(f"{self._seed}:loop:{number}"), self._after_each)
         self._history.begin(number, loop.time, str(self._settings.book.db.parent))
-        host = SimulatedHost(
-            loop,
-            self._wall_begins_at(),
-            self._market,
-            self._venue,
-            self._faults,
-            self._history,
-            self._lines.append,
-            self._committed,
-        )
+        host = self._place.host(Machine(loop, self._faults, self._history, self._lines.append, self._committed))
         self._life = Life(self._settings, loop, host, self._power(loop), self._hire)
         self._scene.host, self._scene.engine, self._scene.life = host, None, number
         self._scene.person = self._scene.recovered_at = None
-        self._is_settled = False
+        self._is_settled = self._is_sent_to_bed = False
+        self._looked_at = None
         self._plan_death()
         end = self._life.live()
         self._history.end(end)
@@ -194,6 +199,8 @@ class World:
         self._scene.turn_the_page()
         self._move_to_new_files()
         self._life.bury()
+        if self._place.errors:
+            self._violated(0, f"the protocol was broken: {self._place.errors}")
         if self._scene.has_begun:
             self._history.written(self._scene.rows(_FILLS))
             self._check(When.DEATH)
@@ -209,7 +216,7 @@ class World:
             if path.is_file() and not path.name.endswith("-shm"):
                 shutil.copy2(path, after / path.name)
         self._lose_power(after)
-        self._settings = _moved(self._settings, after)
+        self._settings = moved(self._settings, after)
         self._scene.settings = self._settings
 
     def _lose_power(self, folder: Path) -> None:
@@ -238,18 +245,12 @@ class World:
             minutes = self._random.choice((60, 400, 1440, 2000))
         self._market.come_to(at + timedelta(minutes=minutes))
 
-    def _wall_begins_at(self) -> datetime:
-        """Before the first session; sometimes a moment before the evening's chores."""
-        at = self._market.at or self._born_at
-        if self._random.random() < 0.3:
-            return datetime.combine(at.date(), time(22, 58), tzinfo=UTC)
-        return at
-
     def _plan_death(self) -> None:
+        recovery = self._place.longest_recovery
         if self._random.random() < 0.15:
-            self._dies_at, self._death = self._random.randint(1, 150), Fault.KILLED_IN_RECOVERY
+            self._dies_at, self._death = self._random.randint(1, recovery), Fault.KILLED_IN_RECOVERY
         else:
-            self._dies_at = self._random.randint(150, 30_000)
+            self._dies_at = self._random.randint(recovery, self._place.longest_life)
             self._death = self._random.choice((Fault.KILLED, Fault.KILLED, Fault.STOPPED))
         self._writes_left = self._random.randint(1, 400) if self._random.random() < 0.3 else 0
 
@@ -300,6 +301,11 @@ class World:
         if self._market.at is None or feed is None:
             return
         at = max(self._market.at, feed.truth)
+        if at != self._looked_at:
+            self._looked_at = at
+            self._look_at_the_time(life, at)
+
+    def _look_at_the_time(self, life: Life, at: datetime) -> None:
         if at >= self._closes_at:
             self._close_until(at)
             self._check(When.CLOSE)
@@ -308,6 +314,8 @@ class World:
             self._is_settled = True
             if self._has_healed_days:
                 self._check(When.SETTLED)
+        if (self._is_over or self._market.is_night) and not self._is_sent_to_bed:
+            self._is_sent_to_bed = True
             life.stop(signal.SIGTERM)
 
     def _heal_when_due(self, at: datetime) -> None:
@@ -317,7 +325,7 @@ class World:
         self._faults.is_healed, self._scene.healed_at = True, at
         if self._has_healed_days:
             seen_whole = self._opens_after(at)
-            self._ends_at = max(self._ends_at, self._calendar.next_session(seen_whole.day).opens_at)
+            self._ends_at = max(self._ends_at, self._place.end_of(seen_whole.day))
 
     def _opens_after(self, at: datetime) -> SessionDay:
         """The next session that is seen whole: a daemon may sleep over the one on which nothing was to strike."""
@@ -333,7 +341,8 @@ class World:
             self._closes_at = self._calendar.next_session(closed_on).closes_at + _A_MINUTE
 
     def _note_what_day_it_was(self, day: date) -> None:
-        session, before = self._calendar.session(day), self._calendar.next_session(day - _A_WEEK)
+        calendar = load_calendar()
+        session, before = calendar.session(day), calendar.next_session(day - _A_WEEK)
         if session is not None and session.half_day:
             self._faults.seen(Fault.HALF_DAY)
         if session is not None and session.opens_at.time() != before.opens_at.time():
@@ -360,7 +369,8 @@ class World:
         inbox = self._settings.inbox_path()
         assert inbox is not None  # noqa: S101
         halt_file = self._settings.book.halt_file
-        self._scene.person = Person(self._faults, self._venue, daemon.engine, host.inner_door, inbox, halt_file)
+        post = Post(self._faults, self._venue, self._place.market_speed)
+        self._scene.person = Person(post, daemon.engine, host.inner_door, inbox, halt_file)
         return self._scene.person
 
     def _violated(self, number: int, fault: str) -> None:
@@ -386,41 +396,3 @@ def _sessions(calendar: Calendar, first: date, number: int) -> list[date]:
     while len(days) < number:
         days.append(calendar.next_session(days[-1]).day)
     return days
-
-
-def _settings(folder: Path, random: Random, protection: Protection) -> Settings:
-    """The simulation's configuration; its rules differ from run to run."""
-    folder.mkdir(parents=True)
-    settings = load_settings(
-        _CONFIG,
-        strategy={
-            "entry": "simulation.strategies:Moody",
-            "params": {"seed": random.randrange(1_000_000), "minutes": random.choice((2, 5, 20))},
-        },
-        feed={"speed": 120.0, "inbox": "set below"},
-        limits={name: limit for name, limit in _BINDING.items() if random.random() < _BOUND},
-        exits={
-            "stop_pct": random.choice((0.2, 0.5, 1.4)),
-            "take_profit_pct": random.choice((0.2, 0.5, 2.1)),
-            "trailing_pct": random.choice((0.0, 0.15, 0.5)),
-            "time_stop_min": random.choice((0, 7, 45)),
-            "scan_patience_s": 120,
-            "protection": protection,
-        },
-    )
-    return _moved(settings, folder)
-
-
-def _moved(settings: Settings, folder: Path) -> Settings:
-    """The same settings, on other files."""
-    return with_absolute_paths(
-        settings.model_copy(
-            update={
-                "book": settings.book.model_copy(
-                    update={"db": folder / "trading_data.db", "backups": folder / "backups"}
-                ),
-                "log": settings.log.model_copy(update={"file": folder / "robo_trader.log"}),
-                "feed": settings.feed.model_copy(update={"inbox": str(folder / "inbox.jsonl")}),
-            }
-        )
-    )

@@ -45,6 +45,13 @@ def test_no_death_breaks_the_book_or_sends_an_order_twice(seed: int) -> None:
     assert "     0 violations" in ran.stdout
 
 
+def test_no_death_before_the_gateway_leaves_another_truth_than_the_gateways() -> None:
+    ran = rig(str(_ROOT / "scripts" / "crash_rig"), "--broker", "gateway", "--crashes", "10", "--seed", "1")
+    assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
+    assert "    10 crashes before the gateway" in ran.stdout
+    assert "     0 violations" in ran.stdout
+
+
 @pytest.mark.parametrize("bug", sorted(BUGS))
 def test_the_rig_sees_a_planted_bug(bug: str) -> None:
     ran = rig("-m", "crashes.planted", bug, "100")

@@ -1,6 +1,6 @@
 """The gateway's own truth: every order, execution and account there has been, whoever was connected."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from gateway.market import Market
@@ -14,6 +14,8 @@ class Book:
 
     def __init__(self, accounts: Iterable[str], seed: int, cash: Decimal) -> None:
         self.orders: list[Order] = []
+        self.on_record: Callable[[Execution], None] = lambda _: None
+        """Told of every execution, and of every revision of one."""
         self._executions: dict[str, Execution] = {}
         self._cash = cash
         self._transfers: list[tuple[str, str, int, Decimal]] = []
@@ -120,6 +122,7 @@ class Book:
     def record(self, execution: Execution) -> None:
         """Keep an execution, or its correction."""
         self._executions[execution.root] = execution
+        self.on_record(execution)
 
     def execution(self, exec_id: str) -> Execution:
         """The latest version of an execution; KeyError when there is none."""

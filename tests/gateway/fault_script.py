@@ -54,6 +54,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.fired: Counter[Fault] = Counter()
+        self.allows: Callable[[Fault], bool] = lambda _: True
+        """Asked when one would go off; one that is not allowed to stays away, and its turn is over."""
         self._armed: list[tuple[Fault, list[int]]] = []
         self._releases: list[Callable[[], None]] = []
 
@@ -86,7 +88,8 @@ class Faults:
             if (fault.symbol and fault.symbol != symbol) or fault.client_id not in (None, client_id):
                 continue
             seen[0] += 1
-            if going_off is None and fault.nth <= seen[0] < fault.nth + fault.times:
+            is_due = fault.nth <= seen[0] < fault.nth + fault.times
+            if going_off is None and is_due and self.allows(fault):
                 going_off = fault
                 self.fired[fault] += 1
         return going_off

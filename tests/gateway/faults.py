@@ -3,6 +3,7 @@
 Faults of messages act on the way to a client, faults of requests when one arrives, the others where they say.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
@@ -101,6 +102,18 @@ class Stall(MessageFault):
     def send(self, outlet: Outlet, data: bytes) -> None:
         outlet.stall()
         outlet.write(data)
+
+
+@dataclass(frozen=True)
+class Kill(MessageFault):
+    """Its client is killed when it is said, and never hears it; `kill` does that."""
+
+    kill: Callable[[], None]
+
+    def send(self, outlet: Outlet, data: bytes) -> None:
+        """Nobody is there."""
+        del outlet, data
+        self.kill()
 
 
 @dataclass(frozen=True)

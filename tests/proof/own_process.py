@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from proof.clock import LoopClock
@@ -26,6 +27,8 @@ class ProcessDaemon:
 
     def __init__(self, folder: Path) -> None:
         self.dead = 0
+        self.command: Sequence[str] = ("proof.daemon_process",)
+        """A module and its first arguments: the daemon as it is, or one with something in its way."""
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
@@ -49,17 +52,25 @@ class ProcessDaemon:
     async def start(self, given: Given) -> None:
         """Start it; where the gateway cannot be reached, again and again."""
         for _ in range(STARTS):
-            process = self._process = self._begin(given)
-            for _ in range(int(_READY_S / _LOOK_S)):
-                if process.poll() is not None or await self.ask({"ask": "status"}) is not None:
-                    break
-                await asyncio.sleep(_LOOK_S)
-            if process.poll() is None:
+            code = await self._ended_starting(given)
+            if code is None:
                 self._is_ready = True
                 return
-            assert process.returncode == UNREACHABLE, f"the daemon has ended with {process.returncode}"
+            if code == -signal.SIGKILL:
+                self.dead += 1
+                return
+            assert code == UNREACHABLE, f"the daemon has ended with {code}"
             await asyncio.sleep(START_AGAIN_S)
         raise AssertionError(f"the daemon did not start, {STARTS} times")
+
+    async def _ended_starting(self, given: Given) -> int | None:
+        """Begin; the exit code of one that has ended before it could answer."""
+        process = self._process = self._begin(given)
+        for _ in range(int(_READY_S / _LOOK_S)):
+            if process.poll() is not None or await self.ask({"ask": "status"}) is not None:
+                break
+            await asyncio.sleep(_LOOK_S)
+        return process.poll()
 
     async def stop(self) -> None:
         """Stop it in order."""
@@ -92,9 +103,12 @@ class ProcessDaemon:
         self._is_ready = False
         with (self._folder / "errors").open("ab") as errors:
             return subprocess.Popen(
-                [sys.executable, "-m", "proof.daemon_process", json.dumps(given), self._origin],
+                [sys.executable, "-m", *self.command, json.dumps(given), self._origin],
                 cwd=_ROOT,
-                env={**os.environ, "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'tests'}"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(map(str, (_ROOT, _ROOT / "tests", _ROOT / "scripts"))),
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

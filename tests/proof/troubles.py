@@ -5,11 +5,10 @@ and to heal what it has done. Faults are cleared, and what was held back or stal
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from gateway.fault_script import FOR_EVER, Fault, Outlet
+from gateway.fault_script import FOR_EVER, Fault
 from gateway.faults import (
     Alter,
     ClientIdTaken,
@@ -25,9 +24,9 @@ from gateway.faults import (
     Hold,
     HoldForLocate,
     Ignore,
+    Kill,
     Lose,
     LoseConnection,
-    MessageFault,
     Mute,
     NoGreeting,
     Note,
@@ -50,18 +49,6 @@ _SOME = 7
 _NOTICED_S = 0.2
 """The other side has seen it, and not yet come back."""
 _THIRD = "MSFT"
-
-
-@dataclass(frozen=True)
-class Kill(MessageFault):
-    """The daemon is killed when this is said; it never hears it."""
-
-    kill: Callable[[], None]
-
-    def send(self, outlet: Outlet, data: bytes) -> None:
-        """Nobody is there."""
-        del outlet, data
-        self.kill()
 
 
 Arming = Callable[[Rig, Stage], Iterable[Fault]]

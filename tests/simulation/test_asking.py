@@ -4,6 +4,7 @@ import shlex
 
 import pytest
 from simulation.asked import asked
+from simulation.configuration import Broker
 from simulation.runs import Run
 
 
@@ -11,7 +12,7 @@ def test_days_are_rounded_up_to_whole_runs() -> None:
     assert [run.seed for run in asked(["--days", "11", "--seed", "a"]).runs(first=4)] == ["a:4", "a:5", "a:6"]
 
 
-@pytest.mark.parametrize("run", [Run("a", 7, 5), Run("a", 0, 1, 12)])
+@pytest.mark.parametrize("run", [Run("a", 7, 5), Run("a", 0, 1, 12), Run("a", 2, 5, 3, Broker.GATEWAY)])
 def test_a_run_is_seen_again_by_its_command(run: Run) -> None:
     assert asked(shlex.split(run.command)[1:]).runs(first=0) == [run]
 

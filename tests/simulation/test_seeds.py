@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from simulation.command import main
+from simulation.configuration import Broker
 from simulation.faults import Fault
 from simulation.runs import Ran, Run, failed
-from simulation.seeds import BATCH, Batches, Ledger, Line, commit_here
+from simulation.seeds import BATCH, Batches, Kind, Ledger, Line, commit_here
 from simulation.summary import summary
 from simulation.world import Outcome
 
@@ -51,11 +52,22 @@ def test_the_trace_of_a_line_is_that_of_its_runs() -> None:
 
 def test_a_seed_goes_on_after_its_last_run(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    assert ledger.next_run("c", "s", 5) == 0
+    kind = Kind("c", "s", 5)
+    assert ledger.next_run(kind) == 0
     for line in lines_of(ran(0), ran(1)):
         ledger.append(line)
-    assert ledger.next_run("c", "s", 5) == 2
-    assert [ledger.next_run(*other) for other in (("d", "s", 5), ("c", "t", 5), ("c", "s", 1))] == [0, 0, 0]
+    assert ledger.next_run(kind) == 2
+    others = [Kind("d", "s", 5), Kind("c", "t", 5), Kind("c", "s", 1), Kind("c", "s", 5, Broker.GATEWAY)]
+    assert [ledger.next_run(other) for other in others] == [0, 0, 0, 0]
+
+
+def test_days_of_different_brokers_are_different_days(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    there = Run("s", 0, 5, broker=Broker.GATEWAY)
+    for line in (*lines_of(ran(0)), *lines_of(Ran(there, Outcome("s:0", days=5)))):
+        ledger.append(line)
+    assert [(line.broker, line.days) for line in ledger.counting()] == [("paper", 5), ("gateway", 5)]
+    assert "| c, at the gateway | 5 |" in summary(ledger.counting())
 
 
 def test_each_way_in_which_a_checkout_differs_from_its_commit_has_a_name_of_its_own(tmp_path: Path) -> None:

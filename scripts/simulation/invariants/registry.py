@@ -44,6 +44,7 @@ def invariant(number: int, when: When = When.STEP) -> Callable[[Check], Check]:
 
 def broken(scene: Scene, when: When) -> Iterator[tuple[int, str]]:
     """Every fault of the invariants that are looked at now, with its number."""
+    scene.venue.look()
     if when is When.STEP:
         scene.look()
     for number, at, check in ALL:
