@@ -26,6 +26,7 @@ class ProcessDaemon:
 
     def __init__(self, folder: Path) -> None:
         self.dead = 0
+        self.ended: list[str] = []
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
@@ -89,6 +90,8 @@ class ProcessDaemon:
         return answer if answer["ok"] else None
 
     def _begin(self, given: Given) -> subprocess.Popen[bytes]:
+        if self._is_ready and self._process is not None:
+            self.ended.append(f"with {self._process.wait()}")
         self._is_ready = False
         with (self._folder / "errors").open("ab") as errors:
             return subprocess.Popen(
