@@ -91,10 +91,14 @@ class Book:
 
     def group(self, order: Order) -> list[Order]:
         """The other live orders of its group."""
+        return [other for other in self.members(order) if not other.is_done]
+
+    def members(self, order: Order) -> list[Order]:
+        """The other orders of its group, also those that are done."""
         if not order.oca_group:
             return []
         key = (order.account, order.oca_group)
-        return [other for other in self.live() if (other.account, other.oca_group) == key and other is not order]
+        return [other for other in self.orders if (other.account, other.oca_group) == key and other is not order]
 
     def new_perm_id(self) -> int:
         """The next of the broker's own numbers."""

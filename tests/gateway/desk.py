@@ -138,6 +138,7 @@ class Desk:
         if not order.terms.tif:
             self._default_tif(order)
         self._turn_away_if_scripted(order)
+        self._turn_away_if_too_late(order)
         self._turn_away_if_poor(order)
         if order.transmit:
             self._transmit(order)
@@ -198,6 +199,11 @@ class Desk:
             order.status, order.why_held = Status.INACTIVE, "locate"
             self._reports.tell(order.client_id, open_order(order), order_status(order))
             raise Refused(404, "Order held while securities are located.")
+
+    def _turn_away_if_too_late(self, order: Order) -> None:
+        if any(other.status is Status.FILLED for other in self._book.members(order)):
+            self._turn_away(order, Status.INACTIVE)
+            raise Refused(201, "Order rejected - reason:OCA group is already filled.")
 
     def _turn_away_if_poor(self, order: Order) -> None:
         if order.is_buy and self._value(order) * _MARGIN_PPM > self._equity(order.account) * 1_000_000:

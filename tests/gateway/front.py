@@ -1,6 +1,6 @@
 """The front: hears what clients ask, and tells them what has become of their orders."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gateway.about_account import managed_accounts, push_holdings
@@ -10,7 +10,7 @@ from gateway.answering import AT_THE_SERVERS, HANDLERS
 from gateway.connections import Connections
 from gateway.faults import ClientIdTaken, FillWhileDown
 from gateway.link import Link
-from gateway.market import Bar
+from gateway.market import Bar, Step
 from gateway.messages import Message, error
 from gateway.request import Request
 from gateway.session import Session
@@ -32,12 +32,15 @@ class Front:
     def __init__(self, venue: Venue, connections: Connections) -> None:
         self.link = Link()
         self.requests: list[Request] = []
+        self.on_change: Callable[[], None] = lambda: None
+        self._has_changed = False
         self._venue = venue
         self._connections = connections
         connections.on_request = self._hear
         connections.on_end = self._fill_what_was_left
         venue.reports.on_messages = self._tell
         venue.reports.on_holdings = self._tell_of_holdings
+        venue.market.on_step = self._step
         venue.market.on_quote = self._push_quote
         venue.market.on_bar = self._push_bar
 
@@ -46,7 +49,24 @@ class Front:
         for session in self._connections.present:
             session.send(*messages)
 
+    def tell_market_data_type(self, market_data_type: int) -> None:
+        """Every client, for each of its subscriptions to bars."""
+        for session in self._connections.present:
+            for id_ in session.watching.bars:
+                session.send(Message("marketDataType", {"reqId": id_, "marketDataType": market_data_type}))
+
+    def _step(self, step: Step) -> None:
+        self._venue.matching.step(step)
+        self._look()
+
+    def _look(self) -> None:
+        """Something is over, with all that it leads to: have it looked at, if orders or executions are others now."""
+        if self._has_changed:
+            self._has_changed = False
+            self.on_change()
+
     def _tell(self, client_id: int, messages: Sequence[Message]) -> None:
+        self._has_changed = True
         for session in self._connections.present:
             if session.client_id == client_id:
                 self.link.carry_report(partial(session.send, *messages))
@@ -60,6 +80,7 @@ class Front:
             request = request._replace(client_id=request.whole("clientId"))
         self.requests.append(request)
         session.carry_out(request, partial(self._answer, session))
+        self._look()
 
     def _answer(self, session: Session, request: Request) -> None:
         if request.name == "startApi":
@@ -90,6 +111,7 @@ class Front:
             if order.client_id == session.client_id and self._venue.faults.take(FillWhileDown, "disconnect", *about):
                 price = order.terms.limit or order.terms.stop or self._venue.market.last(order.listing.symbol)
                 self._venue.matching.execute(order, order.remaining, price)
+        self._look()
 
     def _push_quote(self, symbol: str) -> None:
         if self.link.is_up:

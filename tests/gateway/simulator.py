@@ -94,6 +94,14 @@ class Gateway:
         """The gateway's clock."""
         return self._venue.clock()
 
+    def on_change(self, look: Callable[[], None]) -> None:
+        """Have the truth looked at each time that orders or executions have changed.
+
+        After the request, the price or the end of a connection that has changed them, with all that it led to; what is
+        done by hand is looked at with whatever comes next.
+        """
+        self._front.on_change = look
+
     async def until(self, is_so: Callable[[], object]) -> None:
         """Wait until something is so; looked at after every request and every end of a connection."""
         await self._connections.until(is_so)
@@ -151,6 +159,10 @@ class Gateway:
     def set_market_data_type(self, market_data_type: int) -> None:
         """What the login is entitled to: 1 live, 3 delayed, 0 nothing."""
         self._venue.market_data_type = market_data_type
+
+    def tell_market_data_type(self, market_data_type: int) -> None:
+        """Say of every subscription to bars what kind they are from now on: 1 live, 2 frozen, 3 delayed."""
+        self._front.tell_market_data_type(market_data_type)
 
     def roll_back_order_ids(self) -> None:
         """Somebody resets the sequence: order ids begin at 1 again, and come a second time."""

@@ -112,3 +112,10 @@ async def test_a_group_that_reduces_takes_the_shares_off(gateway: Gateway, clien
     await client.hear()
     gateway.market.depth("QQQ", 30)
     assert states(gateway) == [(Status.SUBMITTED, 100, 30), (Status.SUBMITTED, 70, 0)]
+
+
+async def test_whoever_comes_when_its_group_is_filled_is_turned_away(gateway: Gateway, client: RawClient) -> None:
+    for order_id, limit in ((1, 501), (2, 495)):
+        client.place(order_id, "BUY", 100, "LMT", lmtPrice=Decimal(limit), ocaGroup="pair", ocaType=2)
+    assert outline(await client.hear())[-1] == "error 201"
+    assert states(gateway) == [(Status.FILLED, 100, 100), (Status.INACTIVE, 100, 0)]

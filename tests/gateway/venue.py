@@ -25,6 +25,5 @@ class Venue:
         self.book = Book(accounts, seed, cash)
         self.matching = Matching(self.book, self.market, self.faults, self.reports, clock)
         self.desk = Desk(self.accounts, self.book, self.market, self.matching, self.faults, self.reports, clock)
-        self.market.on_step = self.matching.step
         self.market_data_type = 1
         """What the login is entitled to: 1 live, 3 delayed, 0 nothing."""

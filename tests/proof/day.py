@@ -14,6 +14,7 @@ from random import Random
 from typing import NamedTuple
 
 from proof.book_file import read_book
+from proof.exits import Watch
 from proof.in_process import TaskDaemon
 from proof.matrix import heal, named, until_right
 from proof.rig import ACCOUNT, Rig, a_rig
@@ -57,6 +58,7 @@ async def a_day(folder: Path, seed: int) -> Day:
     given = {"strategy": {"entry": "proof.strategies:Swings"}, "limits": limits}
     async with a_rig(folder, _STARTS, daemon, given, seed) as rig:
         daemon.by(rig.clock)
+        Watch(rig)
         await rig.start()
         async with asyncio.TaskGroup() as group:
             going_on = [group.create_task(_prices_walk(rig, random)), group.create_task(_somebody_looks(rig))]

@@ -24,6 +24,7 @@ class TaskDaemon:
 
     def __init__(self) -> None:
         self.dead = 0
+        self.ended: list[str] = []
         self._sentences = Sentences()
         self._host: MortalHost | None = None
         self._daemon: Daemon | None = None
@@ -46,6 +47,7 @@ class TaskDaemon:
 
     async def start(self, given: Given) -> None:
         """Start it; where the gateway cannot be reached, again and again."""
+        self._note_end()
         loop = asyncio.get_running_loop()
         for _ in range(STARTS):
             assert self._clock is not None
@@ -71,6 +73,7 @@ class TaskDaemon:
 
     def kill(self) -> None:
         """It ends where it is."""
+        self._note_end()
         host, life = self._host, self._life
         if host is None or life is None or host.is_dead:
             return
@@ -95,6 +98,12 @@ class TaskDaemon:
             return await self._host.handler(request)
         except TraderError:
             return None
+
+    def _note_end(self) -> None:
+        """Of a life that was not stopped and not killed."""
+        if self._daemon is not None and self._life is not None and self._life.done():
+            self.ended.append(repr(self._life.exception() or "in good order"))
+            self._daemon = None
 
     async def _live(self, host: MortalHost, given: Given, ready: asyncio.Event) -> None:
         async with a_daemon(load_settings(CONFIGURATION, **given), host) as daemon:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gateway.fault_script import FOR_EVER, Fault
 
+from proof.exits import Watch
 from proof.in_process import TaskDaemon
 from proof.rig import Rig, a_rig
 from proof.stages import Stage
@@ -56,6 +57,7 @@ async def live_through(
 
 async def lived(rig: Rig, stage: Stage, trouble: Trouble, stays_right_s: float) -> Outcome:
     """Go through it."""
+    Watch(rig)
     await rig.start()
     await stage.prepare(rig)
     faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]

@@ -29,6 +29,7 @@ class ProcessDaemon:
         self.dead = 0
         self.command: Sequence[str] = ("proof.daemon_process",)
         """A module and its first arguments: the daemon as it is, or one with something in its way."""
+        self.ended: list[str] = []
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready = False
@@ -100,6 +101,8 @@ class ProcessDaemon:
         return answer if answer["ok"] else None
 
     def _begin(self, given: Given) -> subprocess.Popen[bytes]:
+        if self._is_ready and self._process is not None:
+            self.ended.append(f"with {self._process.wait()}")
         self._is_ready = False
         with (self._folder / "errors").open("ab") as errors:
             return subprocess.Popen(

@@ -23,6 +23,8 @@ from trader.domain.money import MICROS_PER_DOLLAR
 ACCOUNT = "DU1000001"
 OTHER_ACCOUNT = "DU2000002"
 NAME = "paper"
+BROKER, DAEMON = "broker", "daemon"
+"""Where stops and targets live; the first is what the configurations of Interactive Brokers say."""
 PRICES = {"QQQ": "500.00", "TQQQ": "75.00", "PSQ": "40.00", "SQQQ": "30.00", "AAPL": "200.00", "MSFT": "400.00"}
 
 _FAMILIES = "[QQQ]\nQQQ = 1\nTQQQ = 3\nPSQ = -1\nSQQQ = -3\n"
@@ -40,6 +42,8 @@ class Daemon(Protocol):
 
     dead: int
     """How often it was killed."""
+    ended: list[str]
+    """How lives have ended that nobody had ended; noted when the next one begins."""
 
     @property
     def log(self) -> list[str]:
@@ -77,16 +81,25 @@ class Rig:
 
     def __init__(self, folder: Path, begins_at: datetime, seed: int, daemon: Daemon, given: Given) -> None:
         self.clock = LoopClock(begins_at)
-        self.gateway = Gateway(accounts=(ACCOUNT, OTHER_ACCOUNT), seed=seed, clock=self.clock.now)
+        self.skew = timedelta()
+        """What the gateway's clock is ahead of the daemon's."""
+        self.gateway = Gateway(accounts=(ACCOUNT, OTHER_ACCOUNT), seed=seed, clock=self._gateways_time)
         self.prices = {symbol: Decimal(price) for symbol, price in PRICES.items()}
         self.fired: Counter[str] = Counter()
         """What was done by hand, beside `gateway.faults.fired`."""
         self.cash_booked_micros = 0
         """What an operator has booked, that came or went by trades of other hands."""
+        self.seen: list[str] = []
+        """What was wrong at a moment, whatever came after it."""
         self.daemon = daemon
         self._folder = folder
         self._given = given
         self._drawn = dict(self.prices)
+
+    @property
+    def protects_at_broker(self) -> bool:
+        """Whether stops and targets live there."""
+        return self._given.get("exits") != {"protection": DAEMON}
 
     @property
     def book(self) -> Path:
@@ -94,6 +107,9 @@ class Rig:
         return self._folder / "book.db"
 
     # time and the market
+
+    def _gateways_time(self) -> datetime:
+        return self.clock.now() + self.skew
 
     async def passes(self, seconds: float) -> None:
         """Time passes, and the market goes on."""
@@ -121,7 +137,7 @@ class Rig:
         for symbol, price in self.prices.items():
             before, self._drawn[symbol] = self._drawn[symbol], price
             low, high = min(before, price), max(before, price)
-            self.gateway.market.bar(symbol, starts_at, before, high, low, price, 100)
+            self.gateway.market.bar(symbol, starts_at + self.skew, before, high, low, price, 100)
 
     async def goes_on(self) -> None:
         """The market, for ever."""
@@ -148,7 +164,7 @@ class Rig:
             "feed": {"kind": "ibkr", "symbols": ["AAPL", "MSFT"]},
             "families": {"file": str(families)},
             "strategy": {"entry": "proof.strategies:Silent"},
-            "exits": {"protection": "daemon"},
+            "exits": {"protection": BROKER},
         }
         await self.daemon.start(given | self._given)
 

@@ -9,7 +9,8 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from proof.book_file import read_book
-from proof.rig import Rig
+from proof.exits import stopped
+from proof.rig import BROKER, DAEMON, Rig
 from trader.domain.decision import Rule
 
 SYMBOL, OTHER = "QQQ", "AAPL"
@@ -22,6 +23,11 @@ _FLATTEN = datetime(2026, 11, 23, 20, 54, tzinfo=UTC)
 _ANSWER_S = 10.0
 _A_MOMENT_S = 2.0
 _LOOKS, _LOOK_S = 6, 10.0
+_MINUTE_S = 60.0
+_PART = 40
+"""Shares."""
+_REFUSALS = (None, Rule.UNRECONCILED.value, Rule.UNKNOWN_ORDER.value)
+"""What a daemon says that has no connection, or has just lost one; or nothing."""
 _TIMEOUT_S = 10
 """After so long an entry that is not done is cancelled."""
 
@@ -36,6 +42,16 @@ class Trait(Enum):
     """An order of ours works at the broker when it begins."""
     GOES_ON = auto()
     """And still does when its message comes."""
+    SENDS_PAIR = auto()
+    """An entry leaves with its stop and its target."""
+    PROTECTS = auto()
+    """A stop and a target leave by themselves."""
+    PROTECTED = auto()
+    """What is held is protected at the broker when it begins."""
+    BRACKET = auto()
+    """The stop or the target there sells."""
+    ENDS_PART = auto()
+    """An entry is cancelled that is filled in part."""
 
 
 Part = Callable[[Rig], Awaitable[None]]
@@ -72,9 +88,9 @@ class Stage(NamedTuple):
 
 
 async def _enter(rig: Rig, symbol: str) -> None:
-    """A signal to buy. A daemon that has gone does not answer, one that has no connection refuses."""
+    """A signal to buy. A daemon that has gone does not answer."""
     answer = await rig.signal(symbol, 0.8)
-    assert answer is None or answer["rule"] in (None, Rule.UNRECONCILED.value), answer
+    assert answer is None or answer["rule"] in _REFUSALS, answer
     await rig.passes(_A_MOMENT_S)
 
 
@@ -93,7 +109,7 @@ async def _enter_it(rig: Rig) -> None:
 
 
 async def _some(rig: Rig) -> None:
-    rig.gateway.market.depth(SYMBOL, 40)
+    rig.gateway.market.depth(SYMBOL, _PART)
     await rig.passes(_A_MOMENT_S)
 
 
@@ -105,7 +121,7 @@ async def _the_rest(rig: Rig) -> None:
 async def _a_part_is_filled(rig: Rig) -> None:
     await _an_entry_rests(rig)
     await _some(rig)
-    assert await rig.until(lambda: [order.filled for order in rig.orders(SYMBOL)] == [40], _ANSWER_S)
+    assert await rig.until(lambda: [order.filled for order in rig.orders(SYMBOL)] == [_PART], _ANSWER_S)
 
 
 async def _time_is_up(rig: Rig) -> None:
@@ -117,10 +133,54 @@ async def _held(rig: Rig) -> None:
     assert await rig.until(lambda: read_book(rig.book).held.keys() == {SYMBOL}, _ANSWER_S)
 
 
+async def _a_part_is_held(rig: Rig) -> None:
+    """The rest of its entry is cancelled, and a pair stands for what is held."""
+    await _a_part_is_filled(rig)
+    await _time_is_up(rig)
+    await _the_rest(rig)
+    await rig.until(lambda: stopped(rig.gateway.truth, SYMBOL) == _PART, _LOOK_S)
+
+
+async def _more_is_held(rig: Rig) -> None:
+    """Of more value than the signal asks for: it has risen."""
+    await _held(rig)
+    for _ in range(3):
+        rig.move(SYMBOL, "2.5")
+        await rig.passes(_MINUTE_S)
+
+
 async def _price_falls(rig: Rig) -> None:
     rig.move(SYMBOL, "-2")
     await rig.until(lambda: any(not order.is_buy for order in rig.orders(SYMBOL)), 70)
     await rig.passes(_A_MOMENT_S)
+
+
+def _sold_by_its_bracket(rig: Rig) -> bool:
+    return any(order.filled for order in rig.gateway.truth.orders if order.oca_group)
+
+
+async def _price_moves(rig: Rig, percent: str) -> None:
+    rig.move(SYMBOL, percent)
+    await rig.until(lambda: _sold_by_its_bracket(rig), _ANSWER_S)
+    await rig.passes(_A_MOMENT_S)
+
+
+async def _stop_is_reached(rig: Rig) -> None:
+    await _price_moves(rig, "-2")
+
+
+async def _target_is_reached(rig: Rig) -> None:
+    await _price_moves(rig, "3")
+
+
+async def _stop_sells_a_part(rig: Rig) -> None:
+    rig.gateway.market.depth(SYMBOL, _PART)
+    await _stop_is_reached(rig)
+
+
+async def _target_sells_a_part(rig: Rig) -> None:
+    rig.gateway.market.depth(SYMBOL, _PART)
+    await _target_is_reached(rig)
 
 
 async def _held_and_another_entry_rests(rig: Rig) -> None:
@@ -178,12 +238,30 @@ def _flat_and_proven(rig: Rig) -> Iterable[str]:
 _LONG_TIMEOUT = {"signals": {"entry_timeout_s": 600}}
 _CUTOFFS = {"session": {"entries_stop_min": 7, "flatten_min": 6, "flat_by_min": 4}}
 
+_CLOSING = frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS})
+_BRACKET = frozenset({Trait.FILLS, Trait.RESTS, Trait.PROTECTED, Trait.BRACKET})
+
+
+def _bracket_exit(which: str, go: Part, *more: Trait) -> Stage:
+    """A position is sold by its pair at the broker; nothing has to be asked for that."""
+    return Stage(
+        f"bracket exit: {which}",
+        "execDetails",
+        "reqExecutions",
+        _BRACKET.union(more),
+        prepare=_held,
+        go=go,
+        finish=_the_rest,
+        wants=_flat,
+    )
+
+
 STAGES = (
     Stage(
         "place",
         "openOrder",
         "placeOrder",
-        frozenset({Trait.PLACES}),
+        frozenset({Trait.PLACES, Trait.SENDS_PAIR}),
         prepare=_no_depth,
         go=_enter_it,
         finish=_the_rest,
@@ -218,25 +296,46 @@ STAGES = (
         "cancel of a rest",
         "orderStatus",
         "cancelOrder",
-        frozenset({Trait.CANCELS, Trait.RESTS}),
+        frozenset({Trait.CANCELS, Trait.RESTS, Trait.ENDS_PART}),
         prepare=_a_part_is_filled,
         go=_time_is_up,
         finish=_the_rest,
     ),
     Stage(
-        "stop",
+        "protect",
+        "openOrder",
+        "placeOrder",
+        frozenset({Trait.PLACES, Trait.PROTECTS, Trait.CANCELS, Trait.ENDS_PART}),
+        prepare=_a_part_is_filled,
+        go=_time_is_up,
+        finish=_the_rest,
+    ),
+    Stage(
+        "add",
         "execDetails",
         "placeOrder",
-        frozenset({Trait.PLACES, Trait.FILLS}),
-        prepare=_held,
-        go=_price_falls,
-        wants=_flat,
+        frozenset({Trait.PLACES, Trait.FILLS, Trait.SENDS_PAIR, Trait.PROTECTED}),
+        prepare=_a_part_is_held,
+        go=_enter_it,
     ),
+    Stage(
+        "reduce",
+        "execDetails",
+        "placeOrder",
+        frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.PROTECTED}),
+        prepare=_more_is_held,
+        go=_enter_it,
+        settings={"exits": {"protection": BROKER, "take_profit_pct": 50.0}, "limits": {"resize_pct": 5.0}},
+    ),
+    _bracket_exit("stop", _stop_is_reached),
+    _bracket_exit("target", _target_is_reached),
+    _bracket_exit("part of a stop", _stop_sells_a_part, Trait.GOES_ON),
+    _bracket_exit("part of a target", _target_sells_a_part, Trait.GOES_ON),
     Stage(
         "EOD flatten",
         "execDetails",
         "placeOrder",
-        frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
+        _CLOSING | {Trait.PROTECTED},
         prepare=_shortly_before_entries_stop,
         go=_day_ends,
         finish=_trades_again,
@@ -248,7 +347,7 @@ STAGES = (
         "kill",
         "execDetails",
         "placeOrder",
-        frozenset({Trait.PLACES, Trait.FILLS, Trait.CANCELS, Trait.RESTS}),
+        _CLOSING | {Trait.PROTECTED},
         prepare=_held_and_another_entry_rests,
         go=_flatten,
         finish=_until_flat,
@@ -257,4 +356,27 @@ STAGES = (
         settings=_LONG_TIMEOUT,
     ),
 )
-"""`bracket exit` comes with protection at the broker."""
+"""With protection at the broker, as it is shipped."""
+
+_STOP = Stage(
+    "stop",
+    "execDetails",
+    "placeOrder",
+    frozenset({Trait.PLACES, Trait.FILLS}),
+    prepare=_held,
+    go=_price_falls,
+    wants=_flat,
+)
+
+
+def _by_the_daemon(stage: Stage) -> Stage:
+    """The same, where the daemon itself watches for stops and targets."""
+    settings = {**stage.settings, "exits": {"protection": DAEMON}}
+    return stage._replace(
+        name=f"{stage.name}, own exits", settings=settings, traits=stage.traits - {Trait.PROTECTED, Trait.SENDS_PAIR}
+    )
+
+
+OWN_EXITS = tuple(
+    _by_the_daemon(stage) for stage in (_STOP, *STAGES) if stage.name in {"stop", "fill", "EOD flatten", "kill"}
+)

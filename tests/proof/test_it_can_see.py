@@ -11,12 +11,17 @@ from proof.matrix import Outcome, live_through
 from proof.stages import STAGES, Stage
 from proof.troubles import TROUBLES, Trouble
 from proof.virtual_time import in_virtual_time
+from trader.adapters.ibkr import orders
+from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.executions import Executions
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.ibkr.reports import Reports
+from trader.adapters.ibkr.translate import wire_order
+from trader.domain.events import OrderCancelled
 from trader.domain.order import Order
 from trader.services.exit_scanner import ExitScanner
 from trader.services.inquiry import Inquiry
+from trader.services.protecting import Protecting
 from trader.services.reconciliation import Reconciliation
 
 _STAGES: dict[str, Stage] = {stage.name: stage for stage in STAGES}
@@ -30,6 +35,10 @@ def _lived(folder: Path, stage: str, trouble: str = "none") -> Outcome:
 
 def _sees(outcome: Outcome, beginning: str) -> bool:
     return any(violation.startswith(beginning) for violation in outcome.violations)
+
+
+def _sees_in(outcome: Outcome, words: str) -> bool:
+    return any(words in violation for violation in outcome.violations)
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -68,6 +77,37 @@ def test_an_order_that_lives_on_one_side_alone_is_seen(tmp_path: Path, monkeypat
 def test_a_position_without_a_watch_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ExitScanner, "_look", lambda *_: "not looked at")
     assert _sees(_lived(tmp_path, "fill"), "QQQ is held and not protected")
+
+
+def test_a_position_without_a_stop_at_the_broker_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Protecting, "_add", _nothing)
+    assert _sees(_lived(tmp_path, "protect"), "QQQ: stops at the broker sell 0 of 40 held")
+
+
+def test_a_pair_of_which_both_would_sell_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def alone(order: Order, account: str) -> object:
+        wired = wire_order(order, account)
+        wired.ocaGroup = ""
+        return wired
+
+    monkeypatch.setattr(orders, "wire_order", alone)
+    assert _sees_in(_lived(tmp_path, "protect"), "QQQ: exits ask for 80 shares of 40 held")
+
+
+def test_an_exit_beside_protection_that_lives_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def is_believed_done(broker: IbkrBroker, order_ref: str) -> None:
+        broker._tell(OrderCancelled(order_ref, "it was asked"))
+
+    monkeypatch.setattr(IbkrBroker, "cancel", is_believed_done)
+    assert _sees_in(_lived(tmp_path, "kill"), "QQQ: exits ask for 298 shares of 0 held")
+
+
+def test_a_daemon_that_ends_by_itself_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gives_up(*_: object) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Connection, "_back_off", gives_up)
+    assert _sees(_lived(tmp_path, "fill", "reset"), "the daemon has ended by itself")
 
 
 def test_shares_that_nobody_knows_of_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from proof.matrix import RIGHT_WITHIN_S, cells, live_through, told
-from proof.stages import STAGES, Stage
+from proof.stages import OWN_EXITS, STAGES, Stage
 from proof.troubles import Trouble
 from proof.virtual_time import in_virtual_time
 
 
 @pytest.mark.parametrize(
-    ("stage", "trouble"), [pytest.param(*cell, id=f"{cell[0].name} x {cell[1].name}") for cell in cells(STAGES)]
+    ("stage", "trouble"),
+    [pytest.param(*cell, id=f"{cell[0].name} x {cell[1].name}") for cell in cells((*STAGES, *OWN_EXITS))],
 )
 def test_all_is_right_after_healing(
     stage: Stage, trouble: Trouble, tmp_path: Path, record_property: Callable[[str, object], None]

@@ -5,12 +5,15 @@ and to heal what it has done. Faults are cleared, and what was held back or stal
 """
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.fault_script import FOR_EVER, Fault
 from gateway.faults import (
     Alter,
+    ChildrenDie,
     ClientIdTaken,
     CommissionFirst,
     Correct,
@@ -39,6 +42,7 @@ from gateway.faults import (
     TwoPermIds,
     UnknownZone,
 )
+from gateway.orders import Order
 
 from proof.rig import ACCOUNT, OTHER_ACCOUNT, Rig
 from proof.stages import OTHER, SYMBOL, Stage, Trait, nothing
@@ -48,6 +52,7 @@ _FAR_AWAY_USD = 50
 _SOME = 7
 _NOTICED_S = 0.2
 """The other side has seen it, and not yet come back."""
+_FIVE_S = 5.0
 _THIRD = "MSFT"
 
 
@@ -107,9 +112,42 @@ async def _restore_1102(rig: Rig) -> None:
 
 
 async def _farms_come_and_go(rig: Rig) -> None:
-    for code in (2103, 2105, 2104, 2106):
-        rig.fired[str(code)] += 1
-        rig.gateway.notify(code, "a farm comes or goes:usfarm")
+    for code in (2103, 2105, 2157, 2119, 2107, 2108, 2104, 2106, 2158):
+        for farm in ("usfarm", "usfarm.nj", "ushmds"):
+            rig.fired[str(code)] += 1
+            rig.gateway.notify(code, f"a farm comes or goes:{farm}")
+
+
+async def _port_is_moved(rig: Rig) -> None:
+    rig.fired["1300"] += 1
+    rig.gateway.notify(1300, "TWS socket port has been reset and this connection is being dropped.")
+
+
+async def _data_are_taken(rig: Rig) -> None:
+    rig.fired["10197"] += 1
+    rig.gateway.notify(10197, "No market data during competing live session")
+
+
+def _data_are(type_: int) -> Callable[[Rig], Awaitable[None]]:
+    """The kind of the data that come, 1 is live."""
+
+    async def told(rig: Rig) -> None:
+        rig.fired[f"market data type {type_}"] += 1
+        rig.gateway.tell_market_data_type(type_)
+
+    return told
+
+
+def _clock_is_off(by_s: int) -> Callable[[Rig], Awaitable[None]]:
+    async def skewed(rig: Rig) -> None:
+        rig.fired[f"clock {by_s:+} s"] += 1
+        rig.skew = timedelta(seconds=by_s)
+
+    return skewed
+
+
+async def _clock_is_set(rig: Rig) -> None:
+    rig.skew = timedelta()
 
 
 async def _disconnect(rig: Rig) -> None:
@@ -160,10 +198,51 @@ async def _trade_of_another_account(rig: Rig) -> None:
     rig.gateway.announce(rig.gateway.place_by_hand(OTHER_ACCOUNT, OTHER, "BUY", _SOME))
 
 
+async def _reset_at_night(rig: Rig) -> None:
+    """First the servers go, then the gateway; it is back before they are."""
+    await _lose_servers(rig)
+    await rig.passes(_FIVE_S)
+    await _restart_gateway(rig)
+
+
+async def _night_is_over(rig: Rig) -> None:
+    await _gateway_is_back(rig)
+    await rig.passes(_FIVE_S)
+    await _restore_1102(rig)
+
+
 async def _fill_what_was_held(rig: Rig) -> None:
     for order in list(rig.gateway.truth.live()):
         if order.why_held == "locate":
             rig.gateway.fill(order)
+
+
+async def _cancel_the_second(rig: Rig) -> None:
+    """A person who reads that IB has two orders under one reference."""
+    first: dict[str, Order] = {}
+    for order in list(rig.gateway.truth.live()):
+        if order.order_ref and first.setdefault(order.order_ref, order) is not order:
+            rig.fired["second order cancelled by hand"] += 1
+            rig.gateway.cancel(order)
+
+
+def _end_protection(is_meant: Callable[[Order], object]) -> Callable[[Rig], Awaitable[None]]:
+    """The broker ends what protects, unasked."""
+
+    async def end(rig: Rig) -> None:
+        for order in list(rig.gateway.truth.live()):
+            if order.oca_group and is_meant(order):
+                rig.fired["protection ended there"] += 1
+                rig.gateway.cancel(order)
+
+    return end
+
+
+async def _fill_the_other_leg(rig: Rig) -> None:
+    """The exchange had it in hand before the broker could take it back."""
+    rig.fired["both legs filled"] += 1
+    leg = next(order for order in rig.gateway.truth.orders if order.oca_group and not order.filled)
+    rig.gateway.fill(leg, _SOME)
 
 
 async def _correct_the_newest(rig: Rig) -> None:
@@ -175,9 +254,12 @@ async def _correct_the_newest(rig: Rig) -> None:
 
 _PLACES, _FILLS = frozenset({Trait.PLACES}), frozenset({Trait.FILLS})
 _CANCELS, _RESTS = frozenset({Trait.CANCELS}), frozenset({Trait.RESTS})
+_PROTECTED = frozenset({Trait.PROTECTED})
 _HALTED = Allowed(halted=True)
 _TWICE_AS_MUCH = Allowed(halted=True, oversold=True, broken=(OVERFILLED,))
+_OVERSOLD = Allowed(halted=True, oversold=True)
 _NO_END = 2
+_PACING = "Historical Market Data Service error message:API historical data query cancelled: pacing"
 
 TROUBLES = (
     Trouble("none"),
@@ -202,12 +284,25 @@ TROUBLES = (
     Trouble("too fast", _asks(lambda on: Refuse(on, 100, "Max rate of messages per second has been exceeded."))),
     Trouble("read only", _asks(lambda on: Refuse(on, 321, "Error validating request: API is in read-only mode."))),
     Trouble("noted", _asks(lambda on: Note(on, 399, "Order Message: a warning that ends nothing"))),
-    Trouble("market data refused", _reconnecting(Refuse("reqRealTimeBars", 420, "Invalid Real-time Query: pacing"))),
+    Trouble("bars refused: 420", _reconnecting(Refuse("reqRealTimeBars", 420, "Invalid Real-time Query: pacing"))),
+    Trouble("bars refused: 354", _reconnecting(Refuse("reqRealTimeBars", 354, "market data is not subscribed."))),
+    Trouble("account refused: 322", _reconnecting(Refuse("reqAccountUpdatesMulti", 322, "requests at once"))),
+    # market data
+    Trouble("a hole in a minute", _is(Lose("realtimeBar"))),
+    Trouble("history refused: 162", _is(Lose("realtimeBar"), Refuse("reqHistoricalData", 162, _PACING))),
+    Trouble("no bars", _is(Lose("realtimeBar", times=FOR_EVER))),
+    Trouble("data taken: 10197", before=_data_are_taken),
+    Trouble("data frozen", before=_data_are(2), heal=_data_are(1)),
+    Trouble("data delayed", before=_data_are(3), heal=_data_are(1)),
+    Trouble("clock behind", before=_clock_is_off(20), heal=_clock_is_set),
+    Trouble("clock ahead", before=_clock_is_off(-20), heal=_clock_is_set),
     # a new session
     Trouble("no end of executions", _reconnecting(Lose("execDetailsEnd", times=_NO_END))),
     Trouble("no end of open orders", _reconnecting(Lose("openOrderEnd", times=_NO_END))),
     Trouble("no end of positions", _reconnecting(Lose("positionEnd", times=_NO_END))),
     Trouble("no end of completed orders", _reconnecting(Lose("completedOrdersEnd", times=_NO_END))),
+    Trouble("no end of account values", _reconnecting(Lose("accountUpdateMultiEnd", times=_NO_END))),
+    Trouble("no answer about the time", _is(Ignore("reqCurrentTime"))),
     Trouble("positions empty, then full", _reconnecting(EmptyPositions())),
     Trouble("client id taken", _reconnecting(ClientIdTaken(times=3))),
     Trouble("no greeting", _reconnecting(NoGreeting())),
@@ -219,12 +314,14 @@ TROUBLES = (
     # the servers behind the gateway
     Trouble("1100, 1101", before=_lose_servers, heal=_restore_1101),
     Trouble("1100, 1102", before=_lose_servers, heal=_restore_1102),
+    Trouble("reset at night", before=_reset_at_night, heal=_night_is_over),
     Trouble("farms come and go", before=_farms_come_and_go),
+    Trouble("port moved: 1300", before=_port_is_moved),
     # executions
     Trouble("commission first", _is(CommissionFirst()), needs=_FILLS),
     Trouble("status first", _is(StatusFirst()), needs=_FILLS),
     Trouble("price corrected", _is(Correct(price=Decimal("499.37"), symbol=SYMBOL)), needs=_FILLS),
-    Trouble("shares corrected", _is(Correct(shares=33)), needs=_FILLS),
+    Trouble("shares corrected", _is(Correct(shares=13)), needs=_FILLS),
     Trouble("bust", _is(Correct(shares=0)), needs=_FILLS),
     Trouble("corrected while down", _says(Reset), heal=_correct_the_newest, needs=_FILLS),
     Trouble("unknown zone", _is(UnknownZone()), needs=_FILLS),
@@ -234,8 +331,22 @@ TROUBLES = (
     Trouble("refused: 110, no status", _is(Reject(110, status="")), needs=_PLACES),
     Trouble("refused: cancelled", _is(Reject(202, status="Cancelled")), needs=_PLACES),
     Trouble("held for locate", _is(HoldForLocate()), heal=_fill_what_was_held, needs=_PLACES),
-    Trouble("two permIds", _is(TwoPermIds()), needs=_PLACES, allowed=_TWICE_AS_MUCH),
+    Trouble("refused: 161", _is(Reject(161, status="Cancelled")), needs=_PLACES),
+    Trouble("preset: 10349", _asks(lambda on: Note(on, 10349, "Order TIF was set to DAY based on order preset."))),
+    Trouble("cancelled, and is not", _is(Alter("orderStatus", "status", "Cancelled")), needs=_PLACES, allowed=_HALTED),
+    Trouble("two permIds", _is(TwoPermIds()), heal=_cancel_the_second, needs=_PLACES, allowed=_TWICE_AS_MUCH),
+    Trouble("cancel refused: 10147", _is(Refuse("cancelOrder", 10147, "OrderId is not found.")), needs=_CANCELS),
+    Trouble("cancel refused: 10148", _is(Refuse("cancelOrder", 10148, "cannot be cancelled")), needs=_CANCELS),
     Trouble("filled after its cancel", _is(FillAfterCancel(_SOME)), needs=_CANCELS, allowed=_HALTED),
+    # protection at the broker
+    Trouble("its stop is refused", _is(Reject(201, nth=2)), needs=frozenset({Trait.SENDS_PAIR})),
+    Trouble("its target is refused", _is(Reject(201, nth=3)), needs=frozenset({Trait.SENDS_PAIR})),
+    Trouble("every pair is refused", _is(Reject(201, times=6)), needs=frozenset({Trait.PROTECTS})),
+    Trouble("children die", _is(ChildrenDie()), needs=frozenset({Trait.ENDS_PART})),
+    Trouble("stop ended there", before=_end_protection(lambda order: order.terms.stop), needs=_PROTECTED),
+    Trouble("target ended there", before=_end_protection(lambda order: order.terms.limit), needs=_PROTECTED),
+    Trouble("pair ended there", before=_end_protection(lambda _: True), needs=_PROTECTED),
+    Trouble("both legs filled", heal=_fill_the_other_leg, needs=frozenset({Trait.BRACKET}), allowed=_OVERSOLD),
     # what is not ours
     Trouble("order by hand", before=_order_by_hand),
     Trouble("trade by hand elsewhere", before=_trade_elsewhere_by_hand),

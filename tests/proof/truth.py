@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 from gateway.orders import Execution
 
 from proof.book_file import Facts, broken_invariants, read_book
+from proof.exits import stopped
 from proof.rig import ACCOUNT, NAME, Rig
 from trader.adapters.control import Answer
 from trader.domain.decision import Rule
@@ -46,6 +47,8 @@ async def differences(rig: Rig, allowed: Allowed = NOTHING) -> list[str]:
     true = [one for one in ours(rig) if one.exec_id in book.fills or one.order.is_buy or not allowed.oversold]
     return [
         *broken_invariants(rig.book, frozenset(allowed.broken)),
+        *(f"the daemon has ended by itself: {how}" for how in rig.daemon.ended),
+        *([] if allowed.oversold else rig.seen),
         *_executions(book, true),
         *_positions(rig, book, true),
         *_cash(rig, book, true),
@@ -113,7 +116,7 @@ def _sent_twice(rig: Rig) -> Iterator[str]:
 
 
 def _unprotected(rig: Rig, book: Facts, status: Answer) -> Iterator[str]:
-    """Every position is watched by the exit scanner, or on its way out."""
+    """Every position is watched by the exit scanner, and at the broker by stops for all of it; or is on its way out."""
     scan = cast("Mapping[str, object]", status["scan"])
     armed, unarmed = cast("Mapping[str, int]", scan["armed"]), cast("Mapping[str, str]", scan["unarmed"])
     looked_at = str(scan["at"])
@@ -123,6 +126,9 @@ def _unprotected(rig: Rig, book: Facts, status: Answer) -> Iterator[str]:
         least = min(held.shares, max(book.drift[symbol][1], 0)) if symbol in book.drift else held.shares
         if armed.get(symbol, 0) < least and not held.is_closing:
             yield f"{symbol} is held and not protected: {unarmed.get(symbol, 'not looked at')}"
+        at_broker = stopped(rig.gateway.truth, symbol)
+        if rig.protects_at_broker and at_broker != least and not held.is_closing:
+            yield f"{symbol}: stops at the broker sell {at_broker} of {least} held"
 
 
 def _gate(rig: Rig, book: Facts, status: Answer, allowed: Allowed) -> Iterator[str]:

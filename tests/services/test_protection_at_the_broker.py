@@ -220,9 +220,10 @@ async def test_a_broker_that_refuses_every_stop_is_not_hammered_and_the_daemon_w
     async with a_day(tmp_path, script=only(a_stop, Treatment(reject="never"))) as market:
         await hold(market)
         before = market.broker.orders_received
-        for _ in range(10):
+        for _ in range(600):
             await market.wait(1)
-        assert market.broker.orders_received - before <= 2 * 3
+        assert market.broker.orders_received - before <= 2 * 8
+        assert len(market.log.said("NOT PROTECTED AT THE BROKER")) == 6
         await market.bar(closes={"AAPL": market.prices["AAPL"] * 0.98})
         await market.bars(2)
         assert how_it_ended(market) == ("exit", "stop", "stop")

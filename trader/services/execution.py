@@ -78,6 +78,8 @@ class Execution:
             f"ref={order.ref}: {reason} account={order.account}",
         )
         self._give_back(step, after, reason)
+        if order.is_protection and order.state is not OrderState.CANCELLING and not after.live:
+            self.protecting.failed(after)
 
     def _give_back(self, step: Step, order: Order, reason: str) -> None:
         """An ended entry gives back its lock: the broker's word is the evidence. An ended exit will be tried again."""
@@ -108,6 +110,7 @@ class Execution:
     def not_happened(self) -> None:
         """What was paged and asked in a step that has not happened is paged and asked again."""
         self.cancelling.not_happened()
+        self.protecting.not_happened()
         self._overdue.clear()
         self._reductions.clear()
 
