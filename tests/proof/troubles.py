@@ -5,7 +5,6 @@ and to heal what it has done. Faults are cleared, and what was held back or stal
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
