@@ -106,7 +106,7 @@ async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
 
 def _chosen(random: Random) -> Iterator[Trouble]:
     """All that a day can go on after, shuffled, again and again."""
-    mendable = [trouble for trouble in TROUBLES if not trouble.allowed.broken]
+    mendable = [trouble for trouble in TROUBLES if not (trouble.allowed.broken or trouble.allowed.oversold)]
     while True:
         random.shuffle(mendable)
         yield from mendable

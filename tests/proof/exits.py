@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gateway.book import Book
 from gateway.orders import Order, Status
 
-from proof.rig import ACCOUNT, NAME, PRICES, Rig
+from proof.rig import ACCOUNT, NAME, Rig
 from trader.domain.reference import is_order_ref
 
 
@@ -27,13 +27,13 @@ class Watch:
 
     def _look(self) -> None:
         truth = self._rig.gateway.truth
-        for symbol in PRICES:
-            bought, sold = _traded(truth, symbol)
+        bought, sold = _traded(truth)
+        for symbol in bought:
             asked, before = asked_to_sell(truth, symbol), self._sales[symbol]
-            self._sales[symbol] = asked + sold
-            if asked + sold > max(before, bought):
-                at = f"{self._rig.clock.now():%H:%M:%S}"
-                self._rig.seen.append(f"{at} {symbol}: exits ask for {asked} shares of {bought - sold} held")
+            self._sales[symbol] = asked + sold[symbol]
+            if self._sales[symbol] > max(before, bought[symbol]):
+                at, held = f"{self._rig.clock.now():%H:%M:%S}", bought[symbol] - sold[symbol]
+                self._rig.seen.append(f"{at} {symbol}: exits ask for {asked} shares of {held} held")
 
 
 def asked_to_sell(truth: Book, symbol: str) -> int:
@@ -69,13 +69,12 @@ def _workable(truth: Book, order: Order) -> int:
     return max(0, min(order.remaining, parent.filled - sum(child.filled for child in truth.children(parent))))
 
 
-def _traded(truth: Book, symbol: str) -> tuple[int, int]:
-    """Shares that orders of ours have bought, and sold."""
-    bought = sold = 0
+def _traded(truth: Book) -> tuple[Counter[str], Counter[str]]:
+    """Shares that orders of ours have bought, and sold, by symbol."""
+    bought, sold = Counter[str](), Counter[str]()
     for one in truth.executions:
-        if one.order.listing.symbol == symbol and _is_ours(one.order):
-            bought += one.shares if one.order.is_buy else 0
-            sold += 0 if one.order.is_buy else one.shares
+        if _is_ours(one.order):
+            (bought if one.order.is_buy else sold)[one.order.listing.symbol] += one.shares
     return bought, sold
 
 
