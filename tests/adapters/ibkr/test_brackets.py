@@ -3,11 +3,11 @@
 from decimal import Decimal
 
 from gateway import Gateway
-from gateway.faults import ChildrenDie
+from gateway.faults import ChildrenDie, Refuse, Reject
 from ibkr_rig import ACCOUNT, Rig, a_desk, an_entry, ref
 
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import OrderCancelled, OrderRejected
+from trader.domain.events import OrderAccepted, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.money import micros
 from trader.domain.order import Order
 
@@ -102,6 +102,26 @@ async def test_an_entry_that_ends_unfilled_takes_its_pair_along() -> None:
         rig.broker.cancel(ref(1))
         await rig.told(OrderCancelled, 3)
         assert working(rig) == []
+
+
+async def test_an_entry_whose_last_child_is_refused_does_not_lie_there_to_be_set_off_by_somebody() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Reject(201, nth=3))
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.told(OrderCancelled, 2)
+        assert [event.order_ref for event in rig.of(OrderCancelled)] == [ref(1), PAIR[0]]
+        assert (working(rig), held(rig.gateway)) == ([], {})
+
+
+async def test_a_child_that_is_refused_once_it_works_costs_its_entry_nothing() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400), a_pair())
+        await rig.told(OrderAccepted, 3)
+        rig.gateway.faults.add(Refuse("cancelOrder", 10148, "cannot be cancelled now"))
+        rig.broker.cancel(PAIR[1])
+        await rig.told(OrderLost)
+        await rig.quiet()
+        assert (rig.of(OrderLost)[0].order_ref, len(working(rig))) == (PAIR[1], 3)
 
 
 async def test_children_that_die_with_their_entry_are_told_to_have_ended() -> None:

@@ -166,6 +166,8 @@ class IbkrBroker:
         Orders without a parent set off nobody but themselves, so that each of them has to be transmitted.
         """
         session, contract, parent_id = bundle.session, bundle.contract.contract, 0
+        if bundle.has_parent:
+            bundle.parts[-1].tracked.sets_off = bundle.parts[0].order.ref
         for order, tracked in bundle.parts:
             self._tracking.sent_as(tracked, session.take_id())
             wired = wire_order(order, self._connection.account)

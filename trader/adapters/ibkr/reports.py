@@ -3,6 +3,7 @@
 Rule 1: only the broker's status ends an order. An error makes its fate unknown; a notice is logged.
 Rule 2: an end that says more shares than were told is no end: the order is of unknown fate, and the evidence decides.
 Rule 3: an order that works again after its end has no owner any more: it is cancelled.
+Rule 4: an entry whose last child is refused before it has set the entry off is cancelled: no list of IB shows it.
 """
 
 import asyncio
@@ -67,6 +68,9 @@ class Reports:
             self._later(self._look_for_end, tracked, str(failure))
             return
         tracked.last_error = str(failure)
+        if tracked.sets_off:
+            self._once(tracked, f"{tracked.ref} {failure}: {tracked.sets_off}, which it was to set off, is cancelled")
+            self._cancel(tracked.sets_off)
         meaning = meaning_of(failure.code)
         self._lost(tracked, f"{failure} ({meaning})" if meaning else str(failure))
 
@@ -75,7 +79,7 @@ class Reports:
             self._once(tracked, f"{tracked.ref} WORKS AGAIN after its end was told; it is cancelled")
             self._cancel(tracked.ref)
         elif not tracked.is_accepted:
-            tracked.is_accepted = True
+            tracked.is_accepted, tracked.sets_off = True, ""
             self._tell(OrderAccepted(tracked.ref))
 
     def _cancelled(self, tracked: Tracked, said: Status) -> None:

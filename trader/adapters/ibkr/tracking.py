@@ -27,6 +27,8 @@ class Tracked:
     """Without being filled (further)."""
     is_withdrawn: bool = False
     """Cancelled before it was sent."""
+    sets_off: str = ""
+    """Reference of the entry that lies at IB untransmitted, and in no list, until this order arrives."""
     last_error: str = ""
     said: set[str] = field(default_factory=set)
     """What was logged about it; each once."""
