@@ -64,6 +64,7 @@ READS = frozenset(
         "store.booked",
         "store.check_newest_events",
         "store.close",
+        "store.held",
         "store.history",
         "store.inbox_offset",
         "store.journal_digest",
@@ -101,6 +102,10 @@ OUT_OF_REACH = {
     "spill.append.reversal": "what undoes an execution is booked and never sent",
     "store.commit.cash_differs": "the paper broker keeps no cash",
     "store.commit.cash_agrees": "the paper broker keeps no cash",
+    "store.commit.clock_differs": "the paper broker has no clock of its own",
+    "store.commit.clock_agrees": "the paper broker has no clock of its own",
+    "store.commit.executions_untold": "the paper broker does not say how far back it tells",
+    "store.commit.identity_broken": "the paper broker gives orders no ids of its own",
     "spill.append.entry": "only exits go on without the book",
 }
 """Steps that cannot happen, with the reason."""

@@ -63,16 +63,16 @@ def test_without_a_daemon_nothing_is_armed(book: ReplayedBook) -> None:
     assert "NOT WATCHED: TQQQ 185 held, 0 armed: no daemon watches it" in answer.err
 
 
-@pytest.mark.parametrize(("kind", "verdict"), [("paper", "Consistent"), ("simulated", "Critical")])
+@pytest.mark.parametrize(("book_id", "verdict"), [("DU1000001", "Consistent"), ("paper", "Critical")])
 def test_without_a_daemon_a_stop_at_a_broker_that_outlives_it_counts(
-    book: ReplayedBook, kind: str, verdict: str
+    book: ReplayedBook, book_id: str, verdict: str
 ) -> None:
     book.damage(
         "INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', 185, 0, NULL, 'working', "
         "'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair', NULL FROM book_orders "
         "WHERE symbol = 'TQQQ' LIMIT 1"
     )
-    book.damage("UPDATE book_stamp SET kind = ?", kind)
+    book.damage("UPDATE book_stamp SET kind = 'paper', book_id = ?", book_id)
     answer = book.trader("ledger")
     assert f"consistency\t{verdict}" in answer.out
 

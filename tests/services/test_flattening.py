@@ -74,6 +74,7 @@ async def test_a_halt_alone_closes_nothing_and_a_flatten_after_it_does(tmp_path:
         await market.command(CommandName.HALT)
         await market.report(a_fill("JD", 10, 30.0, order_ref="by-hand", at=market.now))
         assert market.sql("SELECT state FROM book_positions") == [("open",)]
+        await market.wait(5)
         await market.command(CommandName.FLATTEN)
         assert market.sql("SELECT state FROM book_positions") == [("closing",)]
         await assert_sound(market)

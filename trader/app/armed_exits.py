@@ -15,9 +15,10 @@ _PROTECTED = """
                                        WHERE g.account = s.account AND g.oca = s.oca AND g.oca <> ''))
     FROM book_orders s
     WHERE s.account = ? AND s.purpose = 'protection' AND s.stop_micros IS NOT NULL AND s.state = 'working'
-          AND (SELECT kind FROM book_stamp) <> 'simulated'
+          AND (SELECT book_id FROM book_stamp) <> s.account
     GROUP BY s.symbol"""
-"""Shares that stops at the broker sell without a daemon. The embedded broker ends with it."""
+"""Shares that stops at the broker sell without a daemon. The paper broker ends with it, on whichever prices: a book of
+its is called as the account is, one of a broker outside by that broker's name of the account."""
 
 
 class ArmedExits(NamedTuple):
