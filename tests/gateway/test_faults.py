@@ -282,6 +282,6 @@ async def test_reports_of_the_meantime_are_late_or_lost(
 async def test_a_fault_that_is_not_allowed_stays_away_and_is_not_counted(gateway: Gateway, client: RawClient) -> None:
     gateway.faults.allows = lambda _: False
     lost = gateway.faults.add(faults.Lose("execDetails"))
-    await client.place("BUY", 100)
-    await gateway.until(lambda: bought(gateway))
+    client.place(1, "BUY", 100)
+    assert outline(await client.hear()) == [*ACKNOWLEDGED, *FILL]
     assert gateway.faults.fired[lost] == 0

@@ -26,7 +26,7 @@ class Asked(NamedTuple):
 
 TWO_HUNDRED = Asked("two_hundred_days", RUNS, 1)
 """A day each: any day of two years, without a healed one after it."""
-AT_THE_GATEWAY = Asked("gateway_days", 6, 2, Broker.GATEWAY)
+AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY)
 """Each a day of troubles and a healed one."""
 
 
