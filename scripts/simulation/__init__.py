@@ -1,11 +1,16 @@
 """Deterministic simulation: whole trading days of the whole daemon, in virtual time, against a world that misbehaves.
 
-    loop         virtual time, and a seeded order of whatever is ready
+    loop         virtual time, and a seeded order of whatever is ready; `network` is what it has for sockets
     faults       what may go wrong, and how often it has
-    venue, wire  what is true at the broker, and what of it the daemon gets to hear
+    truth        what is true at a broker, as the invariants read it
+    venue, wire  the paper broker's truth, and what of it the daemon gets to hear
     exchange     when, and how much of, an order is filled
     market       the bars, and what of them the daemon gets to see
     host         the machine under the daemon: its seams, one by one
+    embedded     that machine on the embedded market, with the paper broker
+    gateway_*    the same days by Interactive Brokers' protocol, with the gateway of the tests: its truth, its market,
+                 its troubles, the machine before it, and all of them together in `gateway_place`
+    configuration  the daemon's settings of a run
     person       the operator, at bad moments
     life, world  one run of the daemon until it ends or is killed; what survives it
     invariants   what has to be true, by number; `history` is judged when a run is over

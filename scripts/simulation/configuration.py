@@ -16,8 +16,8 @@ ACCOUNT = "DU1000001"
 PORT = 4002
 FAMILY = {"QQQ": 1, "TQQQ": 3, "PSQ": -1, "SQQQ": -3}
 STOCKS = ("AAPL", "MSFT", "NVDA")
-CLOSE = time(11)
-"""New York time. A gateway's day has an hour and a half: all that a day has, from its open to its proof of flat."""
+CLOSE = time(10, 30)
+"""New York time. A gateway's day has one hour: all that a day has, from its open to its proof of flat."""
 
 _CONFIG = Path(__file__).with_name("simulation.toml")
 _BINDING = {

@@ -118,6 +118,8 @@ class Fault(StrEnum):
     KILLED_AT_A_MESSAGE = "killed when it would hear something"
 
 
+GATEWAY_ALONE = frozenset(list(Fault)[list(Fault).index(Fault.MESSAGE_HELD) :])
+"""What only a wire like Interactive Brokers' can suffer."""
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})
 """In every run: what happens on most days anyway."""
 _CHOSEN = 0.45

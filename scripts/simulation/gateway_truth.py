@@ -42,13 +42,20 @@ class GatewayTruth(Truth):
         orders = self._gateway.truth.orders
         for order in orders[self._seen :]:
             if order.order_ref in self._sent:
-                self.received[order.order_ref] = self._sent[order.order_ref]
-                self._live.append(order)
+                self._receive(order, self._sent[order.order_ref])
         self._seen = len(orders)
         for order in [order for order in self._live if order.is_done]:
             self._live.remove(order)
             is_refused = order.status is Status.INACTIVE and not order.filled
             self.ended[order.order_ref] = Ended(self.filled(order.order_ref), order.status.value, is_refused)
+
+    def _receive(self, order: GatewayOrder, sent: Order) -> None:
+        self.received[sent.ref] = sent
+        self.arrivals[sent.ref] += 1
+        self._live.append(order)
+        came = (order.account, order.listing.symbol, order.is_buy, order.terms.quantity, order.outside_rth)
+        if came != (ACCOUNT, sent.symbol, sent.side is Side.BUY, sent.quantity, False):
+            self.distorted.append(f"order {sent.ref} was to be {sent.side} {sent.quantity} {sent.symbol}, came {came}")
 
     def buy_by_hand(self, bar: Bar, shares: int) -> None:
         """In TWS, at the last price."""

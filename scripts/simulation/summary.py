@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from simulation.configuration import Broker
-from simulation.faults import Fault
+from simulation.faults import GATEWAY_ALONE, Fault
 from simulation.seeds import Line
 
 _ABREAST = 3
@@ -51,7 +51,8 @@ def _by_fault(lines: Sequence[Line]) -> Iterator[str]:
     struck: Counter[str] = Counter()
     for line in lines:
         struck.update(line.faults)
-    yield f"{len(struck)} of {len(Fault)} kinds of faults:"
+    possible = set(Fault) - (frozenset() if any(line.broker == Broker.GATEWAY for line in lines) else GATEWAY_ALONE)
+    yield f"{len(struck)} of {len(possible)} kinds of faults:"
     yield ""
     yield f"| {' | '.join(['fault', 'struck'] * _ABREAST)} |"
     yield f"|{'---|---|' * _ABREAST}"
@@ -59,7 +60,7 @@ def _by_fault(lines: Sequence[Line]) -> Iterator[str]:
     rows = -(-len(cells) // _ABREAST)
     for row in range(rows):
         yield f"| {' | '.join(cells[row::rows])} |"
-    never = [fault for fault in Fault if fault not in struck]
+    never = [fault for fault in Fault if fault in possible and fault not in struck]
     if never:
         yield ""
         yield f"Never: {', '.join(never)}."

@@ -17,6 +17,10 @@ class Truth:
 
     def __init__(self) -> None:
         self.received: dict[str, Order] = {}
+        self.arrivals: Counter[str] = Counter()
+        """How often an order has come under each reference."""
+        self.distorted: list[str] = []
+        """Orders that have come otherwise than they were sent, in words."""
         self.ended: dict[str, Ended] = {}
         self.executions: dict[str, Fill] = {}
         """By the id of the first report of each; the newest revision of it."""

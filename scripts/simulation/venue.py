@@ -43,13 +43,17 @@ class Venue(Truth):
 
     def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
         """Take an order and its children."""
-        self.received.update((made.ref, made) for made in (order, *protection))
+        self._receive((order, *protection))
         self._paper.place(order, protection)
 
     def protect(self, pair: Sequence[Order]) -> None:
         """Take a stop and a target."""
-        self.received.update((order.ref, order) for order in pair)
+        self._receive(pair)
         self._paper.protect(pair)
+
+    def _receive(self, orders: Sequence[Order]) -> None:
+        self.received.update((order.ref, order) for order in orders)
+        self.arrivals.update(order.ref for order in orders)
 
     def cancel(self, order_ref: str) -> None:
         """End an order, unless it has ended; whoever is deaf to one stays so."""

@@ -263,3 +263,11 @@ async def test_reports_of_the_meantime_are_late_or_lost(
     assert gateway.truth.orders[0].status is Status.FILLED
     gateway.restore_servers(data_lost=data_lost)
     assert outline(await client.hear()) == heard
+
+
+async def test_a_fault_that_is_not_allowed_stays_away_and_is_not_counted(gateway: Gateway, client: RawClient) -> None:
+    gateway.faults.allows = lambda _: False
+    lost = gateway.faults.add(faults.Lose("execDetails"))
+    client.place(1, "BUY", 100)
+    assert outline(await client.hear()) == [*ACKNOWLEDGED, *FILL]
+    assert gateway.faults.fired[lost] == 0

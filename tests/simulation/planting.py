@@ -12,10 +12,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from simulation.configuration import Broker
 from simulation.invariants import ALL
 from simulation.world import World
 
 OTHERS = tuple(f"s{number}" for number in range(40))
+_MOST = {Broker.PAPER: len(OTHERS), Broker.GATEWAY: 4}
 """A bug that none of so many runs shows is not seen."""
 
 
@@ -34,6 +36,8 @@ class Planted(NamedTuple):
     """These runs have shown it first. What a seed does changes with the code, so `OTHERS` come after them."""
     check: str = ""
     """The function that sees it, beside those that only remember; without a name any of the number may."""
+    broker: Broker = Broker.PAPER
+    """Where the orders of these runs go."""
 
 
 def put(owner: object, name: str, value: object) -> None:
@@ -46,8 +50,8 @@ def find(bug: Planted) -> str:
     ALL[:] = [each for each in ALL if each.number == bug.number and _looks(bug, each.check.__name__)]
     bug.plant()
     instead = []
-    for seed in dict.fromkeys([*bug.seeds, *OTHERS]):
-        at, fault = _seen(seed)
+    for seed in dict.fromkeys([*bug.seeds, *OTHERS[: _MOST[bug.broker]]]):
+        at, fault = _seen(seed, bug.broker)
         if at == bug.number:
             return ""
         instead.append(f"{seed}: {at} {fault}")
@@ -58,11 +62,11 @@ def _looks(bug: Planted, check: str) -> bool:
     return bug.check in ("", check) or check.startswith(ONLY_REMEMBERS)
 
 
-def _seen(seed: str) -> tuple[int | None, str]:
+def _seen(seed: str, broker: Broker) -> tuple[int | None, str]:
     """The violation of one run, of a day and a healed one: its number and its words."""
     folder = Path(tempfile.mkdtemp(prefix="planted-"))
     try:
-        violation = World(seed, 1, folder).run().violation
+        violation = World(seed, 1, folder, broker=broker).run().violation
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return (violation.number, violation.fault) if violation is not None else (None, "nothing")

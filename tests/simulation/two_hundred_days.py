@@ -1,4 +1,4 @@
-"""Two hundred short runs, made twice at the same time by two processes with different hash seeds, for every test."""
+"""Runs that are made twice at the same time by two processes with different hash seeds, for every test."""
 
 import fcntl
 import os
@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from simulation.configuration import Broker
 from simulation.seeds import Ledger, Line
 
 RUNS = 200
-"""A day each: any day of two years, without a healed one after it."""
 _SIMULATION = Path(__file__).resolve().parents[2] / "scripts" / "simulation"
+
+
+class Asked(NamedTuple):
+    """What is made."""
+
+    name: str
+    days: int
+    days_per_run: int
+    broker: Broker = Broker.PAPER
+
+
+TWO_HUNDRED = Asked("two_hundred_days", RUNS, 1)
+"""A day each: any day of two years, without a healed one after it."""
+AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY)
+"""Each a day of troubles and a healed one."""
 
 
 class Made(NamedTuple):
@@ -36,29 +51,30 @@ class Made(NamedTuple):
         return (self.folder / "told").read_text()
 
 
-def made_twice(temporary: pytest.TempPathFactory, worker_id: str) -> tuple[Made, Made]:
+def made_twice(temporary: pytest.TempPathFactory, worker_id: str, asked: Asked = TWO_HUNDRED) -> tuple[Made, Made]:
     """Test processes share them: who needs them first makes them, and the others wait."""
     own = temporary.getbasetemp()
-    shared = (own if worker_id == "master" else own.parent) / "two_hundred_days"
+    shared = (own if worker_id == "master" else own.parent) / asked.name
     shared.mkdir(exist_ok=True)
     made = (Made(shared / "1"), Made(shared / "12345"))
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made[0].folder.exists():
-            for process in [_make(each.folder) for each in made]:
+            for process in [_make(each.folder, asked) for each in made]:
                 process.wait()
     return made
 
 
-def _make(folder: Path) -> "subprocess.Popen[bytes]":
+def _make(folder: Path, asked: Asked) -> "subprocess.Popen[bytes]":
     """By the command, as a person would; the folder is named by the hash seed."""
     folder.mkdir()
     jobs = max(1, len(os.sched_getaffinity(0)) // 2)
-    asked = ["--days", RUNS, "--days-per-run", 1, "--seed", "ci", "--jobs", jobs]
+    wanted = ["--broker", asked.broker, "--days", asked.days, "--days-per-run", asked.days_per_run]
+    wanted += ["--seed", "ci", "--jobs", jobs]
     kept = ["--ledger", folder / "ledger.jsonl", "--traces", folder / "traces"]
     with (folder / "told").open("wb") as told:
         return subprocess.Popen(
-            [sys.executable, str(_SIMULATION), *map(str, [*asked, *kept])],
+            [sys.executable, str(_SIMULATION), *map(str, [*wanted, *kept])],
             env={**os.environ, "PYTHONHASHSEED": folder.name},
             stdout=told,
             stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """What has to be true, by the numbers of the project's list of invariants: one function each.
 
-`NOT_YET` names what of a number cannot be asked before there is a broker with ids, connections and a wire of its own.
+`NOT_YET` names what of a number nothing here judges yet.
 """
 
 from simulation.invariants import (

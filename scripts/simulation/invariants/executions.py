@@ -104,6 +104,18 @@ def sent_at_most_once(scene: Scene) -> Iterator[str]:
             yield f"{order.ref} was sent {scene.history.sent[order.ref]} times"
 
 
+@invariant(2)
+def what_arrives_is_what_left(scene: Scene) -> Iterator[str]:
+    """On the wire an order becomes no other one."""
+    yield from scene.venue.distorted
+
+
+@invariant(4)
+def received_at_most_once(scene: Scene) -> Iterator[str]:
+    """Whatever is done below the port: the broker gets an order once."""
+    yield from (f"order {ref} has arrived {times} times" for ref, times in scene.venue.arrivals.items() if times > 1)
+
+
 @invariant(4)
 def no_successor_while_its_predecessor_works(scene: Scene) -> Iterator[str]:
     """By the broker's truth: an order of the same symbol and side has ended there, or has never come there.
