@@ -98,7 +98,7 @@ class Simulation:
 
     def _tell(self, failures: Sequence[Ran]) -> None:
         """At length of the first of each kind."""
-        report = Report()
+        report = Report(self._commit)
         told: set[int] = set()
         for failure in failures:
             number = failure.violation.number if failure.violation is not None else 0

@@ -2,7 +2,7 @@
 
 import logging
 import multiprocessing
-import shutil
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
-from simulation.runs import Ran, Run, a_folder, carry_out, failed
+from simulation.runs import Ran, Run, carry_out, failed
+from simulation.scratch import end_with, scratch
 
 _TICK_S = 0.25
 _LONGEST_S = 900
@@ -52,40 +53,40 @@ def all_of(
     """Carry them out, begun in order, told as they end. `ticked` is called several times a second meanwhile."""
     waiting = iter(runs)
     working: dict[Connection, _Worker] = {}
-    scratch = a_folder()
-    try:
-        while True:
-            while not interrupt.is_asked and len(working) < jobs and (run := next(waiting, None)) is not None:
-                answer, worker = _begin(run, scratch, keep)
-                working[answer] = worker
-            if not working:
-                return
-            ready = wait(list(working), _TICK_S)
-            for answer in [answer for answer in working if answer in ready]:
-                yield _end(answer, working.pop(answer))
-            _give_up_what_does_not_end(working)
-            ticked()
-    finally:
-        for worker in working.values():
-            worker.process.kill()
-            worker.process.join()
-        shutil.rmtree(scratch, ignore_errors=True)
+    with scratch() as folder:
+        try:
+            while True:
+                while not interrupt.is_asked and len(working) < jobs and (run := next(waiting, None)) is not None:
+                    answer, worker = _begin(run, folder, keep)
+                    working[answer] = worker
+                if not working:
+                    return
+                ready = wait(list(working), _TICK_S)
+                for answer in [answer for answer in working if answer in ready]:
+                    yield _end(answer, working.pop(answer))
+                _give_up_what_does_not_end(working)
+                ticked()
+        finally:
+            for worker in working.values():
+                worker.process.kill()
+                worker.process.join()
 
 
-def _begin(run: Run, scratch: Path, keep: Path) -> tuple[Connection, _Worker]:
+def _begin(run: Run, folder: Path, keep: Path) -> tuple[Connection, _Worker]:
     answer, end = _FORK.Pipe(duplex=False)
-    process = _FORK.Process(target=_work, args=(run, scratch, keep, end), daemon=True)
+    process = _FORK.Process(target=_work, args=(run, folder, keep, end, os.getpid()), daemon=True)
     process.start()
     end.close()
     return answer, _Worker(run, process, time.monotonic())
 
 
-def _work(run: Run, scratch: Path, keep: Path, end: Connection) -> None:
+def _work(run: Run, folder: Path, keep: Path, end: Connection, parent: int) -> None:
     """In the process of a run."""
+    end_with(parent)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # a terminal sends it to everybody; only who gives out the runs decides
     logging.disable()  # the scheduler's; the daemon's own log is the run's
-    end.send(carry_out(run, scratch, keep))
+    end.send(carry_out(run, folder, keep))
 
 
 def _end(answer: Connection, worker: _Worker) -> Ran:

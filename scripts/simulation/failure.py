@@ -22,14 +22,15 @@ _COLUMNS = ("timestamp", "what", "id", "said")
 class Report:
     """On standard output; coloured where that is a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, commit: str) -> None:
+        """`commit`: what all of it was run on."""
+        self._commit = commit
         self._console = Console(highlight=False)
 
     def tell(self, failure: Ran, shrunk: Shortest) -> None:
         """All of it. Log and story are those of the shortest run that fails."""
         self._console.print()
         self._say_what(failure)
-        self._say("again", failure.run.command)
         self._say_shortest(failure, shrunk)
         ran = shrunk.ran
         self._say_struck(ran)
@@ -43,7 +44,6 @@ class Report:
         """In short: there are others that were told of."""
         self._console.print()
         self._say_what(failure)
-        self._say("again", failure.run.command)
 
     def _say_what(self, failure: Ran) -> None:
         violation = failure.violation
@@ -55,6 +55,8 @@ class Report:
         at = f"{violation.at:%Y-%m-%d %H:%M:%S} UTC" if violation.at is not None else "before any"
         self._say("seed", f"{failure.run.seed}, {failure.run.days} days")
         self._say("market time", f"{at}, in life {violation.life}, {violation.strikes} faults had struck")
+        self._say("commit", self._commit)
+        self._say("again", failure.run.command)
 
     def _say_shortest(self, failure: Ran, shrunk: Shortest) -> None:
         limit = shrunk.ran.run.limit

@@ -89,6 +89,8 @@ class Fault(StrEnum):
     HALF_DAY = "half day"
     CLOCKS_CHANGED = "New York's clocks changed within a week"
     COMMISSION_LATE = "commission told after its execution"
+    POSITIONS_EMPTY = "complete answer without positions"
+    EVERYTHING_EMPTY = "complete answer of a broker that knows nothing"
 
 
 ALWAYS = frozenset({Fault.PARTIAL_FILL, Fault.SLOW_FILL, Fault.KILLED})

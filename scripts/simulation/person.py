@@ -103,6 +103,8 @@ class Person:
         short = -self._venue.positions.get(symbol, 0)
         if short > 0:
             self._venue.buy_by_hand(bar, short)
+        elif self._venue.positions.get(symbol, 0) != drift.broker:
+            return  # the broker's own screen shows something else by now
         elif drift.broker < drift.book and self._faults.strikes(Fault.OPERATOR_ADJUSTS, 0.2):
             await self.ask("adjust", scope="symbol", target=symbol, price_micros=bar.close_micros)
         elif drift.broker > drift.book and self._faults.strikes(Fault.OPERATOR_ADOPTS, 0.2):

@@ -10,8 +10,6 @@ from typing import NamedTuple
 
 from simulation.world import Outcome, Violation, World
 
-_MEMORY = Path("/dev/shm")  # noqa: S108  (where there is one; nothing of a run needs to outlive the host)
-
 
 class Run(NamedTuple):
     """What makes a run: with the commit, these words and no others."""
@@ -54,11 +52,6 @@ class Ran:
     def days(self) -> int:
         """That count: of a run that was violated none."""
         return self.outcome.days if self.violation is None else 0
-
-
-def a_folder() -> Path:
-    """For the files of runs under way: in memory, where that can be had."""
-    return Path(tempfile.mkdtemp(prefix="simulation-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
 
 
 def carry_out(run: Run, scratch: Path, keep: Path) -> Ran:

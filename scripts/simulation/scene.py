@@ -51,7 +51,7 @@ class Scene:
     news: News = field(default_factory=News)
     """What has changed since the step before."""
     differs: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Symbol -> how many shares more the broker has than the book, and the number of complete answers at that time."""
+    """Symbol -> how many shares more the broker has than the book says, and the number of true answers at that time."""
     sealed: tuple[int, str] = (0, "")
     """Number and hash of the newest event when the journal was looked at last."""
     closed: SessionDay | None = None

@@ -22,6 +22,8 @@ BATCH = 50
 """Runs to a line."""
 _CRASHES = (End.KILLED, End.FAILED, End.STUCK)
 _CHECKOUT = Path(__file__).resolve().parents[2]
+_MADE_OF = ("trader", "scripts", "tests", "config")
+"""Folders: with the daemon, the simulation, the checks that both share with the tests, and the families."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +163,22 @@ def _in_a_line(ran: Ran) -> str:
     return f"run {ran.run.number}, invariant {ran.violation.number}: {ran.violation.fault}"[:300]
 
 
-def commit_here() -> str:
-    """The commit of this checkout; with `-dirty` where files differ from it."""
+def commit_here(checkout: Path = _CHECKOUT) -> str:
+    """The commit of a checkout; with `-dirty-HASH` where files differ from it, by how they do.
+
+    Of files that git does not follow only those count that a run may be made of.
+    """
     try:
-        head = _git("rev-parse", "HEAD")
-        return f"{head}-dirty" if _git("status", "--porcelain") else head
+        head = _git(checkout, "rev-parse", "HEAD").decode().strip()
+        changed = _git(checkout, "diff", "HEAD", "--binary")
+        new = _git(checkout, "ls-files", "--others", "--exclude-standard", "-z", "--", *_MADE_OF).split(b"\0")[:-1]
+        differs = hashlib.blake2b(changed, digest_size=4)
+        for name in new:
+            differs.update(b"%b\0%b\0" % (name, (checkout / os.fsdecode(name)).read_bytes()))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+    return f"{head}-dirty-{differs.hexdigest()}" if changed or new else head
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=_CHECKOUT, check=True, capture_output=True, text=True).stdout.strip()
+def _git(checkout: Path, *arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], cwd=checkout, check=True, capture_output=True).stdout

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from simulation.exchange import Exchange
 from simulation.faults import Fault, Faults
-from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.adapters.paper.broker import Treatment
 from trader.domain.decision import Side
 from trader.domain.events import BrokerEvent, Ended, FillReported, OrderCancelled, OrderRejected
 from trader.domain.market import Bar, BarTime
@@ -56,7 +57,7 @@ class Venue:
         self._filled: Counter[str] = Counter()
         self._executed: Counter[str] = Counter()
         """As they were executed first: what is corrected later does not make an order work again."""
-        self._paper = PaperBroker(self._hear, costs, script=self._treatment)
+        self._paper = Exchange(self._hear, costs, self._treatment, faults)
         self._newest: BarTime | None = None
         self._uncharged: dict[str, datetime] = {}
         """Executions whose commission nobody knows yet, and when it will be told."""
@@ -145,24 +146,12 @@ class Venue:
         if strikes(Fault.ENTRY_REJECTED, 0.06) if is_entry else strikes(Fault.EXIT_REJECTED, 0.06):
             fault = Fault.ENTRY_REJECTED if is_entry else Fault.EXIT_REJECTED
             return Treatment(reject=self._faults.chance(fault).choice(_REJECTS))
-        delay = 1 + self._faults.chance(Fault.SLOW_FILL).randrange(6) if strikes(Fault.SLOW_FILL, 0.12) else 0
         is_silent = strikes(Fault.BROKER_SILENT, 0.05)
         return Treatment(
             lose_acknowledgement=not is_silent and strikes(Fault.ACKNOWLEDGEMENT_LOST, 0.05),
             is_silent=is_silent,
-            delay_bars=delay,
-            parts=self._parts(order),
+            parts=(order.quantity,),  # at each bar the exchange says how much of it
         )
-
-    def _parts(self, order: Order) -> tuple[int, ...]:
-        """Shares filled at each bar; empty: everything at the first."""
-        chance = self._faults.chance(Fault.PARTIAL_FILL)
-        if order.quantity < 2 or not self._faults.strikes(Fault.PARTIAL_FILL, 0.2):
-            return ()
-        first = chance.randint(1, order.quantity - 1)
-        if self._faults.strikes(Fault.REST_UNFILLED, 0.3):
-            return (first,)
-        return (first, *(0 for _ in range(chance.randrange(3))), order.quantity - first)
 
     def _hear(self, event: BrokerEvent) -> None:
         """Remember what the paper broker has done, before anybody hears of it."""

@@ -28,6 +28,9 @@ _USUAL_S = 0.002
 _LATE_S = 0.6
 _ORDER_LATE_S = 0.1
 """Virtual seconds; the market's are as many times longer as the feed's speed."""
+_NOTHING = Evidence((), frozenset(), {}, {})
+_TRUE_IN_A_ROW = 3
+"""After an answer that was empty."""
 
 
 class Wire:
@@ -42,10 +45,10 @@ class Wire:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.complete_answers = 0
-        """So many have come through."""
         self.told: Evidence | None = None
-        """The newest of them."""
+        """The newest complete answer that has come through."""
+        self.true_answers = 0
+        """So many complete ones were true."""
         self._venue = venue
         self._faults = faults
         self._history = history
@@ -53,6 +56,7 @@ class Wire:
         self._clock = clock
         self._loop = loop
         self._is_cut = False
+        self._true_in_a_row = _TRUE_IN_A_ROW
         self._said = 0
         self._newest_heard = 0
         self._free_at = 0.0
@@ -62,8 +66,8 @@ class Wire:
 
     @property
     def has_told_all(self) -> bool:
-        """A complete answer has come through."""
-        return self.complete_answers > 0
+        """A complete answer has come through; who hears it cannot know whether it is true."""
+        return self.told is not None
 
     def cut(self) -> None:
         """It is over."""
@@ -124,9 +128,22 @@ class Wire:
             return told._replace(**{self._faults.chance(Fault.ANSWER_INCOMPLETE).choice(EVIDENCE_PARTS): None})
         if self._faults.strikes(Fault.ANSWER_EMPTY, 0.05):
             return NO_EVIDENCE
-        self.complete_answers += 1
-        self.told = told
-        return told
+        self.told = self._emptied(told) or told
+        return self.told
+
+    def _emptied(self, told: Evidence) -> Evidence | None:
+        """A broker that has just begun may hold nothing by its own word, or know nothing; the next ones are true."""
+        if told.positions and self._true_in_a_row >= _TRUE_IN_A_ROW:
+            for fault, empty in (
+                (Fault.POSITIONS_EMPTY, told._replace(positions={})),
+                (Fault.EVERYTHING_EMPTY, _NOTHING),
+            ):
+                if self._faults.strikes(fault, 0.05):
+                    self._true_in_a_row = 0
+                    return empty
+        self._true_in_a_row += 1
+        self.true_answers += 1
+        return None
 
     def _told(self, order_refs: Collection[str]) -> Evidence:
         venue = self._venue

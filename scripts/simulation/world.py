@@ -29,7 +29,7 @@ from trader.app.paths import with_absolute_paths
 from trader.app.settings import Settings, load_settings
 from trader.domain.portfolio import Book
 from trader.domain.rules import Protection
-from trader.domain.session import Calendar, new_york_date
+from trader.domain.session import Calendar, SessionDay, new_york_date
 
 _CONFIG = Path(__file__).with_name("simulation.toml")
 _LAST_LINES = 60
@@ -45,6 +45,20 @@ _WATCHED = 0.3
 """The share of lives whose disk is watched; that takes its time."""
 _MOST_REFUSALS = 20
 """One after another, while a disk or a broker may fail; none where nothing does."""
+_BINDING = {
+    "order_notional": 30_000,
+    "gross_pct": 25.0,
+    "family_pct": 6.0,
+    "cash_reserve_pct": 75.0,
+    "open_positions": 2,
+    "openings_per_day": 25,
+    "daily_notional_pct": 150.0,
+    "day_loss_pct": 0.15,
+    "orders_per_minute": 2,
+}
+"""Limits at which trading stops on most days."""
+_BOUND = 0.1
+"""The share of the runs in which each of them is set."""
 _CLOCK_CHANGES = (date(2000, 4, 2), date(2000, 10, 29), date(2001, 4, 1), date(2001, 10, 28))
 
 
@@ -298,8 +312,17 @@ class World:
 
     def _heal_when_due(self, at: datetime) -> None:
         """From then on nothing strikes, whether or not a daemon is there to see it."""
-        if at >= self._heals_at and not self._faults.is_healed:
-            self._faults.is_healed, self._scene.healed_at = True, at
+        if at < self._heals_at or self._faults.is_healed:
+            return
+        self._faults.is_healed, self._scene.healed_at = True, at
+        if self._has_healed_days:
+            seen_whole = self._opens_after(at)
+            self._ends_at = max(self._ends_at, self._calendar.next_session(seen_whole.day).opens_at)
+
+    def _opens_after(self, at: datetime) -> SessionDay:
+        """The next session that is seen whole: a daemon may sleep over the one on which nothing was to strike."""
+        today = self._calendar.session(new_york_date(at))
+        return today if today is not None and at < today.opens_at else self._calendar.next_session(new_york_date(at))
 
     def _close_until(self, at: datetime) -> None:
         """Of the sessions that are over the newest is looked at: nobody has seen those before it close."""
@@ -375,6 +398,7 @@ def _settings(folder: Path, random: Random, protection: Protection) -> Settings:
             "params": {"seed": random.randrange(1_000_000), "minutes": random.choice((2, 5, 20))},
         },
         feed={"speed": 120.0, "inbox": "set below"},
+        limits={name: limit for name, limit in _BINDING.items() if random.random() < _BOUND},
         exits={
             "stop_pct": random.choice((0.2, 0.5, 1.4)),
             "take_profit_pct": random.choice((0.2, 0.5, 2.1)),

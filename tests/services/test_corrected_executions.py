@@ -381,6 +381,25 @@ async def test_a_corrected_part_of_an_exit_sells_the_same_lots_again(tmp_path: P
         await assert_sound(market)
 
 
+@pytest.mark.parametrize("held", [0, 400])
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_a_corrected_sale_of_more_than_was_held_moves_its_order_once(
+    tmp_path: Path, held: int, restarts: bool
+) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        await market.bar(closes={"JD": 29.0})
+        for ref, id_, quantity in (("hand", "H1", fill.quantity - held), (EXIT, "S1", 450)):
+            sale = a_fill("JD", quantity, 29.0, side=Side.SELL, order_ref=ref, execution_id=id_, at=market.now)
+            await market.report(sale)
+        if restarts:
+            await market.restart()
+        for _ in range(2):
+            assert market.held() == {}
+            assert market.one("SELECT filled FROM orders WHERE order_ref = ?", EXIT) == 450
+            await market.report(corrected(sale, price_micros=micros(28.9)))
+
+
 async def test_shares_of_a_busted_exit_are_held_again_and_sold_again(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         await bought(market)

@@ -244,6 +244,30 @@ async def test_what_the_broker_lacks_is_not_sold_either_while_it_does_not_tell_e
         assert market.held() == {}, "the broker has it after all"
 
 
+@pytest.mark.parametrize("keeps", [("executions", "working", "ended"), ()], ids=["positions", "everything"])
+async def test_a_broker_that_says_once_that_it_holds_nothing_delays_the_exit_and_leads_to_no_other_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keeps: tuple[str, ...]
+) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(delay_bars=9), signals=PATIENT) as market:
+        await market.bar({"AAPL": 0.8})
+        await market.bars(10)
+        held = market.held()["AAPL"]
+        await market.bar(closes={"AAPL": 195.0})
+        assert [side for side, _ in market.working()] == ["SELL"], "an exit works while the broker says that"
+        true = await market.broker.evidence([])
+        with monkeypatch.context() as cut:
+            says(an_answer(**{part: getattr(true, part) for part in keeps}), cut)
+            await market.restart(keep_broker=True)
+            await market.bar()
+        assert market.held() == {"AAPL": held}
+        await inquire(market, 3)
+        await market.bars(12)
+        assert (market.held(), market.at_broker(), market.sql("SELECT * FROM book_drift")) == ({}, {}, [])
+        assert market.one("SELECT sum(filled) FROM orders WHERE side = 'SELL'") == held
+        assert market.one("SELECT count(*) FROM orders WHERE side = 'BUY'") == 1
+        market.check()
+
+
 async def test_an_exit_asks_for_no_more_than_the_broker_has(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         held = await hold(market, "AAPL")

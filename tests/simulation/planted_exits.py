@@ -80,12 +80,12 @@ def closed_at_every_look() -> None:
 
 
 BUGS: dict[str, Planted] = {
-    "exits_not_watched": Planted(22, exits_not_watched, ("s0",)),
-    "levels_are_only_kept": Planted(22, levels_are_only_kept, ("s0",)),
-    "levels_off_the_tick": Planted(23, levels_off_the_tick, ("s0",)),
+    "exits_not_watched": Planted(22, exits_not_watched, ("s0",), "what_is_held_is_watched"),
+    "levels_are_only_kept": Planted(22, levels_are_only_kept, ("s0",), "what_is_beyond_its_levels_goes"),
+    "levels_off_the_tick": Planted(23, levels_off_the_tick, ("s0",), "levels_lie_around_the_entry"),
     "exits_forgotten": Planted(24, exits_forgotten, ("s3",)),
-    "never_flattened": Planted(25, never_flattened, ("s4",)),
-    "nobody_paged": Planted(25, nobody_paged, ("s10",)),
-    "phase_not_journaled": Planted(26, phase_not_journaled, ("s0",)),
-    "closed_at_every_look": Planted(26, closed_at_every_look, ("s0",)),
+    "never_flattened": Planted(25, never_flattened, ("s8",), "flat_when_nothing_hinders"),
+    "nobody_paged": Planted(25, nobody_paged, ("s10",), "who_is_not_flat_is_paged"),
+    "phase_not_journaled": Planted(26, phase_not_journaled, ("s0",), "each_session_has_its_flatten"),
+    "closed_at_every_look": Planted(26, closed_at_every_look, ("s0",), "a_position_is_closed_once"),
 }

@@ -201,19 +201,21 @@ def a_position_not_loaded() -> None:
 BUGS: dict[str, Planted] = {
     "placed_many_times": Planted(21, placed_many_times, ("s1",)),
     "chore_again_and_again": Planted(27, chore_again_and_again, ("s2",)),
-    "stamped_in_new_york": Planted(28, stamped_in_new_york, ("s1",)),
+    "stamped_in_new_york": Planted(28, stamped_in_new_york, ("s1",), "orders_are_stamped_with_the_market_s_time"),
     "executions_of_evidence_ignored": Planted(29, executions_of_evidence_ignored, ("s29", "s39")),
     "entries_before_recovery": Planted(29, entries_before_recovery, ("s0",)),
     "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s0",)),
     "acknowledged_and_not_journaled": Planted(31, acknowledged_and_not_journaled, ("s1",)),
-    "restart_closes_everything": Planted(32, restart_closes_everything, ("s62", "s88")),
-    "halts_not_loaded": Planted(33, halts_not_loaded, ("s5",)),
-    "resumed_by_time": Planted(33, resumed_by_time, ("s0",)),
+    "restart_closes_everything": Planted(
+        32, restart_closes_everything, ("s49",), "a_restart_without_news_changes_nothing"
+    ),
+    "halts_not_loaded": Planted(33, halts_not_loaded, ("s5",), "a_halt_survives_a_restart"),
+    "resumed_by_time": Planted(33, resumed_by_time, ("s0",), "only_a_person_resumes"),
     "entries_leave_without_the_book": Planted(35, entries_leave_without_the_book, ("s6",)),
-    "silence_is_an_end": Planted(36, silence_is_an_end, ("s3",)),
-    "any_account_is_ours": Planted(37, any_account_is_ours, ("s0",)),
+    "silence_is_an_end": Planted(36, silence_is_an_end, ("s3",), "only_evidence_ends_an_order"),
+    "any_account_is_ours": Planted(37, any_account_is_ours, ("s0",), "only_this_account_is_in_the_book"),
     "a_second_start_is_refused": Planted(39, a_second_start_is_refused, ("s0",)),
     "never_asked": Planted(39, never_asked, ("s0",)),
-    "gate_stays_closed": Planted(39, gate_stays_closed, ("s0",)),
+    "gate_stays_closed": Planted(39, gate_stays_closed, ("s0",), "entries_are_possible_again"),
     "a_position_not_loaded": Planted(41, a_position_not_loaded, ("s5",)),
 }

@@ -1,13 +1,13 @@
 """Plants one bug into the daemon and runs the simulation until it is seen: `python -m planting MODULE NAME`.
 
-A bug is one protection taken away. It is looked for by the invariant of its number alone, so that each has to see for
-itself what it is there for; a process of its own keeps it away from everything else.
+A bug is one protection taken away. It is looked for by the invariant of its number alone, or by one of its checks, so
+that each has to see for itself what it is there for; a process of its own keeps it away from everything else.
 """
 
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,10 @@ OTHERS = tuple(f"s{number}" for number in range(40))
 """A bug that none of so many runs shows is not seen."""
 
 
+ONLY_REMEMBERS = "remember_"
+"""So begin the names of checks that say nothing: what comes after a death is compared with what they have kept."""
+
+
 class Planted(NamedTuple):
     """A bug, and where it is seen."""
 
@@ -28,8 +32,8 @@ class Planted(NamedTuple):
     """Takes the protection away, in the product's own classes."""
     seeds: tuple[str, ...]
     """These runs have shown it first. What a seed does changes with the code, so `OTHERS` come after them."""
-    days: int = 1
-    """Of each run; a healed day follows."""
+    check: str = ""
+    """The function that sees it, beside those that only remember; without a name any of the number may."""
 
 
 def put(owner: object, name: str, value: object) -> None:
@@ -37,24 +41,28 @@ def put(owner: object, name: str, value: object) -> None:
     setattr(owner, name, value)
 
 
-def find(plant: Callable[[], None], number: int, seeds: Iterable[str], days: int) -> str:
+def find(bug: Planted) -> str:
     """Plant it and run until it is seen. Gives nothing then, and otherwise what was seen instead."""
-    ALL[:] = [invariant for invariant in ALL if invariant.number == number]
-    plant()
+    ALL[:] = [each for each in ALL if each.number == bug.number and _looks(bug, each.check.__name__)]
+    bug.plant()
     instead = []
-    for seed in dict.fromkeys([*seeds, *OTHERS]):
-        at, fault = _seen(seed, days)
-        if at == number:
+    for seed in dict.fromkeys([*bug.seeds, *OTHERS]):
+        at, fault = _seen(seed)
+        if at == bug.number:
             return ""
         instead.append(f"{seed}: {at} {fault}")
-    return f"{number} was not seen; " + "; ".join(instead)
+    return f"{bug.number} {bug.check} was not seen; " + "; ".join(instead)
 
 
-def _seen(seed: str, days: int) -> tuple[int | None, str]:
-    """The violation of one run: its number and its words."""
+def _looks(bug: Planted, check: str) -> bool:
+    return bug.check in ("", check) or check.startswith(ONLY_REMEMBERS)
+
+
+def _seen(seed: str) -> tuple[int | None, str]:
+    """The violation of one run, of a day and a healed one: its number and its words."""
     folder = Path(tempfile.mkdtemp(prefix="planted-"))
     try:
-        violation = World(seed, days, folder).run().violation
+        violation = World(seed, 1, folder).run().violation
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return (violation.number, violation.fault) if violation is not None else (None, "nothing")
@@ -62,8 +70,7 @@ def _seen(seed: str, days: int) -> tuple[int | None, str]:
 
 def main() -> str:
     """The bug is named by its module and its name in there."""
-    bug: Planted = import_module(sys.argv[1]).BUGS[sys.argv[2]]
-    return find(bug.plant, bug.number, bug.seeds, bug.days)
+    return find(import_module(sys.argv[1]).BUGS[sys.argv[2]])
 
 
 if __name__ == "__main__":

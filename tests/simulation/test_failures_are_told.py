@@ -13,7 +13,7 @@ from simulation.crew import Interrupt, all_of
 from simulation.invariants.registry import ALL, Invariant, When
 from simulation.runs import Run
 from simulation.scene import Scene
-from simulation.seeds import Ledger
+from simulation.seeds import Ledger, commit_here
 
 from trader.app.cli import main as trader
 
@@ -42,10 +42,10 @@ def test_a_violation_is_told_with_all_that_is_needed_to_see_it(
     ledger = tmp_path / "ledger.jsonl"
     typed = ["--days", "1", "--days-per-run", "1", "--seed", "told", "--jobs", "2", "--ledger", str(ledger)]
     assert main(typed) == 1
-    told = capsys.readouterr().out
+    told, again = capsys.readouterr().out, "scripts/simulate --seed told --days-per-run 1 --run 0"
     assert "INVARIANT 99: nobody sells after three faults" in told
     assert re.search(r"market time +200[01]-\d\d-\d\d \d\d:\d\d:\d\d UTC, in life \d+, \d+ faults had struck", told)
-    assert "scripts/simulate --seed told --days-per-run 1 --run 0\n" in told
+    assert f"  commit          {commit_here()}\n  again           {again}\n" in told
     assert f"the first {_LEAST_STRIKES} faults: with one less it does not fail" in told
     assert f"scripts/simulate --seed told --days-per-run 1 --run 0 --limit {_LEAST_STRIKES}\n" in told
     assert "last to strike" in told

@@ -1,16 +1,21 @@
 """A fault is counted when it strikes, and not when it might have."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from builders import a_bar, bar_time
 from simulation.faults import Fault, Faults
+from simulation.history import History
 from simulation.life import Life
 from simulation.market import TroubledFeed
 from simulation.venue import Venue
+from simulation.wire import Wire
 from simulation.world import World
 
 from trader.domain.decision import Purpose, Side
+from trader.domain.market import BarTime
 from trader.domain.order import Order, OrderState
 from trader.domain.rules import Costs
 
@@ -18,34 +23,47 @@ _AT = datetime(2000, 3, 1, 15, 0, tzinfo=UTC)
 _SEEDS = ("s0", "s1", "s2", "s3")
 
 
-def eager(fault: Fault) -> Faults:
-    """Only this one strikes, whenever it is asked."""
+class Standing:
+    """A clock on which it is always the same time."""
+
+    def now(self) -> datetime:
+        return _AT
+
+
+def eager(*eager_ones: Fault) -> Faults:
+    """Only these strike, whenever they are asked."""
     faults = Faults("eager")
-    faults.eagerness = {each: 1_000.0 if each is fault else 0.0 for each in Fault}
+    faults.eagerness = {each: 1_000.0 if each in eager_ones else 0.0 for each in Fault}
     return faults
+
+
+def an_exit(quantity: int = 1) -> Order:
+    return Order(
+        ref="sim-1-0001",
+        account="sim",
+        symbol="QQQ",
+        side=Side.SELL,
+        quantity=quantity,
+        limit_micros=None,
+        purpose=Purpose.EXIT,
+        reason="signal",
+        signal_id="",
+        state=OrderState.CREATED,
+        filled=0,
+        created_at=_AT,
+        updated_at=_AT,
+    )
+
+
+def a_minute(number: int) -> BarTime:
+    return bar_time(a_bar("QQQ", start=_AT + timedelta(minutes=number)))
 
 
 def test_a_cancel_is_ignored_when_one_is_sent() -> None:
     faults = eager(Fault.CANCEL_IGNORED)
     venue = Venue(Costs(), "sim", faults)
-    ref = "sim-1-0001"
-    venue.place(
-        Order(
-            ref=ref,
-            account="sim",
-            symbol="QQQ",
-            side=Side.SELL,
-            quantity=1,
-            limit_micros=None,
-            purpose=Purpose.EXIT,
-            reason="signal",
-            signal_id="",
-            state=OrderState.CREATED,
-            filled=0,
-            created_at=_AT,
-            updated_at=_AT,
-        )
-    )
+    ref = an_exit().ref
+    venue.place(an_exit())
     assert faults.struck[Fault.CANCEL_IGNORED] == 0
     venue.cancel(ref)
     venue.cancel(ref)
@@ -53,6 +71,32 @@ def test_a_cancel_is_ignored_when_one_is_sent() -> None:
     assert ref in venue.working
     venue.cancel("sim-1-0002")
     assert faults.struck[Fault.CANCEL_IGNORED] == 1
+
+
+def test_an_order_is_late_at_the_bar_that_would_have_filled_it() -> None:
+    faults = eager(Fault.SLOW_FILL)
+    venue = Venue(Costs(), "sim", faults)
+    venue.place(an_exit())
+    assert faults.struck[Fault.SLOW_FILL] == 0
+    venue.match(a_minute(0))
+    assert (faults.struck[Fault.SLOW_FILL], venue.filled("sim-1-0001")) == (1, 0)
+    for number in range(1, 8):
+        venue.match(a_minute(number))
+    assert (faults.struck[Fault.SLOW_FILL], venue.filled("sim-1-0001")) == (1, 1)
+
+
+def test_an_order_is_filled_in_parts_and_not_to_its_end_at_the_bars_at_which_it_is_so() -> None:
+    faults = eager(Fault.PARTIAL_FILL, Fault.REST_UNFILLED)
+    venue = Venue(Costs(), "sim", faults)
+    venue.place(an_exit(100))
+    assert faults.struck.total() == 0
+    venue.match(a_minute(0))
+    part = venue.filled("sim-1-0001")
+    assert 0 < part < 100
+    assert (faults.struck[Fault.PARTIAL_FILL], faults.struck[Fault.REST_UNFILLED]) == (1, 0)
+    for number in range(1, 6):
+        venue.match(a_minute(number))
+    assert (faults.struck[Fault.REST_UNFILLED], venue.filled("sim-1-0001")) == (1, part)
 
 
 def test_a_clock_that_jumps_is_somewhere_else_and_who_sleeps_over_the_deadline_is_awake_before_it(
@@ -102,3 +146,14 @@ def test_one_that_has_come_through_its_recovery_is_not_killed_in_it(
     monkeypatch.setattr(World, "_death_of", watched)
     World("s2", 1, tmp_path).run()
     assert any(came_through)
+
+
+async def test_a_broker_that_says_it_holds_nothing_tells_the_truth_next() -> None:
+    faults, history = eager(Fault.POSITIONS_EMPTY), History()
+    venue = Venue(Costs(), "sim", faults)
+    venue.foreign["QQQ"] = 3
+    wire = Wire(venue, faults, history, lambda _: None, Standing(), asyncio.get_running_loop())
+    told = [(await wire.evidence(())).positions for _ in range(5)]
+    assert told == [{}, {"QQQ": 3}, {"QQQ": 3}, {"QQQ": 3}, {}]
+    assert (wire.true_answers, wire.has_told_all) == (3, True)
+    assert faults.struck[Fault.POSITIONS_EMPTY] == 2

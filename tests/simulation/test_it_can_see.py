@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from planting import ONLY_REMEMBERS
 from simulation.invariants import ALL
 
 _HERE = Path(__file__).resolve().parent
@@ -45,6 +46,16 @@ PUBLIC_FAILURES = {
 @pytest.mark.parametrize("failure", PUBLIC_FAILURES)
 def test_the_public_failures_are_among_the_bugs(failure: str) -> None:
     assert all(bug in MODULES[module] for module, bug in PUBLIC_FAILURES[failure])
+
+
+def test_every_check_has_a_bug_that_it_sees_without_those_beside_it() -> None:
+    of_number: dict[int, set[str]] = {}
+    for each in ALL:
+        of_number.setdefault(each.number, set()).add(each.check.__name__)
+    beside_others = {name for names in of_number.values() if len(names) > 1 for name in names}
+    seen = {bug.check for bugs in MODULES.values() for bug in bugs.values()}
+    assert {name for name in beside_others - seen if not name.startswith(ONLY_REMEMBERS)} == set()
+    assert seen - {""} <= {each.check.__name__ for each in ALL}
 
 
 def test_every_number_has_a_bug_that_it_sees() -> None:

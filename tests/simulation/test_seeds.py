@@ -1,5 +1,6 @@
 """The ledger of seeds: days add up, and none is counted twice."""
 
+import subprocess
 import weakref
 from collections import Counter
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from simulation.command import main
 from simulation.faults import Fault
 from simulation.runs import Ran, Run, failed
-from simulation.seeds import BATCH, Batches, Ledger, Line
+from simulation.seeds import BATCH, Batches, Ledger, Line, commit_here
 from simulation.summary import summary
 from simulation.world import Outcome
 
@@ -55,6 +56,27 @@ def test_a_seed_goes_on_after_its_last_run(tmp_path: Path) -> None:
         ledger.append(line)
     assert ledger.next_run("c", "s", 5) == 2
     assert [ledger.next_run(*other) for other in (("d", "s", 5), ("c", "t", 5), ("c", "s", 1))] == [0, 0, 0]
+
+
+def test_each_way_in_which_a_checkout_differs_from_its_commit_has_a_name_of_its_own(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments], cwd=tmp_path, check=True)
+
+    (tmp_path / "trader").mkdir()
+    (tmp_path / "trader" / "a.py").write_text("1")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-q", "-m", "it")
+    clean = commit_here(tmp_path)
+    (tmp_path / "notes.txt").write_text("no run is made of them")
+    assert (commit_here(tmp_path), len(clean)) == (clean, 40)
+    names = set()
+    for path, text in (("a.py", "2"), ("a.py", "3"), ("new.py", "4"), ("new.py", "5")):
+        (tmp_path / "trader" / path).write_text(text)
+        assert commit_here(tmp_path) == commit_here(tmp_path)
+        names.add(commit_here(tmp_path))
+    assert len(names) == 4
+    assert all(name.startswith(f"{clean}-dirty-") for name in names)
 
 
 def test_what_was_run_again_counts_once_and_as_it_came_out_last(tmp_path: Path) -> None:

@@ -274,10 +274,10 @@ class Engine:
         """What the book has of executions that are corrected or charged: to change one, all of it has to be known. And
         which cash movements it has: each counts once."""
         movements = {event.movement for event in gathered if isinstance(event, Command) and event.movement}
-        ids = self.trading.to_look_up(gathered)
+        executions, orders = self.trading.to_look_up(gathered)
         try:
-            if ids:
-                step.looked_up = await self._ports.store.booked(self.book.account, ids)
+            if executions:
+                step.looked_up = await self._ports.store.booked(self.book.account, executions, orders)
             if movements:
                 step.moved = await self._ports.store.moved(self.book.account, movements)
         except BookUnwritable as error:

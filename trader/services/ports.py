@@ -220,8 +220,12 @@ class Store(Protocol):
         """Write one transaction. Raises BookUnwritable or BookRefused, with nothing written."""
         ...
 
-    async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
-        """Those of the executions that are booked, however long ago, by id. Raises BookUnwritable."""
+    async def booked(
+        self, account: str, execution_ids: Collection[str], order_refs: Collection[str] = ()
+    ) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, however long ago, and all of the orders; by execution id. Raises
+        BookUnwritable.
+        """
         ...
 
     async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:

@@ -25,7 +25,7 @@ from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
 from trader.domain.session import microseconds
 from trader.services.commissions import differs, hear_again
-from trader.services.corrections import Replaced, Undoing, go_on_closing
+from trader.services.corrections import Replaced, Undoing, booked_of, go_on_closing
 from trader.services.draft import Draft
 from trader.services.ports import Booking
 from trader.services.protecting import expect_end
@@ -133,14 +133,19 @@ class Settlement:
             self._settle(step, fill, order)
 
     def _settle_oversold(self, step: Step, fill: Fill, order: Order | None, held: int) -> None:
-        """Book what was held; the shares beyond it are a short at the broker that no book of ours can hold."""
+        """Book what was held; the shares beyond it are a short at the broker that no book of ours can hold.
+
+        They move their order on, which has sold them: of a correction only those that it has not been moved on by.
+        """
         if held:
             self._settle(step, fill._replace(quantity=held), order)
         excess = fill.quantity - held
         why = f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held"
         _cannot_book(step, fill._replace(quantity=excess), why)
         order = self._order(step.draft, fill.order_ref)
-        if order is not None and order.live:
+        if order is not None and fill.corrects:
+            excess -= order.filled - booked_of(step, order)
+        if order is not None and order.live and excess > 0:
             event = OrderEvent.PARTLY_FILLED if order.remaining > excess else OrderEvent.FILLED
             after = order.after(event, step.draft.now, excess)
             step.draft.set_order(after)

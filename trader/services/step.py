@@ -35,7 +35,9 @@ class Step:
     executions: dict[str, int | None] = field(default_factory=dict)
     """Executions taken up in this step, with the commission they are booked with; None where nothing can be charged."""
     looked_up: Mapping[str, Booking] = field(default_factory=dict)
-    """What the book has of executions that are corrected or charged in this step, and of reversals."""
+    """What the book has of executions that are corrected or charged in this step, of reversals, and of the orders of
+    those that are corrected.
+    """
     moved: frozenset[str] = frozenset()
     """Of the cash movements that are asked for in this step: those that the book has."""
     unread: BookUnwritable | None = None

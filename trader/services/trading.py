@@ -220,14 +220,16 @@ class Trading:
         """Whether a report tells of an execution, or of a commission, that the book has not."""
         return not self.has_booked(fill) or self._settlement.is_told_more(fill)
 
-    def to_look_up(self, events: Sequence[Event]) -> set[str]:
-        """Ids of the booked executions of which a step with these events has to know everything."""
+    def to_look_up(self, events: Sequence[Event]) -> tuple[set[str], set[str]]:
+        """Of which executions, and of all executions of which orders, a step with these events has to know everything
+        that is booked: their ids, and their references.
+        """
         fills = [event.fill for event in events if isinstance(event, FillReported)]
         for event in events:
             if isinstance(event, EvidenceGiven):
                 fills += event.evidence.executions or ()
         charged = {fill.execution_id for fill in fills if self._settlement.is_told_more(fill)}
-        return charged | corrected(fills)
+        return charged | corrected(fills), {fill.order_ref for fill in fills if fill.corrects}
 
     def already_booked(self, booking: Booking, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""

@@ -12,6 +12,7 @@ from simulation.invariants import (
     openings,
     orders,
     past,
+    patience,
     restarts,
     storage,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "openings",
     "orders",
     "past",
+    "patience",
     "restarts",
     "storage",
 ]

@@ -14,6 +14,7 @@ from trader.domain.session import microseconds
 _MOST_ORDERS = 20
 _OF_AN_ACCOUNT = ("positions", "orders", "fills", "locks", "lots", "events", "signals", "drift", "round_trips")
 _BOOKED_OF_ANOTHER = "SELECT execution_id FROM book_fills WHERE order_ref LIKE 'astray-%'"
+_OF_THE_DAY = (Rule.OPENINGS_PER_DAY, Rule.DAILY_NOTIONAL, Rule.DAY_LOSS)
 _GATES = (Rule.UNRECONCILED, Rule.BOOK_UNWRITABLE, Rule.EXIT_SCAN_OVERDUE)
 _UNTIL_SOMEBODY_HAS_LOOKED = timedelta(hours=1)
 _OUTCOMES = """
@@ -76,7 +77,10 @@ def nothing_is_left_unknown(scene: Scene) -> Iterator[str]:
 
 @invariant(39, When.CLOSE)
 def entries_are_possible_again(scene: Scene) -> Iterator[str]:
-    """In a day without faults a strategy this moody is served, once somebody has resumed what was halted."""
+    """In a day without faults a strategy this moody is served, once somebody has resumed what was halted.
+
+    But where a limit of the day had stopped it by then.
+    """
     session = scene.closed
     if session is None or not scene.has_run_healed:
         return
@@ -86,5 +90,5 @@ def entries_are_possible_again(scene: Scene) -> Iterator[str]:
     became: Counter[str] = Counter()
     for row in scene.rows(_OUTCOMES, microseconds(since), microseconds(until)):
         became[row["rule"] or row["outcome"]] += row["count"]
-    if became and not became[Outcome.ORDERED]:
+    if became and not became[Outcome.ORDERED] and not any(became[rule] for rule in _OF_THE_DAY):
         yield f"no entry in all of {session.day}: {dict(became)}"

@@ -46,25 +46,25 @@ _NEWEST_PAGE = "SELECT max(at_us) FROM book_events WHERE type = 'not_flat' AND j
 
 
 @dataclass(slots=True)
-class _Since:
+class Since:
     """Since when something has been so, by symbol or reference."""
 
     when: dict[str, int] = field(default_factory=dict)
 
-    def too_long(self, so: Mapping[str, str], at: int) -> Iterator[str]:
-        """What is so now, in words, and has been at every look since long ago."""
+    def too_long(self, so: Mapping[str, str], at: int, patience: int = 0) -> Iterator[str]:
+        """What is so now, in words, and has been at every look for longer than its patience, and then for a while."""
         self.when = {key: self.when.get(key, at) for key in so}
         for key, words in so.items():
-            if at - self.when[key] > _SOON:
+            if at - self.when[key] > patience + _SOON:
                 yield f"{words} for {at - self.when[key]} minutes"
 
 
-class _Unwatched(_Since):
+class _Unwatched(Since):
     """Positions that the scanner does not watch."""
 
 
 @dataclass(slots=True)
-class _Touched(_Since):
+class _Touched(Since):
     """Positions whose prices are beyond a level."""
 
     first: dict[str, tuple[int, int, Bar | None]] = field(default_factory=dict)
@@ -79,11 +79,11 @@ class _Touched(_Since):
         return [bar for bar in bars if bar is not None and (before is None or bar.timestamp > before.timestamp)]
 
 
-class _Misjudged(_Since):
+class _Misjudged(Since):
     """Positions of which the scanner watches other shares."""
 
 
-class _Orphans(_Since):
+class _Orphans(Since):
     """Exits of what is not held."""
 
 

@@ -13,7 +13,7 @@ from trader.domain.decision import Side
 from trader.domain.order import Fill
 
 _ANSWERS = 4
-"""So many complete answers are enough to find a difference: one may be stale, and two in a row have to show it."""
+"""So many true answers are enough to find a difference: one may be stale, and two in a row have to show it."""
 
 _CASH_NOW = """
     SELECT cash_micros, starting_cash_micros
@@ -62,9 +62,9 @@ def all_executions_are_the_position(scene: Scene) -> Iterator[str]:
 
 @invariant(8)
 def a_difference_is_found(scene: Scene) -> Iterator[str]:
-    """While no order of a symbol is on its way, broker and book agree on it, or the book soon says that they do not.
+    """While no order of a symbol is on its way, the book soon says by how much the broker differs, and no more of it.
 
-    Soon: within some complete answers. A symbol whose order works, or is of unknown fate, has reports to come.
+    Soon: within some true answers. A symbol whose order works, or is of unknown fate, has reports to come.
     """
     assert scene.host is not None  # noqa: S101
     wire, book = scene.host.wire, scene.book
@@ -73,16 +73,17 @@ def a_difference_is_found(scene: Scene) -> Iterator[str]:
     before, scene.differs = scene.differs, {}
     in_orders = {order.symbol for order in book.orders.values()}
     there = scene.venue.positions
-    for symbol in dict.fromkeys([*there, *book.positions]):
+    for symbol in dict.fromkeys([*there, *book.positions, *book.drift]):
         held = book.positions[symbol].quantity if symbol in book.positions else 0
-        more = there.get(symbol, 0) - held
         drift = book.drift.get(symbol)
-        if not more or symbol in in_orders or (drift is not None and drift.broker - drift.book == more):
+        said = drift.broker - drift.book if drift is not None else 0
+        unsaid = there.get(symbol, 0) - held - said
+        if not unsaid or symbol in in_orders:
             continue
         known, answers = before.get(symbol, (0, 0))
-        scene.differs[symbol] = (more, answers) if known == more else (more, wire.complete_answers)
-        if wire.complete_answers - scene.differs[symbol][1] > _ANSWERS:
-            yield f"{symbol}: the book holds {held}, the broker {there.get(symbol, 0)}, and the book does not say so"
+        scene.differs[symbol] = (unsaid, answers if known == unsaid else wire.true_answers)
+        if wire.true_answers - scene.differs[symbol][1] > _ANSWERS:
+            yield f"{symbol}: the book holds {held}, the broker {there.get(symbol, 0)}, and the book says {said} more"
 
 
 @invariant(8, When.SETTLED)

@@ -1,16 +1,22 @@
 """What may be opened: within the limits, on one side of a family, and only while nothing keeps the gate closed."""
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
+from simulation.faults import Fault
 from simulation.invariants.executions import untold, working
 from simulation.invariants.ledger import asked
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
 from trader.domain.decision import Purpose, Side
-from trader.domain.ledger import PositionState
+from trader.domain.ledger import Position, PositionState
 from trader.domain.money import part
 from trader.domain.order import Order
 from trader.domain.session import microseconds, new_york_date
+
+_A_MINUTE = timedelta(minutes=1)
 
 
 def entries(scene: Scene) -> Iterator[Order]:
@@ -22,13 +28,14 @@ def entries(scene: Scene) -> Iterator[Order]:
 
 @invariant(16)
 def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
-    """At the worst: everything held at its price, everything that works filled at its limit, commission included."""
+    """At the worst: everything held at its price, everything that works filled at its limit, commission included.
+
+    More of what is held is no more positions, also where an undone sale has made them too many.
+    """
     book, limits = scene.book, scene.rules.limits
     for order in entries(scene):
-        assert scene.engine is not None  # noqa: S101
-        prices = scene.engine.trading.prices
-        equity = book.equity_micros(prices)
-        at_worst = {symbol: prices.worth_micros([held]) for symbol, held in book.positions.items()}
+        at_worst = {symbol: _worth_micros(scene, held) for symbol, held in book.positions.items()}
+        equity = book.cash_micros + sum(at_worst.values())
         for lock in book.locks.values():
             at_worst[lock.symbol] = at_worst.get(lock.symbol, 0) + lock.reserved_micros
         members = scene.family(order.symbol).members
@@ -37,12 +44,72 @@ def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
             "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
             "gross": (sum(at_worst.values()), part(equity, limits.gross_ppm)),
             "order": (order.quantity * (order.limit_micros or 0), limits.order_notional_micros),
-            "positions": (len(at_worst), limits.open_positions),
+            "positions": (0 if order.symbol in book.positions else len(at_worst), limits.open_positions),
             "cash": (book.reserved_micros + part(equity, limits.cash_reserve_ppm), book.cash_micros),
         }
         for what, (at_most, limit) in measured.items():
             if at_most > limit:
                 yield f"{order.ref} BUY {order.quantity} {order.symbol}: {what} may come to {at_most}, {limit} allowed"
+
+
+def _worth_micros(scene: Scene, held: Position) -> int:
+    """At its newest price; one that has jumped up is no price before a second print, and makes nobody richer."""
+    assert scene.engine is not None  # noqa: S101
+    prices = scene.engine.trading.prices
+    last, before = prices.last(held.symbol), prices.before(held.symbol)
+    if last is None:
+        return held.cost_micros
+    has_jumped = before is not None and last.close_micros - before.close_micros > part(
+        before.close_micros, scene.rules.limits.collar_ppm
+    )
+    return held.quantity * (before if before is not None and has_jumped else last).close_micros
+
+
+@dataclass(slots=True)
+class _Opened:
+    """Entries that have left, by exchange date."""
+
+    openings: Counter[date] = field(default_factory=Counter)
+    notional_micros: Counter[date] = field(default_factory=Counter)
+
+
+@invariant(16)
+def limits_of_the_day_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
+    """What has left on its date, through all lives, and the day's loss by now."""
+    opened, limits = scene.in_run(_Opened), scene.rules.limits
+    for order in entries(scene):
+        assert scene.engine is not None  # noqa: S101
+        day, stored = new_york_date(order.created_at), scene.book.day
+        opened.openings[day] += 1
+        opened.notional_micros[day] += order.quantity * (order.limit_micros or 0)
+        equity = scene.book.equity_micros(scene.engine.trading.prices)
+        opening = stored.opening_equity_micros if stored is not None else equity
+        measured = {
+            "openings": (opened.openings[day], limits.openings_per_day),
+            "notional": (opened.notional_micros[day], part(equity, limits.daily_notional_ppm)),
+            "loss": (opening - equity + 1, part(opening, limits.day_loss_ppm)),
+        }
+        for what, (at_most, limit) in measured.items():
+            if at_most > limit:
+                yield f"{order.ref} BUY {order.symbol}: the {what} of {day} come to {at_most}, {limit} allowed"
+
+
+@dataclass(slots=True)
+class _Recent:
+    """When the entries of this life have left, by the daemon's clock."""
+
+    times: list[datetime] = field(default_factory=list)
+
+
+@invariant(16)
+def entries_of_a_minute_are_counted(scene: Scene) -> Iterator[str]:
+    """In one life. A clock that has jumped says nothing of minutes."""
+    times = scene.in_life(_Recent).times
+    for order in entries(scene):
+        times[:] = [at for at in times if order.created_at - at < _A_MINUTE] + [order.created_at]
+        is_sure = not scene.faults.struck[Fault.MARKET_CLOCK_JUMPS]
+        if is_sure and len(times) > scene.rules.limits.orders_per_minute:
+            yield f"{order.ref} is number {len(times)} within a minute"
 
 
 @invariant(16)
@@ -151,6 +218,20 @@ def only_an_entry_buys(scene: Scene) -> Iterator[str]:
     for order in scene.news.sent:
         if (order.side is Side.BUY) != (order.purpose is Purpose.ENTRY):
             yield f"{order.ref} is a {order.side} for {order.purpose}"
+
+
+@invariant(19)
+def nothing_opens_on_a_price_that_has_jumped(scene: Scene) -> Iterator[str]:
+    """Before a second print has confirmed it."""
+    for order in entries(scene):
+        assert scene.engine is not None  # noqa: S101
+        last, before = (
+            bars(order.symbol) for bars in (scene.engine.trading.prices.last, scene.engine.trading.prices.before)
+        )
+        if last is not None and before is not None:
+            jump_micros = abs(last.close_micros - before.close_micros)
+            if jump_micros > part(before.close_micros, scene.rules.limits.collar_ppm) + 1:
+                yield f"{order.ref} opens {order.symbol} at {last.close_micros} micros, after {before.close_micros}"
 
 
 def _stale(scene: Scene, order: Order) -> Iterator[str]:

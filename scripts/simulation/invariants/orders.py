@@ -154,6 +154,15 @@ def _on_its_way(scene: Scene, sent: Order) -> int:
     return sent.quantity if is_stop_alone and sent.ref not in scene.venue.received else 0
 
 
+@invariant(17)
+def exits_ask_for_no_more_than_was_told(scene: Scene) -> Iterator[str]:
+    """Of a symbol that differs: an exit that leaves is of no more shares than the broker says it has, true or not."""
+    for sent in scene.news.sent:
+        drift = scene.book.drift.get(sent.symbol)
+        if sent.side is Side.SELL and drift is not None and sent.quantity > max(drift.broker, 0):
+            yield f"exit {sent.ref} asks for {sent.quantity} {sent.symbol}, and the broker says it has {drift.broker}"
+
+
 @invariant(17, When.CLOSE)
 @invariant(17, When.DEATH)
 def live_exits_are_covered(scene: Scene) -> Iterator[str]:

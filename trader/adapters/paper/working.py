@@ -44,7 +44,7 @@ class Working:
         self.is_triggered = False
         """Of a stop: it is a market order by now."""
         self.has_ended = False
-        self._parts_left = list(treatment.parts)
+        self.parts_left = list(treatment.parts)
 
     @property
     def left(self) -> int:
@@ -67,4 +67,4 @@ class Working:
         """Shares the next bar fills; 0 when the script gives none any more."""
         if not self.treatment.parts:
             return self.left
-        return min(self._parts_left.pop(0), self.left) if self._parts_left else 0
+        return min(self.parts_left.pop(0), self.left) if self.parts_left else 0

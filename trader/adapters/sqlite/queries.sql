@@ -200,6 +200,11 @@ SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, c
        purpose, reason, executed_us
 FROM charged_fills WHERE account = ? AND execution_id = ?
 
+-- name: booked_of_order
+SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
+       purpose, reason, executed_us
+FROM charged_fills WHERE account = ? AND order_ref = ?
+
 -- name: closings
 SELECT t.id, t.symbol, f.id FROM book_round_trips t
 JOIN book_fills f ON f.account = t.account AND f.execution_id = t.closed_by

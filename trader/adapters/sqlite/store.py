@@ -107,15 +107,17 @@ class SqliteStore:
         )
         return from_us(head[2]) if head is not None else None
 
-    async def booked(self, account: str, execution_ids: Collection[str]) -> Mapping[str, Booking]:
-        """Those of the executions that are booked, by id."""
+    async def booked(
+        self, account: str, execution_ids: Collection[str], order_refs: Collection[str] = ()
+    ) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, and all of the orders, by execution id."""
 
         def job(connection: sqlite3.Connection) -> dict[str, Booking]:
-            rows = [connection.execute(QUERIES["booked"], (account, id_)).fetchone() for id_ in execution_ids]
+            asked = [("booked", id_) for id_ in execution_ids] + [("booked_of_order", ref) for ref in order_refs]
+            rows = [row for query, value in asked for row in connection.execute(QUERIES[query], (account, value))]
             return {
                 row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, account, row[1])))
                 for row in rows
-                if row is not None
             }
 
         return await self._writer.transact(job)
