@@ -80,8 +80,8 @@ class ProcessDaemon:
             await self._end(self._process)
 
     def kill(self) -> None:
-        """SIGKILL."""
-        if self._process is not None and self._process.poll() is None:
+        """SIGKILL, unless it has died of one already where it was told to."""
+        if self._process is not None and self._process.poll() in (None, -signal.SIGKILL):
             self._process.kill()
             self.dead += 1
             self._is_ready = False
