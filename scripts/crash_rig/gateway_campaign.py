@@ -17,7 +17,7 @@ from typing import NamedTuple
 from gateway.faults import FillWhileDown
 from proof.fast_time import FastLoop
 from proof.own_process import ProcessDaemon
-from proof.rig import NAME, Given, Rig, a_rig
+from proof.rig import BROKER, DAEMON, NAME, Given, Rig, a_rig
 from proof.truth import differences
 
 from crash_rig.checks import Checks
@@ -36,8 +36,9 @@ _SETTINGS: Given = {
         "orders_per_minute": 10_000,
         "daily_notional_pct": 10_000.0,
     },
-    "exits": {"protection": "daemon", "stop_pct": 0.2, "take_profit_pct": 0.4},
 }
+_EXITS = {"stop_pct": 0.2, "take_profit_pct": 0.4}
+_PROTECTION = (BROKER, DAEMON)
 _SYMBOLS = ("QQQ", "AAPL", "MSFT")
 _MINDS = (0.02, 0.2, 0.5, 0.8, 0.95)
 _OFTEN = (
@@ -98,7 +99,8 @@ def live(seed: int, number: int, crashes: int) -> Seen:
 
 async def _lived(folder: Path, random: Random, crashes: int) -> "_Book":
     daemon = ProcessDaemon(folder)
-    async with a_rig(folder, _BEGINS_AT, daemon, _SETTINGS, random.randrange(1_000)) as rig:
+    settings = _SETTINGS | {"exits": _EXITS | {"protection": random.choice(_PROTECTION)}}
+    async with a_rig(folder, _BEGINS_AT, daemon, settings, random.randrange(1_000)) as rig:
         daemon.by(rig.clock)
         book = _Book(rig, daemon, folder / "last-word", random)
         for death in _deaths(random, crashes):

@@ -35,6 +35,7 @@ _ANSWER_S = 10.0
 
 Given = dict[str, object]
 """Settings, as a user would write them."""
+_SHIPPED = {"protection": BROKER}
 
 
 class Daemon(Protocol):
@@ -99,7 +100,8 @@ class Rig:
     @property
     def protects_at_broker(self) -> bool:
         """Whether stops and targets live there."""
-        return self._given.get("exits") != {"protection": DAEMON}
+        exits = self._given.get("exits", _SHIPPED)
+        return isinstance(exits, dict) and exits.get("protection") == BROKER
 
     @property
     def book(self) -> Path:
@@ -164,7 +166,7 @@ class Rig:
             "feed": {"kind": "ibkr", "symbols": ["AAPL", "MSFT"]},
             "families": {"file": str(families)},
             "strategy": {"entry": "proof.strategies:Silent"},
-            "exits": {"protection": BROKER},
+            "exits": _SHIPPED,
         }
         await self.daemon.start(given | self._given)
 
