@@ -49,6 +49,8 @@ class Draft:
         self.unsent: set[str] = set()
         """References of the orders that are made in this step."""
         self._copied: set[str] = set()
+        self._protection: dict[str, dict[str, Order]] | None = None
+        """Stops and targets at the broker by symbol and reference; made when it is asked for, as each fill asks."""
 
     def _own(self, name: str) -> dict[_Key, _Value]:
         """The draft's own copy of one of the book's mappings, made at the first write."""
@@ -77,6 +79,23 @@ class Draft:
             orders.pop(order.ref, None)
         if order.is_own_exit:
             self._fill_slot(order)
+        if order.is_protection:
+            self._hold_protection(order)
+
+    def _hold_protection(self, order: Order) -> None:
+        of_symbol = self._protection_by_symbol().setdefault(order.symbol, {})
+        if order.live:
+            of_symbol[order.ref] = order
+        else:
+            of_symbol.pop(order.ref, None)
+
+    def _protection_by_symbol(self) -> dict[str, dict[str, Order]]:
+        if self._protection is None:
+            self._protection = {}
+            for order in self.orders.values():
+                if order.is_protection:
+                    self._protection.setdefault(order.symbol, {})[order.ref] = order
+        return self._protection
 
     def _fill_slot(self, order: Order) -> None:
         """The newest live exit of a symbol holds its slot: a late word of an older one does not take it.
@@ -269,7 +288,12 @@ class Draft:
 
     def protection(self, symbol: str) -> list[Order]:
         """Stops and targets of a symbol that live at the broker, or may."""
-        return [order for order in self.orders.values() if order.is_protection and order.symbol == symbol]
+        return list(self._protection_by_symbol().get(symbol, {}).values())
+
+    @property
+    def protected(self) -> set[str]:
+        """Symbols of which any stop or target lives at the broker, or may."""
+        return {symbol for symbol, orders in self._protection_by_symbol().items() if orders}
 
     def open(
         self, ticket: Ticket, grounds: Mapping[str, JsonValue] = MappingProxyType({}), levels: Levels | None = None
@@ -429,6 +453,7 @@ class Draft:
         orders: dict[str, Order] = self._own("orders")
         for order in pair.orders if pair is not None else ():
             orders.pop(order.ref, None)
+        self._protection = None
 
     def _put_back(self, locks: dict[str, PendingLock], symbol: str) -> None:
         """Of a symbol whose entry was refused: the lock that it was refused for, if this draft knows it."""

@@ -263,7 +263,7 @@ class ExitScanner:
 
 def _at_broker(draft: Draft) -> dict[str, _AtBroker]:
     found = {}
-    for symbol in {order.symbol for order in draft.orders.values() if order.is_protection}:
+    for symbol in draft.protected:
         guards, position = guards_of(draft, symbol), draft.positions.get(symbol)
         shares = draft.may_sell(position) if position is not None else 0
         found[symbol] = _AtBroker(

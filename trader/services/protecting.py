@@ -69,7 +69,7 @@ class Protecting:
     def look(self, step: Step, *, trades: bool) -> None:
         """Compare what lives with what is wanted; `trades`: the market does, so that something may be placed."""
         draft = step.draft
-        symbols = {order.symbol for order in draft.orders.values() if order.is_protection}
+        symbols = draft.protected
         if self._is_wanted:
             symbols |= draft.positions.keys()
         for symbol in sorted(symbols):
