@@ -78,7 +78,7 @@ def test_shares_without_a_price_are_worth_what_is_said() -> None:
     assert prices.value_micros("AAPL", 3, 7) == 7
     prices.observe(bar_time(a_bar(close=100.0)))
     assert prices.value_micros("AAPL", 3, 7) == 300_000_000
-    assert prices.symbols() == ("AAPL",)
+    assert prices.symbols() == {"AAPL"}
 
 
 def test_bars_are_found_by_symbol() -> None:

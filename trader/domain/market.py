@@ -1,7 +1,7 @@
 """Market data: bars, and why a bar cannot be."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -207,8 +207,8 @@ class Prices:
         if last is None:
             return held.cost_micros
         price = last.close_micros
-        if before is not None and self.jump_ppm(held.symbol) > collar_ppm:
-            price = min(price, before.close_micros)
+        if before is not None and price > before.close_micros and self.jump_ppm(held.symbol) > collar_ppm:
+            price = before.close_micros
         return price * held.quantity
 
     def jump_ppm(self, symbol: str) -> int:
@@ -218,9 +218,9 @@ class Prices:
             return 0
         return abs(last.close_micros - before.close_micros) * 1_000_000 // before.close_micros
 
-    def symbols(self) -> tuple[str, ...]:
-        """Every symbol that has a price."""
-        return tuple(self._last)
+    def symbols(self) -> KeysView[str]:
+        """Every symbol that has a price, at each moment."""
+        return self._last.keys()
 
     def symbols_at(self, ends_at: datetime) -> set[str]:
         """Every symbol that has a bar of the newest instant; none of any other one."""

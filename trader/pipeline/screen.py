@@ -53,17 +53,16 @@ def screen(bar_time: BarTime, prices: Prices, carried: Container[str], now: date
     if fault is not None:
         return Screened(bar_time._replace(bars=()), (LeftOut("", fault),))
     starts_at = bar_time.ends_at - bar_time.interval
-    seen = prices.symbols_at(bar_time.ends_at)
+    seen, known = prices.symbols_at(bar_time.ends_at), prices.symbols()
     good: list[Bar] = []
     left_out: list[LeftOut] = []
-    last = prices.last
     for bar in bar_time.bars:
         symbol = bar.symbol
         if symbol in seen:
             fault = "a second bar of its time"
         elif bar.timestamp != starts_at:
             fault = "it starts at another time than the bars that end then"
-        elif last(symbol) is None and symbol not in carried:
+        elif symbol not in known and symbol not in carried:
             fault = "not a symbol that the feed was asked for"
         else:
             fault = bar_fault(bar)

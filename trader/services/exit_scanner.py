@@ -162,8 +162,10 @@ class ExitScanner:
     def _due(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
         for bars in moment.bars:
             bar = bars.get(position.symbol)
-            close = touched(position, bar, self._prices, self._rules.limits.collar_ppm) if bar is not None else None
-            if bar is None or close is None:
+            if bar is None:
+                continue
+            close = touched(position, bar, self._prices, self._rules.limits.collar_ppm)
+            if close is None:
                 continue
             if moment.broker(position.symbol).does(close, bar):
                 self._leave(position, close, now)
@@ -211,10 +213,12 @@ class ExitScanner:
 
     def _not_watched(self, position: Position, moment: _Moment) -> str:
         """Why nobody would see its levels touched; nothing while no bar is due, as outside the session."""
-        if moment.newest_bar_since is None or moment.broker(position.symbol).stops_all:
+        if moment.newest_bar_since is None:
             return ""
         bar = self._prices.last(position.symbol)
         if bar is not None and bar.timestamp >= moment.newest_bar_since:
+            return ""
+        if moment.broker(position.symbol).stops_all:
             return ""
         return "no bar" if bar is None else f"no bar since {bar.timestamp + self._prices.interval:%H:%M} UTC"
 

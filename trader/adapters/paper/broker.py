@@ -140,10 +140,13 @@ class PaperBroker:
     def _touch(self) -> None:
         """Fill protection inside the bars that have ended; stops before targets, as they were sent."""
         running, self._running = self._running, None
-        bars = by_symbol(running.bars) if running is not None and self._working else {}
-        for working in list(self._working.values()):
+        protection = [working for working in self._working.values() if working.order.is_protection]
+        if running is None or not protection:
+            return
+        bars = by_symbol(running.bars)
+        for working in protection:
             order, bar = working.order, bars.get(working.order.symbol)
-            if running is None or bar is None or not order.is_protection or working.is_triggered:
+            if bar is None or working.is_triggered:
                 continue
             level = _level_touched(order, bar) if working.works_at(bar.timestamp) else None
             if level is None:
