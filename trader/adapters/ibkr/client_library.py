@@ -39,6 +39,19 @@ for _name in ("ib_insync", "ib_async"):
 
 _EXECUTION_FIELDS = 31
 
+_READ_OF_AN_ORDER: dict[str, Callable[[str], object]] = {
+    "orderId": int,
+    "clientId": int,
+    "permId": int,
+    "parentId": int,
+    "totalQuantity": float,
+    "filledQuantity": float,
+    "lmtPrice": float,
+    "auxPrice": float,
+    "whatIf": lambda text: bool(int(text)),
+}
+"""Fields that are no texts, and how they are read; of all others the text stays as it came."""
+
 
 class Hears(Protocol):
     """Who takes in what the library has decoded; more of its methods are found by name."""
@@ -68,7 +81,11 @@ class _Faults:
 
 
 class _LoudDecoder(Decoder):
-    """Hands on executions undecoded, for the library drops those whose time it cannot read, and tells of its faults."""
+    """Hands on executions undecoded, for the library drops those whose time it cannot read, and tells of its faults.
+
+    Of an order it reads what somebody asks for. All of its hundred fields would take longer than everything else
+    between an execution and the book: the two come together.
+    """
 
     def __init__(self, hears: Hears) -> None:
         super().__init__(hears, 0)  # type: ignore[arg-type]  # any object with methods of these names will do
@@ -80,6 +97,15 @@ class _LoudDecoder(Decoder):
         if len(fields) < _EXECUTION_FIELDS:
             raise ValueError(f"an execution of {len(fields)} fields")
         self._hears.executed(fields)
+
+    def parse(self, obj: object) -> None:
+        """Turn the texts of a decoded object into what they say."""
+        if not isinstance(obj, Order):
+            super().parse(obj)
+            return
+        for name, read in _READ_OF_AN_ORDER.items():
+            text = getattr(obj, name)
+            setattr(obj, name, read(text) if text else getattr(Order, name))
 
     def interpret(self, fields: list[str]) -> None:
         """Decode one message."""
