@@ -186,9 +186,8 @@ class Settlement:
 
     def is_told_more(self, fill: Fill) -> bool:
         """Whether this report of a booked execution has a commission that the book has not."""
-        if reversal_of(fill.execution_id) in self._seen:
-            return False
-        return differs(self._seen.get(fill.execution_id), fill.commission_micros)
+        is_more = differs(self._seen.get(fill.execution_id), fill.commission_micros)
+        return is_more and reversal_of(fill.execution_id) not in self._seen
 
     def remember(self, execution_id: str, commission_micros: int | None, at: datetime) -> None:
         """It is booked."""
@@ -259,6 +258,8 @@ class Settlement:
 def _plan_of_its_pair(draft: Draft, fill: Fill) -> ExitPlan | None:
     """The levels that already stand at the broker, where an entry was sent with them and has been filled between."""
     pair = [order for order in draft.protection(fill.symbol) if order.oca == fill.order_ref]
+    if not pair:
+        return None
     stop = next((order.stop_micros for order in pair if order.stop_micros is not None), None)
     target = next((order.limit_micros for order in pair if order.limit_micros is not None), None)
     if stop is None or target is None or not stop < fill.price_micros < target:
