@@ -14,8 +14,7 @@ WARM = 6
 """Sessions after which everything that is kept for some days is there."""
 
 _RUN_S = 240.0
-_WAL_BYTES = 20 * 1024 * 1024
-"""4,000 pages, and the largest step that comes on top of them."""
+_WAL_BYTES = 12 * 1024 * 1024
 _ROTATED_BYTES = 200_000
 
 

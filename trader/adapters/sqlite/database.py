@@ -35,10 +35,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA busy_timeout = 5000;
-PRAGMA wal_autocheckpoint = 4000;
 """
-"""A checkpoint stops a commit for three more waits for the disk. Four times as many pages as SQLite's default let one
-come every few hundred commits, and let the log grow to 16 MB."""
 
 
 class Writer(Protocol):
