@@ -21,6 +21,8 @@ _UNANSWERED = (OrderState.CREATED, OrderState.CANCELLING)
 _A_MINUTE_S = 60
 _NEW = timedelta(minutes=2)
 """From the start of a bar."""
+_TICK_MICROS = 10_000
+"""A stop stands on the grid of prices, below where it is reckoned."""
 
 
 class _Unanswered(Since):
@@ -104,4 +106,4 @@ def _is_behind(scene: Scene, position: Position) -> bool:
     leverage = abs(scene.family(position.symbol).members[position.symbol])
     below_micros = part(bar.close_micros, rule.trailing_ppm) * leverage
     level_micros = min(bar.close_micros - below_micros, plan.take_profit_micros)
-    return plan.stop_micros < level_micros - part(bar.close_micros, 100)
+    return plan.stop_micros <= level_micros - _TICK_MICROS
