@@ -55,6 +55,7 @@ class InteractiveBrokers:
     async def begin(self, book: OpenBook) -> None:
         """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
         settings = self._parts.settings
+        self._broker.first_epoch = book.stamp.first_epoch
         members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
         held = list((await book.store.load(settings.account.name)).positions)
         symbols = sorted({*members, *settings.feed.symbols})

@@ -28,7 +28,7 @@ from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.order import Order
-from trader.domain.reference import is_order_ref
+from trader.domain.reference import epoch_of, is_order_ref
 from trader.services.ports import Clock, Log
 
 _OVER = frozenset({"Filled", "Cancelled", "ApiCancelled"})
@@ -71,7 +71,9 @@ class IbkrBroker:
         self._tell = telling.event
         self._log = log
         self._found = ForeignList(log)
-        self._tracking = Tracking(connection.address.client_id, lambda ref: is_order_ref(ref, account_name))
+        self.first_epoch = 1
+        """Of the book; references of earlier ones are of a book that is gone."""
+        self._tracking = Tracking(connection.address.client_id, lambda ref: self._is_ours(ref, account_name))
         self._executions = Executions(account_name, contracts, telling.execution, clock, log)
         self._reports = Reports(self._executions, telling.event, self.cancel, log, connection.timing.executions_s)
         self._asking = Asking(connection.account, contracts, connection.timing, self._found)
@@ -84,6 +86,9 @@ class IbkrBroker:
     def foreign(self) -> tuple[Foreign, ...]:
         """Orders, executions and positions that are not ours."""
         return self._found.all
+
+    def _is_ours(self, ref: str, account_name: str) -> bool:
+        return is_order_ref(ref, account_name) and epoch_of(ref) >= self.first_epoch
 
     # placing
 
