@@ -156,6 +156,25 @@ async def test_a_short_fraction_is_a_short() -> None:
         assert (await rig.broker.evidence([])).positions == {"QQQ": -1}
 
 
+@pytest.mark.parametrize("shares", ["inf", "-inf", "NaN", "1.7976931348623157E308", "1e25", "9223372036854775808"])
+async def test_shares_that_no_position_can_have_leave_the_positions_unknown(shares: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="position", value=shares, times=1_000))
+        for _ in range(2):
+            assert (await rig.broker.evidence([])).positions is None
+        rig.gateway.faults.clear()
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert rig.broker.foreign == ()
+
+
+@pytest.mark.parametrize("cash", ["inf", "NaN", "1.7976931348623157E308", "1e25", "-9223372036854775808"])
+async def test_cash_that_no_account_can_have_is_unknown(cash: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="accountUpdateMulti", field="value", value=cash, times=1_000))
+        assert await cash_micros(rig.connection) is None
+
+
 async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:
     async with a_desk() as rig:
         rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
