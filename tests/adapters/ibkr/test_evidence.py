@@ -69,6 +69,34 @@ async def test_a_part_without_its_end_marker_is_unknown(marker: str, part: str) 
         assert evidence.unknown == (part,)
 
 
+@pytest.mark.parametrize(
+    ("message", "field", "part"),
+    [
+        ("openOrder", "totalQuantity", "working"),
+        ("completedOrder", "totalQuantity", "ended"),
+        ("position", "conId", "positions"),
+    ],
+)
+async def test_an_item_that_cannot_be_read_leaves_its_list_unknown_and_our_orders_leave(
+    message: str, field: str, part: str
+) -> None:
+    async with a_desk() as rig:
+        rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 5, limit=100)
+        rig.gateway.cancel(rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 6, limit=100))
+        rig.gateway.endow(ACCOUNT, "MSFT", 5, 400)
+        rig.gateway.faults.add(Alter(on=message, field=field, value="x", symbol="MSFT", times=1_000))
+        for _ in range(3):
+            assert (await rig.broker.evidence([])).unknown == (part,)
+        assert rig.ear.epochs == [1]
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.gateway.faults.clear()
+        assert (await rig.broker.evidence([])).unknown == ()
+        assert rig.log.said("IB LIST NOT READABLE")
+
+
 async def test_an_answer_that_is_refused_is_unknown() -> None:
     async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
         rig.gateway.faults.add(Refuse(on="reqExecutions", code=321, text="read-only"))

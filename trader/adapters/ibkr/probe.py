@@ -71,6 +71,9 @@ class _Ear:
     def unknown_message(self, id_: str) -> None:
         """Nobody here needs it."""
 
+    def spoilt(self, name: str, why: str) -> None:
+        """Nobody here asks for lists."""
+
     def heard(self) -> None:
         """Nobody here counts."""
 

@@ -62,6 +62,10 @@ class Owner(Protocol):
         """Take note of a message that the library does not know."""
         ...
 
+    def spoilt(self, name: str, why: str) -> None:
+        """Take note that a list, such as that of the positions, was told and cannot be read as a whole."""
+        ...
+
     def heard(self) -> None:
         """Take note that something came."""
         ...
@@ -200,6 +204,10 @@ class Session:
         for listing in (self.positions, self.open_orders, self.completed_orders, self.time):
             listing.give_up()
         self._owner.session_ended()
+
+    def spoilt(self, name: str, why: str) -> None:
+        """An answer is not whole, and the connection is."""
+        self._owner.spoilt(name, why)
 
     # being told: see wire.Receiver
 
