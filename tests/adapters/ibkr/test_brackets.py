@@ -62,7 +62,7 @@ async def test_protection_is_shown_as_working_to_the_next_question() -> None:
         assert (await rig.broker.evidence(PAIR)).working == frozenset(PAIR)
 
 
-async def test_a_pair_alone_is_an_order_each_without_a_parent() -> None:
+async def test_each_order_of_a_pair_alone_works_by_itself() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))
         await rig.filled()
@@ -70,6 +70,16 @@ async def test_a_pair_alone_is_an_order_each_without_a_parent() -> None:
         await rig.until(lambda: working(rig) == sorted(PAIR))
         sent = rig.gateway.asked("placeOrder")[1:]
         assert [one.whole("parentId") for one in sent] == [0, 0]
+        assert [one.flag("transmit") for one in sent] == [True, True]
+        assert (await rig.broker.evidence(PAIR)).working == frozenset(PAIR)
+
+
+async def test_the_target_of_a_pair_alone_ends_its_stop() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.protect(a_pair(oca=ref(2)))
+        await rig.until(lambda: working(rig) == sorted(PAIR))
         rig.gateway.market.trade("QQQ", 512.0)
         await rig.told(OrderCancelled)
         assert held(rig.gateway) == {}

@@ -161,12 +161,16 @@ class IbkrBroker:
         bundle.session.outgoing.order(send, lambda: self._rejected(bundle, _TOO_LATE))
 
     def _send_now(self, bundle: _Bundle) -> None:
-        """Only the last of a bundle makes IB act on it: what arrives in part does nothing."""
+        """Only the last child makes IB act on an entry: what arrives in part does nothing.
+
+        Orders without a parent set off nobody but themselves, so that each of them has to be transmitted.
+        """
         session, contract, parent_id = bundle.session, bundle.contract.contract, 0
         for order, tracked in bundle.parts:
             self._tracking.sent_as(tracked, session.take_id())
             wired = wire_order(order, self._connection.account)
-            wired.parentId, wired.transmit = parent_id, tracked is bundle.parts[-1].tracked
+            wired.parentId = parent_id
+            wired.transmit = not bundle.has_parent or tracked is bundle.parts[-1].tracked
             session.client.placeOrder(tracked.order_id, contract, wired)
             if bundle.has_parent and not parent_id:
                 parent_id = tracked.order_id
