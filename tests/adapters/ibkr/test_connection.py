@@ -219,6 +219,13 @@ async def test_a_message_of_a_kind_that_nobody_knows_is_told_once_and_left_alone
         assert rig.connection.is_open
 
 
+async def test_of_an_endless_error_its_beginning_is_kept() -> None:
+    async with a_desk() as rig:
+        rig.gateway.notify(507, "A" * 1_000_000)
+        await rig.until(lambda: rig.connection.standing.last_error)
+        assert rig.connection.standing.last_error == f"IB error 507: {'A' * 1_000}"
+
+
 async def test_a_listener_that_fails_ends_the_epoch() -> None:
     async with a_desk() as rig:
         with pytest.MonkeyPatch.context() as patched:

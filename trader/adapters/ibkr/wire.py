@@ -28,6 +28,9 @@ from trader.adapters.ibkr.messages import (
     TickPrice,
 )
 
+_LONGEST_TEXT = 1_000
+"""Of an error: it goes into the journal, with the order that it is about."""
+
 
 class Listing(Protocol):
     """An answer that names no request: it goes on until its end marker."""
@@ -128,7 +131,7 @@ class Wire:
         self._to.time.finish()
 
     def error(self, id_: int, code: int, text: str, _: str = "") -> None:
-        self._to.said(Failure(id_, code, text))
+        self._to.said(Failure(id_, code, text[:_LONGEST_TEXT]))
 
     # orders
 
