@@ -60,6 +60,11 @@ class OpenBook:
     """Whether the account's journal has still to be begun."""
 
 
+async def is_opened(writer: Writer, settings: Settings) -> bool:
+    """Whether a book has the account already. Raises BookError."""
+    return await SqliteStore(writer, settings.book.db).knows(settings.account.name)
+
+
 async def open_book(
     writer: Writer, path: Path, settings: Settings, kind: str, opening_cash_micros: int, at: datetime
 ) -> OpenBook:

@@ -88,6 +88,12 @@ class SqliteStore:
             )
         return stamp
 
+    async def knows(self, account: str) -> bool:
+        """Whether the account was opened in this book."""
+        return await self._writer.transact(
+            lambda connection: connection.execute(QUERIES["account"], (account,)).fetchone() is not None
+        )
+
     async def ensure_account(self, account: str, starting_cash_micros: int, at: datetime) -> bool:
         """Open the account in a book that does not know it. True as long as its journal has not begun."""
 
