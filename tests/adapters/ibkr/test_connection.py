@@ -259,6 +259,17 @@ async def test_the_waits_between_attempts_grow() -> None:
         assert min(waits[1:]) >= 0.2
 
 
+async def test_an_attempt_that_nobody_waits_for_any_more_leaves_no_connection_behind() -> None:
+    async with Gateway(accounts=(ACCOUNT,)) as gateway:
+        gateway.faults.add(Alter(on="nextValidId", field="orderId", value="0"))
+        rig = Rig(gateway, QUICK, client_id=7)
+        opening = asyncio.create_task(rig.connection.open(PATIENCE_S))
+        await rig.until(lambda: gateway.client_ids == (7,))
+        await asyncio.sleep(0.05)  # the greeting is heard, and is none
+        opening.cancel()
+        await rig.until(lambda: gateway.client_ids == ())
+
+
 async def test_closed_stays_closed() -> None:
     async with a_desk() as rig:
         await rig.connection.close()

@@ -155,6 +155,9 @@ class Session:
         except OSError as error:
             self.end(str(error))
             raise
+        except asyncio.CancelledError:
+            self.end("nobody waits for it any more")
+            raise
         self.server_version = self.client.serverVersion()
 
     async def ask(self, send: Callable[[int], None], deadline_s: float) -> Answer | None:
