@@ -34,7 +34,7 @@ _LONGEST_TEXT = 40
 _PLAIN = re.compile(r"[ -~]*")
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?: +(\S.*))?")
 _CLASS_SHARE = re.compile(r"([A-Z]+)[ .]([A-Z]{1,2})")
-_REVISED = re.compile(r"(.+\..+\..+)\.(\d\d)")
+_REVISED = re.compile(r"([^.]+(?:\.[^.]+){2,})\.([0-9]{2})")
 
 SIDES = {"BOT": Side.BUY, "SLD": Side.SELL}
 
