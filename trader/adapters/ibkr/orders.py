@@ -122,7 +122,7 @@ class IbkrBroker:
             for order in orders:
                 self._tell(OrderRejected(order.ref, f"not sent: {why_not}"))
             return None
-        parts = tuple(_Part(order, self._tracking.begin(order.ref)) for order in orders)
+        parts = tuple(_Part(order, self._tracking.begin(order)) for order in orders)
         return _Bundle(session, session.epoch, contract, parts, has_parent=parent)
 
     def _why_not(self, order: Order, session: Session | None, contract: Qualified | None) -> str:
