@@ -29,7 +29,7 @@ from trader.app.paths import with_absolute_paths
 from trader.app.settings import Settings, load_settings
 from trader.domain.portfolio import Book
 from trader.domain.rules import Protection
-from trader.domain.session import Calendar, new_york_date
+from trader.domain.session import Calendar, SessionDay, new_york_date
 
 _CONFIG = Path(__file__).with_name("simulation.toml")
 _LAST_LINES = 60
@@ -312,8 +312,17 @@ class World:
 
     def _heal_when_due(self, at: datetime) -> None:
         """From then on nothing strikes, whether or not a daemon is there to see it."""
-        if at >= self._heals_at and not self._faults.is_healed:
-            self._faults.is_healed, self._scene.healed_at = True, at
+        if at < self._heals_at or self._faults.is_healed:
+            return
+        self._faults.is_healed, self._scene.healed_at = True, at
+        if self._has_healed_days:
+            seen_whole = self._opens_after(at)
+            self._ends_at = max(self._ends_at, self._calendar.next_session(seen_whole.day).opens_at)
+
+    def _opens_after(self, at: datetime) -> SessionDay:
+        """The next session that is seen whole: a daemon may sleep over the one on which nothing was to strike."""
+        today = self._calendar.session(new_york_date(at))
+        return today if today is not None and at < today.opens_at else self._calendar.next_session(new_york_date(at))
 
     def _close_until(self, at: datetime) -> None:
         """Of the sessions that are over the newest is looked at: nobody has seen those before it close."""

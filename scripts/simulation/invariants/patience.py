@@ -5,6 +5,7 @@ written, nobody knows how long it has waited.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from simulation.faults import Fault
 from simulation.invariants.exits import Since
@@ -12,11 +13,14 @@ from simulation.invariants.registry import invariant
 from simulation.scene import Scene
 from trader.domain.decision import Rule, Side
 from trader.domain.ledger import Position, PositionState
+from trader.domain.market import Bar
 from trader.domain.money import part
 from trader.domain.order import OrderState
 
 _UNANSWERED = (OrderState.CREATED, OrderState.CANCELLING)
 _A_MINUTE_S = 60
+_NEW = timedelta(minutes=2)
+"""From the start of a bar."""
 
 
 class _Unanswered(Since):
@@ -78,7 +82,7 @@ def a_position_has_its_time(scene: Scene) -> Iterator[str]:
 
 @invariant(23)
 def a_trailing_stop_follows(scene: Scene) -> Iterator[str]:
-    """Where a run has one: after the newest close since it was bought it is where that close puts it, or higher."""
+    """Where a run has one, and the bars of its symbol come: it is where the newest close puts it, or higher."""
     behind = {
         f"{symbol} {position.opened_at}": f"the stop of {symbol} could be higher"
         for symbol, position in scene.book.positions.items()
@@ -87,10 +91,15 @@ def a_trailing_stop_follows(scene: Scene) -> Iterator[str]:
     yield from scene.in_life(_Behind).too_long(behind, scene.minutes_told)
 
 
+def _is_new(scene: Scene, bar: Bar) -> bool:
+    """A purchase may be heard after the last bar for long."""
+    return scene.market.at is not None and scene.market.at - bar.timestamp <= _NEW
+
+
 def _is_behind(scene: Scene, position: Position) -> bool:
     assert scene.engine is not None  # noqa: S101
     bar, plan, rule = scene.engine.trading.prices.last(position.symbol), position.exit_plan, scene.rules.exits
-    if bar is None or plan is None or not rule.trailing_ppm or bar.timestamp < position.opened_at:
+    if bar is None or plan is None or not rule.trailing_ppm or not _is_new(scene, bar):
         return False
     leverage = abs(scene.family(position.symbol).members[position.symbol])
     below_micros = part(bar.close_micros, rule.trailing_ppm) * leverage
