@@ -50,7 +50,7 @@ def _make_book(path: Path, trades: int) -> None:
     with closing(connect(path)) as book:
         book.execute("PRAGMA synchronous = OFF")
         book.execute("BEGIN")
-        book.execute(QUERIES["insert_stamp"], ("simulated", "bench", 1, 0))
+        book.execute(QUERIES["insert_stamp"], ("simulated", "bench", 1, 1, 0))
         book.execute(QUERIES["insert_account"], (_ACCOUNT, _CASH, _CASH, 0, 0))
         book.execute(QUERIES["insert_day"], (_ACCOUNT, "2025-06-24", now_us - 3_600_000_000, _CASH))
         for name, rows in _history(trades, now_us).items():

@@ -47,6 +47,20 @@ def test_a_sentence_cannot_forge_a_line(path: Path) -> None:
     ]
 
 
+def test_a_sentence_neither_steers_a_terminal_nor_turns_or_breaks_its_line(path: Path) -> None:
+    LoguruLog(SteppedClock(NOON)).info("a\x9b31m\x85b\u2028c\u202ed\u2066\u200fe", "é €")
+    assert [sentence for _, _, sentence in written(path)] == [
+        "a\\x9b31m\\x85b\\u2028c\\u202ed\\u2066\\u200fe",
+        "é €",
+    ]
+
+
+def test_what_somebody_has_said_at_length_does_not_fill_the_disk(path: Path) -> None:
+    LoguruLog(SteppedClock(NOON)).error("A" * 1_000_000)
+    [(_, _, sentence)] = written(path)
+    assert sentence == "A" * 4_000
+
+
 def test_what_a_library_says_is_a_line_too(path: Path) -> None:
     logger.warning("from afar")
     assert written(path) == [("WARNING", "-", "from afar")]

@@ -92,3 +92,32 @@ def test_what_is_not_understood_is_refused_with_its_line(tmp_path: Path, text: s
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read the statement .*nowhere"):
         read_statement(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("amount", ['"1.234,56"', "1_000", "1e5", "1e25", "(100)", "\u0661\u0662", "nan", "1 000", ""])
+def test_an_amount_that_is_written_otherwise_than_the_broker_does_is_refused(tmp_path: Path, amount: str) -> None:
+    row = f"Deposits & Withdrawals,Data,USD,2025-06-24,Wire,{amount}"
+    with pytest.raises(DataError, match=r"line 2: not an amount in dollars such as -1,234\.56"):
+        read_statement(written(tmp_path, DEPOSITS + row))
+
+
+def test_what_is_no_csv_is_refused_with_its_line(tmp_path: Path) -> None:
+    row = f"Deposits & Withdrawals,Data,USD,2025-06-24,{'W' * 200_000},1"
+    with pytest.raises(DataError, match="line 2"):
+        read_statement(written(tmp_path, DEPOSITS + row))
+
+
+@pytest.mark.parametrize("name", ["DU1000001", "DU***0001", "DU1000001 (Custom Consolidated)"])
+def test_a_statement_is_of_the_account_that_it_names(tmp_path: Path, name: str) -> None:
+    path = written(tmp_path, f"Account Information,Data,Account,{name}\n{DEPOSITS}")
+    assert read_statement(path, "DU1000001").movements == ()
+    with pytest.raises(DataError, match="not of DU2000002: take one of that account"):
+        read_statement(path, "DU2000002")
+
+
+def test_of_a_consolidated_statement_only_the_account_is_read(tmp_path: Path) -> None:
+    rows = "Interest,Header,Currency,Account,Date,Description,Amount\n"
+    rows += "Interest,Data,USD,U1,2025-06-24,Credit,1\nInterest,Data,USD,U2,2025-06-24,Credit,2\n"
+    statement = read_statement(written(tmp_path, rows), "U2")
+    assert [movement.amount_micros for movement in statement.movements] == [micros(2)]
+    assert statement.foreign == ("line 2: Interest, USD 1 of U1",)

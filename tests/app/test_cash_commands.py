@@ -43,6 +43,16 @@ def test_an_import_only_shows_what_it_would_book(book: ReplayedBook) -> None:
     assert "LEFT OUT, book it by hand: line 13: Deposits & Withdrawals, EUR 100" in answer.err
 
 
+def test_a_statement_of_another_account_than_the_configured_one_is_refused(book: ReplayedBook) -> None:
+    at_ibkr = '[feed]\nkind = "ibkr"\n[broker]\nkind = "ibkr"\n[ibkr]\naccount = "DU2000002"\n'
+    book.config.write_text(f'mode = "paper"\n{book.config.read_text()}{at_ibkr}')
+    with PretendedDaemon(book, {"message": "booked"}) as daemon:
+        answer = book.trader("cash", "import", STATEMENT, "--yes")
+    assert answer.code == 2
+    assert "a statement of DU1000001, not of DU2000002" in answer.err
+    assert daemon.asked == []
+
+
 def test_what_is_dated_before_the_book_began_is_left_out(book: ReplayedBook) -> None:
     with PretendedDaemon(book, {"message": "booked"}) as daemon:
         rows = book.trader("cash", "import", STATEMENT, "--yes").rows()

@@ -81,6 +81,20 @@ async def test_time_alone_ends_nothing(tmp_path: Path) -> None:
         assert market.engine.book.locks["JD"].reserved_micros > 0
 
 
+async def test_a_weekend_without_an_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreachable(*_: object) -> Evidence:
+        raise BrokerUnreachable("log in")
+
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        for weekends in (1, 2):
+            with monkeypatch.context() as cut:
+                cut.setattr(PaperBroker, "evidence", unreachable)
+                await inquire(market, 20)
+            assert len(market.log.said("NO EVIDENCE about")) == weekends
+            await inquire(market)
+
+
 async def test_a_broker_that_does_not_answer_begins_the_counting_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

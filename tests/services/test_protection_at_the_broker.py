@@ -343,6 +343,16 @@ async def test_shares_sold_by_hand_are_not_protected_any_more(tmp_path: Path) ->
 # -- an own exit -----------------------------------------------------------------------------------------------------
 
 
+async def test_each_order_that_an_exit_waits_for_is_paged_once(tmp_path: Path) -> None:
+    async with a_day(tmp_path, script=only(lambda order: order.is_protection, Treatment(ignore_cancel=True))) as market:
+        await hold(market)
+        await market.bar({"AAPL": 0.5})
+        for _ in range(8):
+            await market.bar()
+            await ask(market)
+        assert len(market.log.said("EXIT NOT SENT")) == 2
+
+
 async def test_an_own_exit_waits_until_the_broker_has_ended_the_protection(tmp_path: Path) -> None:
     """However long that takes: never for a time. A person is told."""
     async with a_day(tmp_path, script=only(a_stop, Treatment(ignore_cancel=True))) as market:

@@ -6,8 +6,8 @@ import pytest
 from builders import Market, a_fill, a_machine
 
 from trader.adapters.paper.broker import Treatment
-from trader.domain.decision import Rule
-from trader.domain.events import JournalType, OrderCancelled
+from trader.domain.decision import Rule, Side
+from trader.domain.events import CommandName, JournalType, OrderCancelled
 
 SHARES = 497
 
@@ -55,3 +55,22 @@ async def test_of_an_order_that_had_ended(tmp_path: Path, restarts: bool) -> Non
         assert market.sql("SELECT purpose, state, filled FROM orders") == [("entry", "cancelled", 10)]
         assert market.one("SELECT purpose FROM trades") == "entry"
         await assert_said_and_stopped(market)
+
+
+@pytest.mark.parametrize(("symbol", "side"), [("MSFT", Side.BUY), ("JD", Side.SELL), ("MSFT", Side.SELL)])
+async def test_of_another_symbol_or_side_than_its_order_is_not_booked_as_told(
+    tmp_path: Path, symbol: str, side: Side
+) -> None:
+    """Booked, it would be sold one day, and the broker has none of it."""
+    async with a_machine(tmp_path) as market:
+        await market.report(a_fill("MSFT", 3, 400.0, order_ref="by-hand", at=market.now))
+        await market.command(CommandName.RESUME)
+        await market.bar({"JD": 0.9})
+        told = a_fill(symbol, 3, 30.0, order_ref="paper-1-0001", at=market.now)._replace(side=side)
+        await market.report(told._replace(execution_id="another"))
+        assert market.held() == {"MSFT": 3}
+        [said] = market.log.said(f"UNEXPECTED EXECUTION {symbol}: execution another is told as a {side}")
+        assert f"of {symbol}, while its order paper-1-0001 is a BUY of JD" in said
+        await market.bar()
+        assert market.held() == {"MSFT": 3, "JD": SHARES}
+        market.check()

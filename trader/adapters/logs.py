@@ -16,7 +16,12 @@ from trader.services.ports import Clock
 if TYPE_CHECKING:
     from loguru import Record
 
-_UNPRINTABLE = {code: f"\\x{code:02x}" for code in range(32)} | {127: "\\x7f"}
+_CONTROLS = (*range(32), *range(127, 160))
+_TURNS_OR_BREAKS = (0x061C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+"""Separators of lines, and what turns the direction in which they are read."""
+_UNPRINTABLE = {code: f"\\x{code:02x}" for code in _CONTROLS} | {code: f"\\u{code:04x}" for code in _TURNS_OR_BREAKS}
+_LONGEST = 4_000
+"""Characters of a message. What a broker or a file has said may be of any length."""
 
 
 class LoguruLog:
@@ -40,7 +45,7 @@ class LoguruLog:
     def _say(self, level: str, messages: tuple[str, ...]) -> None:
         """Each message one line, whatever it quotes: control characters would forge lines of their own."""
         market = self._clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
-        lines = [message.translate(_UNPRINTABLE) for message in messages]
+        lines = [message[:_LONGEST].translate(_UNPRINTABLE) for message in messages]
         logger.bind(market=market, lines=lines).log(level, "")
 
 

@@ -27,7 +27,7 @@ from trader.app.marketplace import Marketplace
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
 from trader.app.staying import what_stays
-from trader.app.wiring import Machine, OpenBook, Parts, make_machine, make_parts, open_book
+from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
 from trader.domain.events import Command, CommandName, JournalType, Tick
@@ -82,10 +82,11 @@ async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
         marketplace = host.marketplace(parts)
         stack.push_async_callback(marketplace.close)
         await marketplace.reach()
-        cash_micros = await marketplace.opening_cash_micros()
         writer = await host.open_writer(settings.book.db)
+        stack.push_async_callback(writer.close)
+        # asked of a new book alone: one that holds positions starts also where the broker does not tell
+        cash_micros = 0 if await is_opened(writer, settings) else await marketplace.opening_cash_micros()
         book = await open_book(writer, settings.book.db, settings, settings.mode, cash_micros, host.clock.now())
-        stack.push_async_callback(book.store.close)
         await book.store.check_newest_events()
         spill = host.open_spill(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)

@@ -17,6 +17,7 @@ from trader.app.wiring import OpenBook, Parts
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
 from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
+from trader.domain.money import usd
 from trader.domain.rules import Costs
 from trader.services.ports import Broker, Clock, Log
 
@@ -43,19 +44,29 @@ class InteractiveBrokers:
         await self._connection.open(self._parts.settings.ibkr.connect_s)
 
     async def opening_cash_micros(self) -> int:
-        """What IB says the account has in dollars; of a dry run, as configured. Raises BrokerUnreachable."""
+        """What IB says the account has in dollars; of a dry run, as configured.
+
+        Raises BrokerUnreachable, and ConfigurationError for an account that owes dollars.
+        """
         if self._parts.settings.broker.kind == "paper":
             return self._parts.settings.account.starting_cash_micros
         told_micros = await cash_micros(self._connection)
         if told_micros is None:
             raise BrokerUnreachable(
-                f"Interactive Brokers does not tell the cash of {self._connection.account}; start again in a minute"
+                f"Interactive Brokers does not tell what {self._connection.account} has in US dollars; start again in "
+                f"a minute, and convert some there if it has none"
+            )
+        if told_micros < 0:
+            raise ConfigurationError(
+                f"{self._connection.account} has {usd(told_micros)} US dollars: a book begins with what there is, and "
+                f"never on credit; pay in or convert some at Interactive Brokers"
             )
         return told_micros
 
     async def begin(self, book: OpenBook) -> None:
         """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
         settings = self._parts.settings
+        self._broker.first_epoch = book.stamp.first_epoch
         members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
         held = await book.store.held(settings.account.name)
         symbols = sorted({*members, *settings.feed.symbols})

@@ -13,6 +13,7 @@ from trader.app.settings import Settings
 from trader.app.strategies import load_strategy
 from trader.domain.events import BrokerEvent
 from trader.domain.family import Families
+from trader.domain.reference import first_epoch
 from trader.domain.rules import Costs
 from trader.domain.session import Calendar
 from trader.pipeline.decide import Chain
@@ -59,13 +60,19 @@ class OpenBook:
     """Whether the account's journal has still to be begun."""
 
 
+async def is_opened(writer: Writer, settings: Settings) -> bool:
+    """Whether a book has the account already. Raises BookError."""
+    return await SqliteStore(writer, settings.book.db).knows(settings.account.name)
+
+
 async def open_book(
     writer: Writer, path: Path, settings: Settings, kind: str, opening_cash_micros: int, at: datetime
 ) -> OpenBook:
     """Stamp the book of a run, and open the account in one that does not know it. Raises BookError."""
     store = SqliteStore(writer, path)
+    epoch = first_epoch(at) if settings.broker.kind == "ibkr" else 1
     try:
-        stamp = await store.stamp(kind, settings.book_id, settings.feed.seed, at)
+        stamp = await store.stamp(kind, settings.book_id, settings.feed.seed, at, epoch)
         journal_is_empty = await store.ensure_account(settings.account.name, opening_cash_micros, at)
     except BaseException:
         await writer.close()

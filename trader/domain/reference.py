@@ -1,5 +1,7 @@
 """Numbers as people read them, and the references that orders carry to the broker."""
 
+from datetime import datetime
+
 _BASE32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _SIGNAL = "S-"
 _LONGEST = 40
@@ -42,6 +44,20 @@ def order_ref(account: str, epoch: int, number: int) -> str:
     The epoch grows when a book is restored, so no reference is ever used twice.
     """
     return f"{account}-{epoch}-{base32(number)}"
+
+
+def first_epoch(made_at: datetime) -> int:
+    """The epoch that a book begins with at a broker outside: the second in which it was made.
+
+    Such a broker remembers the references of a book that is gone, and may hear those of another one beside it. A
+    restored book's epoch is one more than any of its own, and below that of every book made later.
+    """
+    return int(made_at.timestamp())
+
+
+def epoch_of(ref: str) -> int:
+    """Which epoch of its book a reference was made in. Raises ValueError for what is no reference."""
+    return int(ref.split("-")[-2])
 
 
 def is_order_ref(text: str, account: str) -> bool:

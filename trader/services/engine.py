@@ -107,6 +107,8 @@ class Engine:
         self._busy = False
         self._halt_file_told = False
         self._asked_at = UNSTAMPED
+        self._said_of_evidence = ""
+        """What was said last of a question that nobody has answered."""
 
     async def run(self) -> None:
         """Take events until `stop`. Between two steps everything else on the loop has its turn."""
@@ -161,8 +163,16 @@ class Engine:
             evidence = await self._ports.broker.evidence(asked)
         except BrokerUnreachable as error:
             about = ", ".join((*asked, *self.book.drift)) or "what it holds"
-            self._ports.log.warning(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
+            self._say_once(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
+        else:
+            self._said_of_evidence = ""
         self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence)))
+
+    def _say_once(self, sentence: str) -> None:
+        """A night without the broker is one line, not one at every question."""
+        if sentence != self._said_of_evidence:
+            self._said_of_evidence = sentence
+            self._ports.log.warning(sentence)
 
     async def news_of(self, evidence: Evidence) -> Evidence:
         """The same answer without the executions that are booked: a broker tells all it remembers, each time.

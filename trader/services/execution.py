@@ -51,7 +51,8 @@ class Execution:
         self._failed_exits: dict[str, str] = {}
         """Symbol -> the exit that failed last."""
         self._failed_at: dict[str, datetime] = {}
-        self._overdue: dict[str, str] = {}
+        self._overdue: set[str] = set()
+        """References of orders that were paged."""
 
     def report(self, step: Step, event: OrderReport) -> None:
         """Take in what the broker says. An order that memory does not hold has ended before: nothing to do."""
@@ -86,6 +87,7 @@ class Execution:
         if order.live:
             return
         self.cancelling.forget([order.ref])
+        self._overdue.discard(order.ref)
         lock = step.draft.locks.get(order.symbol)
         if lock is not None and lock.order_ref == order.ref:
             evidence = f"{order.state}: {reason}"
@@ -188,12 +190,12 @@ class Execution:
     def _page_overdue(self, step: Step, symbol: str) -> None:
         """An exit that does not get done (a halted symbol) stays working, and a person is told, once an order."""
         order = step.draft.exits.get(symbol)
-        if order is None or self._overdue.get(symbol) == order.ref:
+        if order is None or order.ref in self._overdue:
             return
         waits = step.draft.now - order.created_at
         if waits < _EXIT_PATIENCE:
             return
-        self._overdue[symbol] = order.ref
+        self._overdue.add(order.ref)
         what = f"exit {order.ref} of {order.remaining} {symbol} is {order.state} for {waits.total_seconds():.0f} s"
         step.draft.note(JournalType.ALARM, symbol, what=what)
         step.say(Level.ERROR, f"EXIT NOT DONE {what}; it stays working account={order.account}")
@@ -226,9 +228,9 @@ class Execution:
         for order in step.draft.protection(symbol):
             since = self.cancelling.asked_since(order.ref)
             waits = step.draft.now - since if since is not None else timedelta()
-            if waits < _EXIT_PATIENCE or order.ref in self._overdue.get(symbol, ""):
+            if waits < _EXIT_PATIENCE or order.ref in self._overdue:
                 continue
-            self._overdue[symbol] = order.ref
+            self._overdue.add(order.ref)
             asked = f"was asked to end {waits.total_seconds():.0f} s ago"
             what = f"protection {order.ref} of {symbol} {asked} and is {order.state}"
             step.draft.note(JournalType.ALARM, symbol, what=what)

@@ -5,8 +5,8 @@ Rule 1: an execution counts once, however often it is reported; its commission m
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
 Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
-made), what is reported for another account, what cannot be an execution at all, and a correction of what cannot be
-undone (see `corrections`).
+made), what is reported for another account, what cannot be an execution at all, or not one of its order, and a
+correction of what cannot be undone (see `corrections`).
 """
 
 from collections.abc import Mapping
@@ -85,6 +85,13 @@ class Settlement:
         else:
             self._take_in(step, fill)
 
+    def _contradiction(self, draft: Draft, fill: Fill) -> str:
+        """What an execution says that its order does not: booked, it would have others sold that are not there."""
+        order = self.order(draft, fill.order_ref)
+        if order is None or (order.side, order.symbol) == (fill.side, fill.symbol):
+            return ""
+        return f"a {fill.side} of {fill.symbol}, while its order {order.ref} is a {order.side} of {order.symbol}"
+
     def _correct(self, step: Step, fill: Fill) -> None:
         """Book an execution in the place of those that it replaces; a bust leaves their place empty."""
         if step.unread is not None:
@@ -120,6 +127,10 @@ class Settlement:
             _cannot_book(
                 step, fill, f"order {fill.order_ref} was resolved by hand as filled; correct it with `trader adjust`"
             )
+            return
+        contradiction = self._contradiction(step.draft, fill)
+        if contradiction:
+            _cannot_book(step, fill, f"execution {fill.execution_id} is told as {contradiction}")
             return
         self._book_what_is_held(step, fill)
 

@@ -133,3 +133,30 @@ async def test_children_that_die_with_their_entry_are_told_to_have_ended() -> No
         rig.broker.cancel(ref(1))
         await rig.told(OrderCancelled, 3)
         assert (held(rig.gateway), working(rig)) == ({"QQQ": 40}, [])
+
+
+async def test_what_somebody_has_changed_of_an_order_is_said_once() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        await rig.broker.evidence([])
+        assert not rig.log.said("ORDER CHANGED AT THE BROKER")
+        [stop] = [order for order in rig.gateway.truth.live() if order.terms.stop is not None]
+        stop.terms = stop.terms._replace(stop=Decimal(100), quantity=300)
+        for _ in range(2):
+            await rig.broker.evidence([])
+        assert rig.log.said("ORDER CHANGED AT THE BROKER") == [
+            f"ORDER CHANGED AT THE BROKER {PAIR[0]} QQQ: its stop is 100 and was 493.00, it is for 300 shares and was "
+            "for 100; not by us"
+        ]
+
+
+async def test_protection_that_sells_less_as_its_other_order_sells_is_as_it_was_sent() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        rig.gateway.market.depth("QQQ", 40)
+        rig.gateway.market.trade("QQQ", 511.0)
+        await rig.filled(2)
+        await rig.broker.evidence([])
+        assert not rig.log.said("ORDER CHANGED AT THE BROKER")

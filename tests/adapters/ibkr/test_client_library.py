@@ -25,7 +25,7 @@ class Ear:
     def executed(self, _fields: list[str]) -> None:
         """None comes."""
 
-    def failed_to_read(self, why: str) -> None:
+    def failed_to_read(self, why: str, id_: str = "") -> None:
         self.faults.append(why)
 
     def unknown_message(self, id_: str) -> None:

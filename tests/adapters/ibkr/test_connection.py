@@ -244,6 +244,13 @@ async def test_a_message_of_a_kind_that_nobody_knows_is_told_once_and_left_alone
         assert rig.connection.is_open
 
 
+async def test_of_an_endless_error_its_beginning_is_kept() -> None:
+    async with a_desk() as rig:
+        rig.gateway.notify(507, "A" * 1_000_000)
+        await rig.until(lambda: rig.connection.standing.last_error)
+        assert rig.connection.standing.last_error == f"IB error 507: {'A' * 1_000}"
+
+
 async def test_a_listener_that_fails_ends_the_epoch() -> None:
     async with a_desk() as rig:
         with pytest.MonkeyPatch.context() as patched:
@@ -275,6 +282,17 @@ async def test_the_waits_between_attempts_grow() -> None:
         waits = [later - earlier for earlier, later in pairwise(attempts[1:])]
         assert waits[0] >= 0.05
         assert min(waits[1:]) >= 0.2
+
+
+async def test_an_attempt_that_nobody_waits_for_any_more_leaves_no_connection_behind() -> None:
+    async with Gateway(accounts=(ACCOUNT,)) as gateway:
+        gateway.faults.add(Alter(on="nextValidId", field="orderId", value="0"))
+        rig = Rig(gateway, QUICK, client_id=7)
+        opening = asyncio.create_task(rig.connection.open(PATIENCE_S))
+        await rig.until(lambda: gateway.client_ids == (7,))
+        await asyncio.sleep(0.05)  # the greeting is heard, and is none
+        opening.cancel()
+        await rig.until(lambda: gateway.client_ids == ())
 
 
 async def test_closed_stays_closed() -> None:

@@ -87,6 +87,34 @@ async def test_a_part_without_its_end_marker_is_unknown(marker: str, part: str) 
         assert evidence.unknown == (part,)
 
 
+@pytest.mark.parametrize(
+    ("message", "field", "part"),
+    [
+        ("openOrder", "totalQuantity", "working"),
+        ("completedOrder", "totalQuantity", "ended"),
+        ("position", "conId", "positions"),
+    ],
+)
+async def test_an_item_that_cannot_be_read_leaves_its_list_unknown_and_our_orders_leave(
+    message: str, field: str, part: str
+) -> None:
+    async with a_desk() as rig:
+        rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 5, limit=100)
+        rig.gateway.cancel(rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 6, limit=100))
+        rig.gateway.endow(ACCOUNT, "MSFT", 5, 400)
+        rig.gateway.faults.add(Alter(on=message, field=field, value="x", symbol="MSFT", times=1_000))
+        for _ in range(3):
+            assert (await rig.broker.evidence([])).unknown == (part,)
+        assert rig.ear.epochs == [1]
+        rig.gateway.disconnect()
+        await rig.reconnected()
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.gateway.faults.clear()
+        assert (await rig.broker.evidence([])).unknown == ()
+        assert rig.log.said("IB LIST NOT READABLE")
+
+
 async def test_an_answer_that_is_refused_is_unknown() -> None:
     async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
         rig.gateway.faults.add(Refuse(on="reqExecutions", code=321, text="read-only"))
@@ -172,6 +200,25 @@ async def test_a_short_fraction_is_a_short() -> None:
         rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
         rig.gateway.faults.add(Alter(on="position", field="position", value="-0.5", times=1_000))
         assert (await rig.broker.evidence([])).positions == {"QQQ": -1}
+
+
+@pytest.mark.parametrize("shares", ["inf", "-inf", "NaN", "1.7976931348623157E308", "1e25", "9223372036854775808"])
+async def test_shares_that_no_position_can_have_leave_the_positions_unknown(shares: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="position", value=shares, times=1_000))
+        for _ in range(2):
+            assert (await rig.broker.evidence([])).positions is None
+        rig.gateway.faults.clear()
+        assert (await rig.broker.evidence([])).positions == {"QQQ": 10}
+        assert rig.broker.foreign == ()
+
+
+@pytest.mark.parametrize("cash", ["inf", "NaN", "1.7976931348623157E308", "1e25", "-9223372036854775808"])
+async def test_cash_that_no_account_can_have_is_unknown(cash: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="accountUpdateMulti", field="value", value=cash, times=1_000))
+        assert await cash_micros(rig.connection) is None
 
 
 async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:

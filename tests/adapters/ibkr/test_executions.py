@@ -73,6 +73,17 @@ def test_a_side_that_nobody_knows_cannot_be_booked() -> None:
     assert told.fill.fault
 
 
+def test_a_commission_that_cannot_be_does_not_keep_its_execution_out_of_the_book() -> None:
+    heard = _Heard()
+    heard.executions.hear_commission(Commission("a.b.c.01", 99_999_999_999.0, "USD"))
+    heard.hear("a.b.c.01")
+    [told] = heard.events
+    assert isinstance(told, FillReported)
+    assert told.fill.fault == ""
+    assert told.fill.commission_micros == 0
+    assert "COMMISSION of a.b.c.01" in heard.log.errors[0]
+
+
 def test_a_fill_has_our_names() -> None:
     heard = _Heard()
     heard.hear("a.b.c.01", side="SLD")

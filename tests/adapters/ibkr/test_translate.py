@@ -82,6 +82,13 @@ def test_what_is_not_whole_is_no_number_of_shares(text: str) -> None:
     assert whole_shares(text) is None
 
 
+def test_an_id_of_any_length_is_looked_at_in_no_time() -> None:
+    began = time.perf_counter()
+    for id_ in ("." * 3_000, "a." * 50_000 + "x", "a." * 50_000 + "02"):
+        unrevised(id_)
+    assert time.perf_counter() - began < 1
+
+
 def test_numbers_that_are_not_set_are_none() -> None:
     assert not is_set(1.7976931348623157e308)
     assert not is_set(float("nan"))

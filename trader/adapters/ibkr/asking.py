@@ -7,7 +7,6 @@ Rule 3: of a position only the whole shares count, and only stocks in dollars; t
 """
 
 import asyncio
-import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.foreign import Foreign, ForeignList
 from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
 from trader.adapters.ibkr.timing import Timing
+from trader.adapters.ibkr.translate import whole_part
 from trader.domain.market import SYMBOL
 from trader.domain.session import new_york_date, new_york_day
 
@@ -82,19 +82,28 @@ class Asking:
             before = mine
         return None
 
-    def _shares(self, held: tuple[Held, ...]) -> dict[str, int]:
+    def _shares(self, held: tuple[Held, ...]) -> dict[str, int] | None:
+        """Shares by symbol; None where a stock is told with a number that shares cannot have."""
         shares: dict[str, int] = {}
         strange: set[str] = set()
         for one in held:
-            symbol, whole = self._contracts.name(one.con_id, one.symbol), math.floor(one.shares)
+            symbol, whole = self._contracts.name(one.con_id, one.symbol), whole_part(one.shares)
             is_stock = one.security_type == "STK" and one.currency == "USD" and SYMBOL.fullmatch(symbol) is not None
-            if is_stock and whole:
-                shares[symbol] = shares.get(symbol, 0) + whole
             if one.shares and (not is_stock or whole != one.shares):
                 strange.add(str(one.con_id))
                 what = f"{one.shares:g} of {one.security_type} in {one.currency}"
                 if is_stock:
-                    what = f"{one.shares:g} shares, of which {whole} are whole; a fraction cannot be sold here"
-                self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:40], what))
+                    what = _what_is_strange(one, whole)
+                self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:-1][:40], what))
+            if is_stock and whole is None:
+                return None
+            if is_stock and whole:
+                shares[symbol] = shares.get(symbol, 0) + whole
         self._foreign.remove("position", strange)
         return shares
+
+
+def _what_is_strange(held: Held, whole: int | None) -> str:
+    if whole is None:
+        return f"{held.shares:g} shares, which cannot be; all positions count as unknown"
+    return f"{held.shares:g} shares, of which {whole} are whole; a fraction cannot be sold here"

@@ -60,8 +60,8 @@ class Hears(Protocol):
         """Take in an execution, as its fields came."""
         ...
 
-    def failed_to_read(self, why: str) -> None:
-        """Take note that a message was lost."""
+    def failed_to_read(self, why: str, id_: str = "") -> None:
+        """Take note that a message was lost, one of this id where that is known."""
         ...
 
     def unknown_message(self, id_: str) -> None:
@@ -90,7 +90,9 @@ class _LoudDecoder(Decoder):
     def __init__(self, hears: Hears) -> None:
         super().__init__(hears, 0)  # type: ignore[arg-type]  # any object with methods of these names will do
         self._hears = hears
-        self.logger = _Faults(hears.failed_to_read)  # type: ignore[assignment]
+        self._reading = ""
+        """The id of the message that is being read."""
+        self.logger = _Faults(lambda why: hears.failed_to_read(why, self._reading))  # type: ignore[assignment]
 
     def execDetails(self, fields: list[str]) -> None:
         """Message 11, by the library's name for it."""
@@ -112,6 +114,7 @@ class _LoudDecoder(Decoder):
         if fields and fields[0].isdigit() and int(fields[0]) not in self.handlers:
             self._hears.unknown_message(fields[0])
             return
+        self._reading = fields[0] if fields else ""
         super().interpret(fields)
 
 

@@ -1,7 +1,8 @@
 """The connection to TWS or IB Gateway: one session after another, for ever, and what of them is whole.
 
 Rule 1: an *epoch* is unbroken: the socket, the greeting, IB's servers behind it, every message read. It ends when any
-of that does; what was said in it proves nothing in the next one.
+of that does; what was said in it proves nothing in the next one. An item of a list that cannot be read leaves that list
+unknown: it will be there in the next epoch too.
 Rule 2: the client id is always the same: orders can be changed and cancelled only under the id they were placed with.
 Rule 3: nobody waits without a deadline. A peer that does not tell the time in time is gone, though the socket stands.
 Rule 4: a farm that comes or goes is logged; the socket stays.
@@ -67,7 +68,7 @@ class Connection:
         self._ib_clock: IbClock | None = None
         self._last_heard_at: datetime | None = None
         self._is_closed = False
-        self._unknown: set[str] = set()
+        self._told_once: set[str] = set()
 
     @property
     def is_open(self) -> bool:
@@ -175,7 +176,7 @@ class Connection:
             return
         patience_s = self.timing.heartbeat_patience_s
         if await session.open_orders.ask(session.client.reqAllOpenOrders, patience_s) is None:
-            self._log.warning(f"IB OPEN ORDERS are not told in {patience_s:g} s; ids go on from {session.next_id}")
+            self._log.warning(f"IB OPEN ORDERS are not told completely; ids go on from {session.next_id}")
 
     async def _watch(self) -> None:
         """Ask for the time again and again until the session ends."""
@@ -255,9 +256,16 @@ class Connection:
 
     def unknown_message(self, id_: str) -> None:
         """Take note of a message that the library does not know, once a kind."""
-        if id_ not in self._unknown:
-            self._unknown.add(id_)
+        if id_ not in self._told_once:
+            self._told_once.add(id_)
             self._log.warning(f"IB UNKNOWN MESSAGE {id_[:20]}: left alone")
+
+    def spoilt(self, name: str, why: str) -> None:
+        """Take note of a list that cannot be read as a whole, each reason once."""
+        self._last_error = f"{name}: {why}"
+        if self._last_error not in self._told_once:
+            self._told_once.add(self._last_error)
+            self._log.error(f"IB LIST NOT READABLE: {self._last_error}; it counts as unknown")
 
     def session_ended(self) -> None:
         """The session has ended: the epoch ends at once, not when somebody looks."""

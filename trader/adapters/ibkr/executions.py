@@ -21,8 +21,12 @@ from trader.adapters.ibkr.translate import (
     whole_shares,
 )
 from trader.domain.decision import Side
+from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.order import Fill
 from trader.services.ports import Clock, Log
+
+_MOST_COMMISSION_MICROS = 1_000_000 * MICROS_PER_DOLLAR
+"""What one execution may cost. A book that believed more would refuse the execution with it."""
 
 
 class _Counted(NamedTuple):
@@ -65,6 +69,12 @@ class Executions:
         """Take in what an execution has cost; tell the execution again when it was told without it."""
         cost = amount_micros(report.amount)
         if cost is None:
+            return
+        if abs(cost) > _MOST_COMMISSION_MICROS:
+            self._log.error(
+                f"COMMISSION of {report.execution_id} is told as {usd(cost)} USD, which cannot be: not booked; book "
+                f"the right one with `trader cash book`"
+            )
             return
         if report.currency != "USD":
             self._log.error(

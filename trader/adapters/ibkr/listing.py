@@ -26,6 +26,10 @@ class Line(Protocol):
         """End it."""
         ...
 
+    def spoilt(self, name: str, why: str) -> None:
+        """Take note that an answer is not whole."""
+        ...
+
 
 class ListingRequest(Generic[_Item]):
     """Positions, open orders, completed orders, the time."""
@@ -37,6 +41,7 @@ class ListingRequest(Generic[_Item]):
         self._turn = asyncio.Lock()
         self._items: list[_Item] | None = None
         """None while nobody asks."""
+        self._is_spoilt = False
         self._done = asyncio.Event()
         self._ends_to_come = 0
         """End markers of answers that were given up: they end nothing."""
@@ -49,7 +54,7 @@ class ListingRequest(Generic[_Item]):
             if not self._line.is_open:
                 return None
             items: list[_Item] = []
-            self._items = items
+            self._items, self._is_spoilt = items, False
             self._done.clear()
             if self._is_urgent:
                 self._line.outgoing.order(send, lambda: None)
@@ -64,17 +69,26 @@ class ListingRequest(Generic[_Item]):
             finally:
                 self._items = None
             self._lost = 0
-            return None if self._line.ended.is_set() else tuple(items)
+            return None if self._line.ended.is_set() or self._is_spoilt else tuple(items)
 
     def add(self, item: Any) -> None:
         """Take in one of its items; nobody but the wire adds, and to each listing what belongs into it."""
         if self._items is not None:
             self._items.append(item)
 
+    def spoil(self, why: str) -> bool:
+        """One of its items could not be read: the answer is not complete. False when nobody asks."""
+        if self._items is None:
+            return False
+        self._is_spoilt = True
+        self._line.spoilt(self._name, why)
+        return True
+
     def finish(self) -> None:
         """Take in an end marker."""
         if self._ends_to_come:
             self._ends_to_come -= 1
+            self._is_spoilt = False
             if self._items is not None:
                 self._items.clear()
             return

@@ -29,7 +29,7 @@ from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancelled, OrderLost, OrderRejected
 from trader.domain.order import Order
-from trader.domain.reference import is_order_ref
+from trader.domain.reference import epoch_of, is_order_ref
 from trader.services.ports import Clock, Log
 
 _OVER = frozenset({"Filled", "Cancelled", "ApiCancelled"})
@@ -73,8 +73,10 @@ class IbkrBroker:
         self._log = log
         self._clock = clock
         self._found = ForeignList(log)
+        self.first_epoch = 1
+        """Of the book; references of earlier ones are of a book that is gone."""
         self._tracking = Tracking(
-            connection.address.client_id, lambda ref: is_order_ref(ref, account_name), telling.event
+            connection.address.client_id, lambda ref: self._is_ours(ref, account_name), telling.event
         )
         self._executions = Executions(account_name, contracts, telling.execution, clock, log)
         self._reports = Reports(self._executions, telling.event, self.cancel, log, connection.timing.executions_s)
@@ -89,6 +91,9 @@ class IbkrBroker:
     def foreign(self) -> tuple[Foreign, ...]:
         """Orders, executions and positions that are not ours."""
         return self._found.all
+
+    def _is_ours(self, ref: str, account_name: str) -> bool:
+        return is_order_ref(ref, account_name) and epoch_of(ref) >= self.first_epoch
 
     # placing
 
@@ -122,7 +127,7 @@ class IbkrBroker:
             for order in orders:
                 self._tell(OrderRejected(order.ref, f"not sent: {why_not}"))
             return None
-        parts = tuple(_Part(order, self._tracking.begin(order.ref)) for order in orders)
+        parts = tuple(_Part(order, self._tracking.begin(order)) for order in orders)
         return _Bundle(session, session.epoch, contract, parts, has_parent=parent)
 
     def _why_not(self, order: Order, session: Session | None, contract: Qualified | None) -> str:

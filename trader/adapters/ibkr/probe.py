@@ -72,6 +72,9 @@ class _Ear:
     def unknown_message(self, id_: str) -> None:
         """Nobody here needs it."""
 
+    def spoilt(self, name: str, why: str) -> None:
+        """Nobody here asks for lists."""
+
     def heard(self) -> None:
         """Nobody here counts."""
 
@@ -99,7 +102,7 @@ class _Ear:
 
 
 async def probe(address: Address, clock: Clock, deadline_s: float) -> Probe:
-    """Look. Raises BrokerUnreachable, saying where nobody answers and how."""
+    """Look. Raises BrokerUnreachable, saying where nobody answers, or goes away meanwhile, and how."""
     ear = _Ear()
     session = Session(address, ear)
     try:
@@ -109,6 +112,8 @@ async def probe(address: Address, clock: Clock, deadline_s: float) -> Probe:
         raise BrokerUnreachable(f"{address}: {why or type(error).__name__}") from error
     try:
         return await _look(session, ear, clock)
+    except ConnectionError as error:
+        raise BrokerUnreachable(f"{address}: {session.reason or error}") from error
     finally:
         session.end("looked")
 
@@ -136,6 +141,8 @@ async def _look(session: Session, ear: _Ear, clock: Clock) -> Probe:
                 await ear.news.wait()
     except TimeoutError:
         pass  # what was not told is None
+    if session.ended.is_set():
+        raise ConnectionError(session.reason)
     session.unsubscribe(prices, client.cancelMktData)
     return Probe(
         server_version=session.server_version,

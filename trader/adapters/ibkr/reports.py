@@ -4,6 +4,7 @@ Rule 1: only the broker's status ends an order. An error makes its fate unknown;
 Rule 2: an end that says more shares than were told is no end: the order is of unknown fate, and the evidence decides.
 Rule 3: an order that works again after its end has no owner any more: it is cancelled.
 Rule 4: an entry whose last child is refused before it has set the entry off is cancelled: no list of IB shows it.
+Rule 5: what somebody else has changed of an order is said, and left as it is.
 """
 
 import asyncio
@@ -13,7 +14,10 @@ from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
 from trader.adapters.ibkr.executions import Executions
 from trader.adapters.ibkr.messages import Failure, OpenOrder, Status
 from trader.adapters.ibkr.tracking import Tracked
+from trader.adapters.ibkr.translate import price_micros
 from trader.domain.events import BrokerEvent, OrderAccepted, OrderCancelled, OrderLost
+from trader.domain.money import usd
+from trader.domain.order import Order
 from trader.services.ports import Log
 
 WORKING = frozenset({"PreSubmitted", "Submitted"})
@@ -56,6 +60,9 @@ class Reports:
         tracked.is_unanswered = False
         if said.status in WORKING:
             self._accepted(tracked)
+        changed = _changed(tracked.order, said) if tracked.order is not None else ""
+        if changed:
+            self._once(tracked, f"ORDER CHANGED AT THE BROKER {tracked.ref} {said.symbol}: {changed}; not by us")
 
     def failure(self, tracked: Tracked, failure: Failure) -> None:
         """Take in an error or notice that names an order."""
@@ -134,3 +141,14 @@ class Reports:
 
     def _later(self, look: Callable[..., None], *given: object) -> None:
         asyncio.get_running_loop().call_later(self._patience_s, look, *given)
+
+
+def _changed(sent: Order, said: OpenOrder) -> str:
+    """What somebody has changed of an order, in words. The shares of protection become fewer as its group sells."""
+    found = []
+    for name, ours_micros, theirs in (("limit", sent.limit_micros, said.limit), ("stop", sent.stop_micros, said.stop)):
+        if ours_micros is not None and ours_micros != price_micros(theirs):
+            found.append(f"its {name} is {theirs:g} and was {usd(ours_micros)}")
+    if said.quantity > sent.quantity or (said.quantity < sent.quantity and not sent.is_protection):
+        found.append(f"it is for {said.quantity:g} shares and was for {sent.quantity}")
+    return ", ".join(found)

@@ -62,6 +62,10 @@ class Owner(Protocol):
         """Take note of a message that the library does not know."""
         ...
 
+    def spoilt(self, name: str, why: str) -> None:
+        """Take note that a list, such as that of the positions, was told and cannot be read as a whole."""
+        ...
+
     def heard(self) -> None:
         """Take note that something came."""
         ...
@@ -151,6 +155,9 @@ class Session:
         except OSError as error:
             self.end(str(error))
             raise
+        except asyncio.CancelledError:
+            self.end("nobody waits for it any more")
+            raise
         self.server_version = self.client.serverVersion()
 
     async def ask(self, send: Callable[[int], None], deadline_s: float) -> Answer | None:
@@ -200,6 +207,10 @@ class Session:
         for listing in (self.positions, self.open_orders, self.completed_orders, self.time):
             listing.give_up()
         self._owner.session_ended()
+
+    def spoilt(self, name: str, why: str) -> None:
+        """An answer is not whole, and the connection is."""
+        self._owner.spoilt(name, why)
 
     # being told: see wire.Receiver
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from trader.adapters.ibkr.messages import Execution, OpenOrder, Status
 from trader.domain.events import OrderIdentified
+from trader.domain.order import Order
 
 
 @dataclass(slots=True)
@@ -12,6 +13,8 @@ class Tracked:
     """What is known of one order of ours."""
 
     ref: str
+    order: Order | None = None
+    """As it was sent; None where another run has."""
     order_id: int = 0
     """Under this client id; 0 before it was sent, and when another client has sent it."""
     perm_ids: set[int] = field(default_factory=set)
@@ -59,9 +62,9 @@ class Tracking:
         """An order that this client has sent."""
         return self._by_id.get(order_id)
 
-    def begin(self, ref: str) -> Tracked:
+    def begin(self, order: Order) -> Tracked:
         """An order that is about to be sent."""
-        tracked = self._by_ref[ref] = Tracked(ref)
+        tracked = self._by_ref[order.ref] = Tracked(order.ref, order)
         return tracked
 
     def sent_as(self, tracked: Tracked, order_id: int) -> None:

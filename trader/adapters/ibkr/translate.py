@@ -27,12 +27,14 @@ NOT_WHOLE = -1
 
 _UNSET = 1e300
 """Beyond it a number means that there is none: IB writes 1.79e308."""
+_MOST = 10**12
+"""Beyond it there are neither shares nor dollars, and the book has no room."""
 _AHEAD = timedelta(minutes=1)
 _LONGEST_TEXT = 40
 _PLAIN = re.compile(r"[ -~]*")
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?: +(\S.*))?")
 _CLASS_SHARE = re.compile(r"([A-Z]+)[ .]([A-Z]{1,2})")
-_REVISED = re.compile(r"(.+\..+\..+)\.(\d\d)")
+_REVISED = re.compile(r"([^.]+(?:\.[^.]+){2,})\.([0-9]{2})")
 
 SIDES = {"BOT": Side.BUY, "SLD": Side.SELL}
 
@@ -48,9 +50,14 @@ def whole_shares(text: str | float) -> int | None:
         exact = Decimal(str(text))
     except InvalidOperation:
         return None
-    if not exact.is_finite() or abs(exact) >= 10**12 or exact != exact.to_integral_value():
+    if not exact.is_finite() or abs(exact) >= _MOST or exact != exact.to_integral_value():
         return None
     return int(exact)
+
+
+def whole_part(shares: float) -> int | None:
+    """The whole shares among some, rounded down; None for what is no number of shares."""
+    return math.floor(shares) if abs(shares) < _MOST else None
 
 
 def price_micros(text: str | float) -> int:
@@ -64,7 +71,7 @@ def price_micros(text: str | float) -> int:
 def amount_micros(value: str | float) -> int | None:
     """An amount of dollars in micros; None where there is none."""
     try:
-        return micros(value) if is_set(float(value)) else None
+        return micros(value) if abs(float(value)) < _MOST else None
     except ValueError:
         return None
 

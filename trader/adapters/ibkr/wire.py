@@ -28,12 +28,19 @@ from trader.adapters.ibkr.messages import (
     TickPrice,
 )
 
+_LONGEST_TEXT = 1_000
+"""Of an error: it goes into the journal, with the order that it is about."""
+
 
 class Listing(Protocol):
     """An answer that names no request: it goes on until its end marker."""
 
     def add(self, item: object) -> None:
         """Take in one of its items."""
+        ...
+
+    def spoil(self, why: str) -> bool:
+        """Take note that one of its items could not be read. False when nobody asks for it."""
         ...
 
     def finish(self) -> None:
@@ -108,8 +115,13 @@ class Wire:
     def connectionClosed(self) -> None:
         """Said together with `setEventsDone`."""
 
-    def failed_to_read(self, why: str) -> None:
-        self._to.end(f"a message could not be read, what it said is lost: {why[:300]}")
+    def failed_to_read(self, why: str, id_: str = "") -> None:
+        """What belongs to a list that is asked for spoils that list: an order of somebody else's that the library
+        cannot read stays there, and must not keep ours from leaving."""
+        said = f"a message could not be read, what it said is lost: {why[:300]}"
+        lists = {"5": self._to.open_orders, "61": self._to.positions, "101": self._to.completed_orders}
+        if id_ not in lists or not lists[id_].spoil(said):
+            self._to.end(said)
 
     def unknown_message(self, id_: str) -> None:
         self._to.unknown_message(id_)
@@ -119,7 +131,7 @@ class Wire:
         self._to.time.finish()
 
     def error(self, id_: int, code: int, text: str, _: str = "") -> None:
-        self._to.said(Failure(id_, code, text))
+        self._to.said(Failure(id_, code, text[:_LONGEST_TEXT]))
 
     # orders
 

@@ -117,7 +117,7 @@ INSERT INTO book_inputs (account, at_us, kind, data) VALUES (?, ?, ?, ?)
 INSERT INTO book_accounts (account, starting_cash_micros, cash_micros, opened_us, updated_us) VALUES (?, ?, ?, ?, ?)
 
 -- name: insert_stamp
-INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, ?, ?, 1, ?, ?)
+INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, ?, ?, ?, ?, ?)
 
 -- name: stamp
 SELECT kind, book_id, epoch, seed, created_us FROM book_stamp

@@ -30,6 +30,7 @@ from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on
 from trader.domain.order import corrected_by
 from trader.domain.portfolio import Book, Day
+from trader.domain.reference import first_epoch
 from trader.services.ports import Booking, Commit, History, Receipt
 
 _DAY_TRADES_MATTER = timedelta(days=14)
@@ -48,6 +49,11 @@ class Stamp(NamedTuple):
     seed: int
     created_at: datetime
 
+    @property
+    def first_epoch(self) -> int:
+        """The one it was made with, whatever was restored since; references of earlier ones are of another book."""
+        return min(self.epoch, first_epoch(self.created_at))
+
 
 class SqliteStore:
     """One account's view of a book."""
@@ -56,16 +62,17 @@ class SqliteStore:
         self._writer = writer
         self._path = path
 
-    async def stamp(self, kind: str, book_id: str, seed: int, at: datetime) -> Stamp:
+    async def stamp(self, kind: str, book_id: str, seed: int, at: datetime, epoch: int = 1) -> Stamp:
         """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind or another account.
 
-        `book_id` is the broker's name of the account, and where there is no broker outside, ours.
+        `book_id` is the broker's name of the account, and where there is no broker outside, ours. `epoch` is what a
+        new book begins with.
         """
 
         def job(connection: sqlite3.Connection) -> Stamp:
             row = connection.execute(QUERIES["stamp"]).fetchone()
             if row is None:
-                connection.execute(QUERIES["insert_stamp"], (kind, book_id, seed, to_us(at)))
+                connection.execute(QUERIES["insert_stamp"], (kind, book_id, epoch, seed, to_us(at)))
                 row = connection.execute(QUERIES["stamp"]).fetchone()
             return Stamp(row[0], row[1], row[2], row[3], from_us(row[4]))
 
@@ -80,6 +87,12 @@ class SqliteStore:
                 "book with --db"
             )
         return stamp
+
+    async def knows(self, account: str) -> bool:
+        """Whether the account was opened in this book."""
+        return await self._writer.transact(
+            lambda connection: connection.execute(QUERIES["account"], (account,)).fetchone() is not None
+        )
 
     async def ensure_account(self, account: str, starting_cash_micros: int, at: datetime) -> bool:
         """Open the account in a book that does not know it. True as long as its journal has not begun."""

@@ -54,7 +54,7 @@ def import_command(
     from trader.adapters.statements import read_statement
 
     settings = settings_for(config, db)
-    found = read_statement(statement)
+    found = read_statement(statement, settings.ibkr.account if settings.broker.kind == "ibkr" else "")
     booked, opened_on = _known(settings)
     rows: list[list[object]] = []
     answers = [_answer(settings, movement, booked, opened_on, yes=yes) for movement in found.movements]

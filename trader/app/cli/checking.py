@@ -10,6 +10,7 @@ import typer
 
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, config_path, settings_for
 from trader.app.cli.output import Exit, is_terminal, say, show_facts, show_rows
+from trader.app.cli.tables import printable
 
 if TYPE_CHECKING:  # what is checked is slow to import; commands do it when they run
     from trader.app.checks import Check
@@ -58,7 +59,7 @@ def _show_check(check: "Check") -> None:
     from rich.console import Console
 
     style = {"ok": "", "warn": "yellow", "FAIL": "bold red"}[check.verdict]
-    Console().print(line, style=style, markup=False, highlight=False, soft_wrap=True)
+    Console().print(printable(line), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @config_application.command("show")

@@ -70,8 +70,8 @@ def say(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """One line to standard error."""
-    sys.stderr.write(f"{text}\n")
+    """A sentence to standard error; lines of ours stay lines, and what it quotes does not steer a terminal."""
+    sys.stderr.write("\n".join(printable(line) for line in text.split("\n")) + "\n")
 
 
 def _flat(facts: Mapping[str, Cell], above: str = "") -> Iterator[tuple[str, Cell]]:

@@ -9,6 +9,7 @@ import typer
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, settings_for
 from trader.app.cli.funnel import Funnel, read_funnel
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
+from trader.app.cli.tables import printable
 from trader.app.cli.zones import TzOption, on_terminal, zone
 from trader.domain.session import NEW_YORK, new_york_date
 
@@ -146,7 +147,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Mapping[str, objec
 def _say_loudly(warning: str) -> None:
     from rich.console import Console
 
-    Console().print(f"WARNING: {warning}", style="bold white on red", markup=False, highlight=False)
+    Console().print(f"WARNING: {printable(warning)}", style="bold white on red", markup=False, highlight=False)
 
 
 def _in_one_line(standing: "Standing") -> str:
