@@ -94,7 +94,7 @@ class ExitScanner:
     """Finds what has to go. Execution does the rest, until it is flat."""
 
     def __init__(self, execution: Execution, families: Families, rules: Rules, prices: Prices, gate: Gate) -> None:
-        self.last = Scan(UNSTAMPED, {}, {})
+        self.last = self._before = Scan(UNSTAMPED, {}, {})
         self._execution = execution
         self._families = families
         self._rules = rules
@@ -118,7 +118,7 @@ class ExitScanner:
 
     def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Look at every position once; close the gate when that has not been possible for too long."""
-        draft = step.draft
+        draft, self._before = step.draft, self.last
         moment = self._moment(draft, bar_times if draft.positions else (), session)
         armed: dict[str, int] = {}
         unarmed: dict[str, str] = {}
@@ -265,7 +265,10 @@ class ExitScanner:
         self._touched.clear()
 
     def not_happened(self) -> None:
-        """The step is thrown away: what it has said is said again, what its bars have triggered is kept."""
+        """The step is thrown away: what it has said is said again, what its bars have triggered is kept, and what it
+        has looked at may never have been held.
+        """
+        self.last = self._before
         self._alarmed.clear()
         self._paged.clear()
 

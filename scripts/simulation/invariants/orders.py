@@ -198,7 +198,8 @@ def _has_just_gone(scene: Scene, order_ref: str) -> bool:
 def _may_become(scene: Scene, was: Order, order: Order) -> bool:
     """It is the same but for what may change; filled less only where the broker has taken back an execution of it."""
     is_undone = any(row["order_ref"] == order.ref and is_corrected(row) for row in scene.news.fills)
-    is_same = was == order._replace(state=was.state, filled=was.filled, updated_at=was.updated_at)
+    identified = was if was.perm_id is not None else was._replace(perm_id=order.perm_id)
+    is_same = identified == order._replace(state=was.state, filled=was.filled, updated_at=was.updated_at)
     return is_same and order.state in _reachable(was.state) and (order.filled >= was.filled or is_undone)
 
 
