@@ -52,11 +52,11 @@ def _narrowed(number: int, check: str, plant: Callable[[], None], *seeds: str) -
 BUGS: dict[str, Planted] = {
     bug.check: bug
     for bug in (
-        _narrowed(36, "who_does_not_answer_is_doubted", silence_is_borne, "s6"),
+        _narrowed(36, "who_does_not_answer_is_doubted", silence_is_borne, "s7", "s9"),
         _narrowed(19, "an_entry_that_is_not_done_is_taken_back", entries_work_for_ever, "s13"),
         _narrowed(22, "a_position_has_its_time", no_time_stop, "s8"),
         _narrowed(23, "a_trailing_stop_follows", stops_stay_where_they_were, "s0"),
-        _narrowed(19, "nothing_opens_on_a_price_that_has_jumped", one_print_is_enough, "s9"),
+        _narrowed(19, "nothing_opens_on_a_price_that_has_jumped", one_print_is_enough, "s4", "s10"),
     )
 }
 """By the check that sees it."""

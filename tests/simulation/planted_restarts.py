@@ -204,7 +204,7 @@ BUGS: dict[str, Planted] = {
     "chore_again_and_again": Planted(27, chore_again_and_again, ("s2",)),
     "stamped_in_new_york": Planted(28, stamped_in_new_york, ("s1",), "orders_are_stamped_with_the_market_s_time"),
     "executions_of_evidence_ignored": Planted(29, executions_of_evidence_ignored, ("s29", "s39")),
-    "entries_before_recovery": Planted(29, entries_before_recovery, ("s0",)),
+    "entries_before_recovery": Planted(29, entries_before_recovery, ("s5", "s8")),
     "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s0",)),
     "acknowledged_and_not_journaled": Planted(31, acknowledged_and_not_journaled, ("s1",)),
     "restart_closes_everything": Planted(
