@@ -156,11 +156,19 @@ def _on_its_way(scene: Scene, sent: Order) -> int:
 
 @invariant(17)
 def exits_ask_for_no_more_than_was_told(scene: Scene) -> Iterator[str]:
-    """Of a symbol that differs: an exit that leaves is of no more shares than the broker says it has, true or not."""
+    """Of a symbol that differs: an exit that leaves is of no more shares than the broker says it has, true or not.
+
+    The newest answer counts too: one that could not be written may have ended the difference before the exit was made.
+    """
+    wire = scene.host.wire if scene.host is not None else None
+    answered = (wire.told.positions or {}) if wire is not None and wire.told is not None else {}
     for sent in scene.news.sent:
         drift = scene.book.drift.get(sent.symbol)
-        if sent.side is Side.SELL and drift is not None and sent.quantity > max(drift.broker, 0):
-            yield f"exit {sent.ref} asks for {sent.quantity} {sent.symbol}, and the broker says it has {drift.broker}"
+        if sent.side is not Side.SELL or drift is None:
+            continue
+        told = max(drift.broker, answered.get(sent.symbol, 0), 0)
+        if sent.quantity > told:
+            yield f"exit {sent.ref} asks for {sent.quantity} {sent.symbol}, and the broker says it has {told}"
 
 
 @invariant(17, When.CLOSE)
