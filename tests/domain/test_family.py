@@ -46,3 +46,10 @@ def test_the_families_that_come_with_the_program_know_psq() -> None:
     """Incident 1: one version of the coordinator forgot PSQ."""
     text = (REPOSITORY / "config" / "families.toml").read_text()
     assert "PSQ = -1" in text
+
+
+def test_an_option_is_a_family_of_its_own_that_no_strategy_drives() -> None:
+    call = "QQQ261218C00500000"
+    families = Families.of({"QQQ": {"QQQ": 1, "TQQQ": 3}})
+    assert families.instrument(call) == (call, call, 1)
+    assert families.drivers(["QQQ", "TQQQ", "AAPL", call]) == ("QQQ", "AAPL")

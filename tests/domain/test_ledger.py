@@ -17,6 +17,7 @@ from trader.domain.ledger import (
     PositionState,
     book_fill,
 )
+from trader.domain.money import micros
 from trader.domain.order import Fill
 
 PLAN = ExitPlan.around(100_000_000, 50_000_000, 200_000_000)
@@ -224,3 +225,14 @@ def test_a_stop_is_raised_and_never_lowered() -> None:
     assert raised.exit_plan == PLAN._replace(stop_micros=90_000_000)
     assert raised.tightened(80_000_000, NOON) is raised
     assert raised.tightened(300_000_000, NOON).exit_plan == PLAN._replace(stop_micros=PLAN.take_profit_micros - 1)
+
+
+def test_contracts_cost_and_bring_a_hundred_times_their_premium() -> None:
+    ledger, call = Ledger(), "QQQ261218C00500000"
+    ledger.book(buy(3, 4.0, 1.95, call))
+    assert (ledger.held.cost_micros, ledger.held.avg_cost_micros) == (micros(1_200), micros(4))
+    assert ledger.cash_micros == micros(-1_201.95)
+    booked = ledger.book(sell(1, 6.0, 1.0, call))
+    assert booked.realized_micros == micros(600 - 400 - 1)
+    assert [(lot.remaining, lot.cost_micros) for lot in ledger.lots] == [(2, micros(800))]
+    assert ledger.cash_micros == micros(-1_201.95 + 599)

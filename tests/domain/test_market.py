@@ -83,3 +83,12 @@ def test_shares_without_a_price_are_worth_what_is_said() -> None:
 
 def test_bars_are_found_by_symbol() -> None:
     assert by_symbol([a_bar("AAPL"), a_bar("MSFT")])["MSFT"].symbol == "MSFT"
+
+
+def test_contracts_are_worth_a_hundred_times_their_premium() -> None:
+    call = "QQQ261218C00500000"
+    prices = Prices()
+    prices.observe(bar_time(a_bar(call, 4.0), a_bar("QQQ", 500.0)))
+    holdings = [a_position(call, 3, 350.0), a_position("QQQ", 2, 490.0)]
+    assert prices.worth_micros(holdings) == 1_200_000_000 + 1_000_000_000
+    assert prices.value_micros(call, 3, 0) == prices.sure_micros(holdings[0], 0) == 1_200_000_000

@@ -6,7 +6,7 @@ import pytest
 from builders import NOON, a_lock, a_portfolio, a_position, a_ticket
 
 from trader.domain.money import micros
-from trader.domain.portfolio import Halt
+from trader.domain.portfolio import Drift, Halt
 
 
 def test_the_next_decision_sees_what_a_ticket_has_taken() -> None:
@@ -32,3 +32,9 @@ def test_a_halt_bars_its_scope(key: str) -> None:
     assert halted.halt_for("QQQ", "TQQQ") == halt
     assert (halted.halt_for("SPY", "SPY") is not None) == (key == "all")
     assert portfolio.halt_for("QQQ", "TQQQ") is None
+
+
+def test_contracts_that_differ_are_called_so_and_fit_no_split() -> None:
+    drift = Drift("QQQ261218C00500000", book=2, broker=4, since=NOON)
+    assert drift.what == "2 foreign contracts, which are left alone"
+    assert "2:1" in Drift("QQQ", book=2, broker=4, since=NOON).what

@@ -2,8 +2,9 @@
 
 import pytest
 
+from trader.domain.exit_plan import ExitRule
 from trader.domain.money import micros
-from trader.domain.rules import Costs, Thresholds
+from trader.domain.rules import Costs, Limits, OptionRules, Rules, Thresholds
 
 
 @pytest.mark.parametrize(
@@ -36,4 +37,23 @@ def test_the_defaults_are_the_raised_ones_of_the_post_mortem() -> None:
 def test_commission_is_a_half_cent_a_share_a_dollar_at_least_a_percent_at_most(
     quantity: int, price: float, commission: float
 ) -> None:
-    assert Costs().commission_micros(quantity, micros(price)) == micros(commission)
+    assert Costs().commission_micros("AAPL", quantity, micros(price)) == micros(commission)
+
+
+@pytest.mark.parametrize(("contracts", "commission"), [(1, 1.0), (2, 1.3), (100, 65.0)])
+def test_commission_of_an_option_is_65_cents_a_contract_a_dollar_at_least(contracts: int, commission: float) -> None:
+    assert Costs().commission_micros("QQQ261218C00500000", contracts, micros(0.05)) == micros(commission)
+
+
+def test_an_option_has_limits_and_exits_of_its_own() -> None:
+    rules = Rules(limits=Limits(gross_ppm=7, collar_ppm=8))
+    shares, option = rules.limits_of("QQQ"), rules.limits_of("QQQ261218C00500000")
+    assert (shares.collar_ppm, shares.gross_ppm, shares.minimum_price_micros) == (8, 7, 0)
+    assert (option.collar_ppm, option.gross_ppm, option.minimum_price_micros) == (500_000, 7, 100_000)
+    assert rules.exit_rule("QQQ261218C00500000").days_to_expiry == 1
+    assert rules.exit_rule("QQQ").days_to_expiry == 0
+
+
+def test_an_option_is_not_held_overnight_behind_a_stop_that_dies_with_the_daemon() -> None:
+    with pytest.raises(ValueError, match="overnight = true of every option"):
+        Rules(options=OptionRules(exits=ExitRule(overnight=True)))

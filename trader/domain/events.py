@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from trader.domain.alarm import AlarmType
 from trader.domain.cash import CashKind
 from trader.domain.decision import Signal
 from trader.domain.market import BarTime
 from trader.domain.order import Fill
+from trader.domain.strategy import Said
+from trader.domain.terms import Terms
 
 JsonScalar = str | int | float | bool | None
 JsonValue = JsonScalar | list["JsonValue"] | dict[str, "JsonValue"]
@@ -53,6 +56,15 @@ class OrderIdentified:
 
     order_ref: str
     perm_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderShown:
+    """The broker shows an order that is not as it was sent, or of which this process does not know how it was; told
+    once for each set of terms."""
+
+    order_ref: str
+    terms: Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,44 @@ class EvidenceGiven:
 
 
 @dataclass(frozen=True, slots=True)
+class StrategyAnswered:
+    """A strategy that runs in a process of its own has answered to the bars of one instant."""
+
+    ends_at: datetime
+    """Of those bars."""
+    said: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StrategySilent:
+    """A strategy's process has been ended without having answered: it was late, or has ended itself."""
+
+    ends_at: datetime
+    """Of the bars that it has not answered to."""
+    why: str
+    waited_s: float | None = None
+    """Where it was late."""
+    limit_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionCompared:
+    """What runs was compared with what lies on the disk."""
+
+    differs: str
+    """What is another there, in words; nothing where all is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    """Something beside the engine's steps has found what a person should know of."""
+
+    type: AlarmType
+    about: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed. The facts are looked at again."""
 
@@ -159,6 +209,7 @@ class CommandName(StrEnum):
     RESOLVE = "resolve"
     ADOPT = "adopt"
     CASH = "cash"
+    ACKNOWLEDGE = "acknowledge"
 
 
 class Fate(StrEnum):
@@ -194,10 +245,23 @@ class Command:
     """Of RESOLVE: what became of it."""
     price_micros: int = 0
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
+    alarms: tuple[int, ...] = ()
+    """Of ACKNOWLEDGE: their numbers."""
 
 
-BrokerEvent = OrderIdentified | OrderAccepted | OrderCancelled | OrderRejected | OrderLost | FillReported | EpochEnded
-Event = BarTime | SignalReceived | BadLine | BrokerEvent | EvidenceGiven | Tick | Command
+BrokerEvent = (
+    OrderIdentified
+    | OrderShown
+    | OrderAccepted
+    | OrderCancelled
+    | OrderRejected
+    | OrderLost
+    | FillReported
+    | EpochEnded
+)
+StrategyEvent = StrategyAnswered | StrategySilent
+OwnEvent = EvidenceGiven | VersionCompared | AlarmRaised | Tick | Command
+Event = BarTime | SignalReceived | BadLine | BrokerEvent | StrategyEvent | OwnEvent
 
 
 class JournalType(StrEnum):
@@ -228,6 +292,8 @@ class JournalType(StrEnum):
     EXECUTIONS_UNTOLD = "executions_untold"
     CLOCK_DIFFERS = "clock_differs"
     CLOCK_AGREES = "clock_agrees"
+    VERSION_DIFFERS = "version_differs"
+    VERSION_AGREES = "version_agrees"
     CASH_DIFFERS = "cash_differs"
     CASH_AGREES = "cash_agrees"
     HALTED = "halted"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from trader.domain.market import Bar
-from trader.domain.money import part, tick_down, tick_micros, tick_up
+from trader.domain.money import SHARE_TICKS, Ticks, part, tick_down, tick_micros, tick_up
 
 
 class ExitReason(StrEnum):
@@ -15,6 +15,7 @@ class ExitReason(StrEnum):
     TRAILING_STOP = "trailing_stop"
     TAKE_PROFIT = "take_profit"
     TIME_STOP = "time_stop"
+    EXPIRY = "expiry"
     SIGNAL = "signal"
     RESIZE = "resize"
     TURN = "turn"
@@ -71,20 +72,24 @@ class ExitRule:
     """How long a position may be held; 0 is until another exit ends it."""
     overnight: bool = False
     """Whether it may be held over the close, behind a stop that lives at the broker."""
+    days_to_expiry: int = 0
+    """An option goes when so few days are left to its expiry; 0 is on its last trading day, before the close."""
+    ticks: Ticks = SHARE_TICKS
+    """Where levels may lie."""
 
     def plan(self, entry_micros: int, leverage: int) -> ExitPlan:
         """Levels around an entry price, on the tick grid, rounded away from the entry."""
         scale = abs(leverage)
-        stop = tick_down(entry_micros - part(entry_micros, self.stop_ppm * scale))
-        target = tick_up(entry_micros + part(entry_micros, self.take_profit_ppm * scale))
-        tick = tick_micros(entry_micros)
+        stop = tick_down(entry_micros - part(entry_micros, self.stop_ppm * scale), self.ticks)
+        target = tick_up(entry_micros + part(entry_micros, self.take_profit_ppm * scale), self.ticks)
+        tick = tick_micros(entry_micros, self.ticks)
         return ExitPlan.around(entry_micros, min(stop, entry_micros - 1), max(target, entry_micros + tick))
 
     def trailing_stop_micros(self, price_micros: int, leverage: int) -> int:
         """Where the stop has to be at a price; 0 when it does not follow."""
         if not self.trailing_ppm:
             return 0
-        return tick_down(price_micros - part(price_micros, self.trailing_ppm * abs(leverage)))
+        return tick_down(price_micros - part(price_micros, self.trailing_ppm * abs(leverage)), self.ticks)
 
 
 def exit_due(plan: ExitPlan, bar: Bar) -> ExitReason | None:

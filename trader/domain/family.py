@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from trader.domain.symbol import is_option
+
 
 class Instrument(NamedTuple):
     """A symbol, the family it moves with, and its signed leverage on the family's underlying."""
@@ -70,5 +72,5 @@ class Families:
         return family
 
     def drivers(self, symbols: Iterable[str]) -> tuple[str, ...]:
-        """Those of the symbols that a signal may name: underlyings and singles."""
-        return tuple(symbol for symbol in symbols if self.instrument(symbol).family == symbol)
+        """Those of the symbols that a strategy may name: underlyings and singles, no options."""
+        return tuple(symbol for symbol in symbols if self.instrument(symbol).family == symbol and not is_option(symbol))

@@ -16,6 +16,7 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
 from trader.domain.order import Fill
 from trader.domain.session import new_york_date
+from trader.domain.symbol import value_micros
 
 
 class PositionState(StrEnum):
@@ -90,7 +91,7 @@ class Lot(NamedTuple):
 
 
 class Position(NamedTuple):
-    """What is held of one symbol in one account, from flat to flat. Every quantity is in shares."""
+    """What is held of one symbol in one account, from flat to flat. Every quantity is in shares, or contracts."""
 
     account: str
     symbol: str
@@ -111,8 +112,8 @@ class Position(NamedTuple):
 
     @property
     def avg_cost_micros(self) -> int:
-        """Average cost of a share without commission; 0 when flat."""
-        return self.cost_micros // self.quantity if self.quantity else 0
+        """Average cost of a share without commission, of an option its premium a share; 0 when flat."""
+        return self.cost_micros // value_micros(self.symbol, self.quantity, 1) if self.quantity else 0
 
     def closing(self, purpose: Purpose, reason: str, now: datetime) -> "Position":
         """The same position, on its way out. The first reason stays."""
@@ -268,7 +269,7 @@ def _book_buy(
     plan: ExitPlan,
     bought: PositionEvent,
 ) -> Booked:
-    value = fill.quantity * fill.price_micros
+    value = fill.value_micros
     lot = Lot(fill.execution_id, fill.symbol, fill.executed_at, fill.quantity, value)
     created = position is None or position.quantity == 0
     if created:
@@ -292,7 +293,7 @@ def _book_sell(position: Position | None, lots: tuple[Lot, ...], fill: Fill, pur
     if position is None or fill.quantity > held:
         raise Oversold(f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held")
     left, changed, cost = use_lots(lots, fill.quantity)
-    value = fill.quantity * fill.price_micros
+    value = fill.value_micros
     realized = value - cost - fill.commission_micros
     after = position._replace(
         quantity=held - fill.quantity,

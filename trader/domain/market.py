@@ -1,15 +1,12 @@
 """Market data: bars, and why a bar cannot be."""
 
-import re
 from collections.abc import Iterable, KeysView
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from trader.domain.corporate_action import split_fitting
 from trader.domain.money import MICROS_PER_DOLLAR, micros
-
-SYMBOL = re.compile(r"[A-Z][A-Z0-9]{0,9}(?:[.\-][A-Z]{1,3})?")
-"""US stocks and ETFs, with a class suffix: BRK.B."""
+from trader.domain.symbol import is_option, is_symbol, value_micros
 
 PRICE_CAP_MICROS = 10**9 * MICROS_PER_DOLLAR
 """A thousand times the dearest share; up to it a float tells all micros apart."""
@@ -23,7 +20,7 @@ _LONGEST_WEEKEND = timedelta(days=5)
 
 def plain_symbol(symbol: str) -> str:
     """The symbol, or a question mark for what is none and must not reach the book or the log as it is."""
-    return symbol if SYMBOL.fullmatch(symbol) else "?"
+    return symbol if is_symbol(symbol) else "?"
 
 
 class Bar(NamedTuple):
@@ -108,7 +105,7 @@ def bar_fault(bar: Bar) -> str | None:
 
 
 class Holding(Protocol):
-    """Shares of one symbol and what they cost."""
+    """Shares, or contracts, of one symbol and what they cost."""
 
     @property
     def symbol(self) -> str:
@@ -167,7 +164,7 @@ class Prices:
                 self._not_yet_today.remove(bar.symbol)
                 before = self._last[bar.symbol]
                 split = split_fitting(before.close_micros, bar.open_micros)
-                if split and bar.timestamp - before.timestamp < _LONGEST_WEEKEND:
+                if split and not is_option(bar.symbol) and bar.timestamp - before.timestamp < _LONGEST_WEEKEND:
                     self.suspected_splits[bar.symbol] = split
 
     def last(self, symbol: str) -> Bar | None:
@@ -184,9 +181,9 @@ class Prices:
         return None if bar is None else bar.timestamp + self.interval
 
     def value_micros(self, symbol: str, quantity: int, otherwise_micros: int) -> int:
-        """Market value of shares; `otherwise_micros` (their cost) where no price is known yet."""
+        """Market value of shares or contracts; `otherwise_micros` (their cost) where no price is known yet."""
         bar = self._last.get(symbol)
-        return otherwise_micros if bar is None else bar.close_micros * quantity
+        return otherwise_micros if bar is None else value_micros(symbol, quantity, bar.close_micros)
 
     def worth_micros(self, holdings: Iterable["Holding"]) -> int:
         """Market value of everything held; what has no price yet counts at cost."""
@@ -194,7 +191,7 @@ class Prices:
         worth = 0
         for held in holdings:
             bar = last.get(held.symbol)
-            worth += held.cost_micros if bar is None else bar.close_micros * held.quantity
+            worth += held.cost_micros if bar is None else value_micros(held.symbol, held.quantity, bar.close_micros)
         return worth
 
     def sure_micros(self, held: Holding, collar_ppm: int) -> int:
@@ -209,7 +206,7 @@ class Prices:
         price = last.close_micros
         if before is not None and price > before.close_micros and self.jump_ppm(held.symbol) > collar_ppm:
             price = before.close_micros
-        return price * held.quantity
+        return value_micros(held.symbol, held.quantity, price)
 
     def jump_ppm(self, symbol: str) -> int:
         """How far the newest close is from the close before it; 0 for a first bar."""

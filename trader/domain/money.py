@@ -7,12 +7,10 @@ and configuration files carry floats, and is rounded there, once.
 """
 
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import NamedTuple
 
 MICROS_PER_DOLLAR = 1_000_000
 PPM = 1_000_000
-
-_CENT = 10_000
-_SUB_DOLLAR_TICK = 100  # SEC Rule 612: below one dollar prices move in steps of 0.0001
 
 
 def micros(amount_usd: Decimal | str | float) -> int:
@@ -44,18 +42,32 @@ def part(amount_micros: int, share_ppm: int) -> int:
     return amount_micros * share_ppm // PPM
 
 
-def tick_micros(price_micros: int) -> int:
-    """The smallest step of a US stock's price: a cent, or 0.0001 below one dollar (SEC Rule 612)."""
-    return _CENT if price_micros >= MICROS_PER_DOLLAR else _SUB_DOLLAR_TICK
+class Ticks(NamedTuple):
+    """Steps of a price, micros: the smaller ones below a bound."""
+
+    bound_micros: int
+    below_micros: int
+    above_micros: int
 
 
-def tick_down(price_micros: int) -> int:
+SHARE_TICKS = Ticks(MICROS_PER_DOLLAR, 100, 10_000)
+"""Of a US stock: a cent, or 0.0001 below one dollar (SEC Rule 612)."""
+PREMIUM_TICKS = Ticks(3 * MICROS_PER_DOLLAR, 50_000, 100_000)
+"""Of an option: 5 cents, or 10 from 3 dollars on. Some move in cents; a price on this grid is good for all of them."""
+
+
+def tick_micros(price_micros: int, ticks: Ticks = SHARE_TICKS) -> int:
+    """The smallest step of a price."""
+    return ticks.above_micros if price_micros >= ticks.bound_micros else ticks.below_micros
+
+
+def tick_down(price_micros: int, ticks: Ticks = SHARE_TICKS) -> int:
     """Round a price down to the tick grid; never below one tick."""
-    tick = tick_micros(price_micros)
+    tick = tick_micros(price_micros, ticks)
     return max(price_micros // tick * tick, tick)
 
 
-def tick_up(price_micros: int) -> int:
+def tick_up(price_micros: int, ticks: Ticks = SHARE_TICKS) -> int:
     """Round a price up to the tick grid."""
-    tick = tick_micros(price_micros)
+    tick = tick_micros(price_micros, ticks)
     return -(-price_micros // tick) * tick

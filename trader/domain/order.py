@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import IllegalTransition
-from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
+from trader.domain.symbol import is_symbol, value_micros
 
 _CORRECTS = "corrects "
 _ID = re.compile(r"[!-~]{1,64}")
@@ -167,6 +167,10 @@ class Order(NamedTuple):
         """Shares not yet executed."""
         return self.quantity - self.filled
 
+    def worst_micros(self, quantity: int) -> int:
+        """What so many shares of it cost at its limit; 0 of one without a limit."""
+        return value_micros(self.symbol, quantity, self.limit_micros or 0)
+
     @property
     def live(self) -> bool:
         """Working, or of unknown fate."""
@@ -238,13 +242,13 @@ class Fill(NamedTuple):
             return f"a price of {self.price_micros} micros"
         if abs(self.commission_micros) > _DEAREST_MICROS:
             return f"a commission of {self.commission_micros} micros"
-        if self.quantity * self.price_micros > _LARGEST_MICROS:
-            return f"a value of {self.quantity * self.price_micros} micros"
+        if self.value_micros > _LARGEST_MICROS:
+            return f"a value of {self.value_micros} micros"
         if not (_ID.fullmatch(self.execution_id) and _ID.fullmatch(self.order_ref)):
             return "an id that is no short printable text"
         if self.corrects and not self._corrects_others:
             return "the correction of itself, or of an id that is no short printable text"
-        if not SYMBOL.fullmatch(self.symbol):
+        if not is_symbol(self.symbol):
             return f"the symbol {ascii(self.symbol)[:40]}"
         return ""
 
@@ -258,9 +262,14 @@ class Fill(NamedTuple):
         return self.quantity if self.side is Side.BUY else -self.quantity
 
     @property
+    def value_micros(self) -> int:
+        """What was paid or taken, commission apart."""
+        return value_micros(self.symbol, self.quantity, self.price_micros)
+
+    @property
     def cash_effect_micros(self) -> int:
         """What the execution does to cash, commission included."""
-        value = self.quantity * self.price_micros
+        value = self.value_micros
         return (-value if self.side is Side.BUY else value) - self.commission_micros
 
 
@@ -291,17 +300,16 @@ class PendingLock(NamedTuple):
 
     def after(self, fill: Fill, order: Order) -> "PendingLock":
         """What is still reserved after a fill of its order: the rest at its limit, and what commission leaves over."""
-        limit_micros = order.limit_micros or 0
-        spent = fill.quantity * limit_micros + fill.commission_micros
-        return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros - spent))
+        spent = order.worst_micros(fill.quantity) + fill.commission_micros
+        return self._replace(reserved_micros=max(order.worst_micros(order.remaining), self.reserved_micros - spent))
 
     def charged(self, commission_micros: int, order: Order) -> "PendingLock":
         """What is still reserved after a commission of its order that was told late."""
         left = self.reserved_micros - commission_micros
-        return self._replace(reserved_micros=max(order.remaining * (order.limit_micros or 0), left))
+        return self._replace(reserved_micros=max(order.worst_micros(order.remaining), left))
 
     def without(self, fill: Fill, order: Order) -> "PendingLock":
         """What is reserved again after a fill of its order was undone: the rest may cost it once more."""
-        limit_micros = order.limit_micros or 0
-        given_back = fill.quantity * limit_micros + fill.commission_micros
-        return self._replace(reserved_micros=max(order.remaining * limit_micros, self.reserved_micros + given_back))
+        given_back = order.worst_micros(fill.quantity) + fill.commission_micros
+        worst = order.worst_micros(order.remaining)
+        return self._replace(reserved_micros=max(worst, self.reserved_micros + given_back))

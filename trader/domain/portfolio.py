@@ -11,6 +11,7 @@ from trader.domain.decision import Side, Ticket
 from trader.domain.ledger import Lot, Position
 from trader.domain.market import Prices
 from trader.domain.order import Fill, Order, PendingLock
+from trader.domain.symbol import is_option, units_of
 
 
 def scopes_of(family: str, symbol: str) -> tuple[str, str, str]:
@@ -18,10 +19,16 @@ def scopes_of(family: str, symbol: str) -> tuple[str, str, str]:
     return "all", f"family:{family}", f"symbol:{symbol}"
 
 
+def scope_of_strategy(name: str) -> str:
+    """Key of the halt under which a strategy is disabled."""
+    return f"strategy:{name}"
+
+
 class Halt(NamedTuple):
     """Entries barred for a named reason until it is cleared. Exits are never barred.
 
-    `scope` is `all`, `family` or `symbol`; `target` names the family or symbol and is empty for `all`.
+    `scope` is `all`, `family`, `symbol` or `strategy`; `target` names it and is empty for `all`. One of a strategy bars
+    what that strategy says, and nothing else.
     """
 
     scope: str
@@ -53,18 +60,20 @@ class Drift(NamedTuple):
     @property
     def split(self) -> str:
         """The split that would explain it, or nothing: a trade by hand can be of as many shares."""
-        return split_of_shares(self.book, self.broker) if self.book and self.broker > 0 else ""
+        is_told = self.book and self.broker > 0 and not is_option(self.symbol)
+        return split_of_shares(self.book, self.broker) if is_told else ""
 
     @property
     def what(self) -> str:
         """What differs, in words."""
+        units = units_of(self.symbol)
         hint = f" (fits a {self.split} split)" if self.split else ""
         if self.broker < 0:
-            return f"the account is short of {-self.broker} shares"
+            return f"the account is short of {-self.broker} {units}"
         if self.broker > self.book:
-            return f"{self.broker - self.book} foreign shares{hint}, which are left alone"
+            return f"{self.broker - self.book} foreign {units}{hint}, which are left alone"
         return (
-            f"{self.book - self.broker} shares are missing at the broker{hint}, and exits ask for no more than it has"
+            f"{self.book - self.broker} {units} are missing at the broker{hint}, and exits ask for no more than it has"
         )
 
     @property
@@ -100,6 +109,13 @@ class Day(NamedTuple):
     notional_micros: int = 0
     sold_micros: int = 0
     """Proceeds of today's sales; a cash account may not spend them before the next session."""
+    resumed_at: datetime | None = None
+    """When a person has last resumed entries of everything."""
+
+    @property
+    def creations_from(self) -> datetime:
+        """Positions that came to be before are not counted any more."""
+        return self.resumed_at or self.started_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,9 +143,13 @@ class Book:
     day: Day | None
     day_trades: Mapping[date, int]
     """Round trips within one session, by exchange date: of the last sessions only."""
+    past_creations: Mapping[str, tuple[datetime, ...]]
+    """By symbol: when those positions of the day came to be that are flat again."""
     orders_made: int
     """How many order references this epoch has used."""
     signals_seen: int
+    build: str = ""
+    """What runs, by its fingerprint: it stands on every order that is made. Empty in a replay."""
 
     @property
     def reserved_micros(self) -> int:
@@ -182,6 +202,9 @@ class Portfolio:
     opened_at: Mapping[str, datetime]
     """Family -> the bar time of its newest opening."""
     entries_last_minute: int
+    created_last_hour: int
+    """Positions, and working entries that will be some."""
+    past_creations: Mapping[str, tuple[datetime, ...]]
 
     def halt_for(self, family: str, symbol: str) -> Halt | None:
         """The halt that bars an entry, the widest first."""
@@ -205,3 +228,4 @@ class Portfolio:
         self.slots += ticket.takes_slot
         self.day_trades += ticket.takes_slot
         self.entries_last_minute += 1
+        self.created_last_hour += ticket.takes_slot

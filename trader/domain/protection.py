@@ -86,6 +86,11 @@ class Guards(NamedTuple):
         """What targets that stand will sell of what is held."""
         return sum(self._of_held(group) for group in self.groups if group.target_stands)
 
+    def held_by(self, oca: str) -> int:
+        """Shares of what is held that one group stands for."""
+        of_group = [group for group in self.groups if any(order.oca == oca for order in group.orders)]
+        return sum(self._of_held(group) for group in of_group)
+
     def _of_held(self, group: Group) -> int:
         is_child = self.entry is not None and group.stop is not None and group.stop.oca == self.entry.ref
         return max(0, group.shares - self.may_be_bought) if is_child else group.shares

@@ -13,6 +13,7 @@ from trader.domain.exit_plan import ExitPlan
 from trader.domain.family import Instrument
 from trader.domain.ledger import Booked, Lot, Oversold, Position, PositionEvent, opened, use_lots
 from trader.domain.order import Fill, reversal_of
+from trader.domain.symbol import value_micros
 
 
 class Reversal(NamedTuple):
@@ -35,7 +36,7 @@ class Reversal(NamedTuple):
     @property
     def cost_micros(self) -> int:
         """Of a sale: what the shares had cost. Of a purchase: what it cost without commission."""
-        value = self.original.quantity * self.original.price_micros
+        value = self.original.value_micros
         if self.original.side is Side.BUY:
             return value
         return value - self.original.commission_micros - self.realized_micros
@@ -43,7 +44,7 @@ class Reversal(NamedTuple):
     @property
     def price_micros(self) -> int:
         """The same a share: where its exits are armed when its shares come back and nothing else is held."""
-        return self.cost_micros // self.original.quantity
+        return self.cost_micros // value_micros(self.original.symbol, self.original.quantity, 1)
 
     def book(self, position: Position | None, lots: tuple[Lot, ...], instrument: Instrument, plan: ExitPlan) -> Booked:
         """Apply it. `plan` arms a position that it makes non-zero. Raises Oversold when too few shares are held."""
@@ -94,7 +95,7 @@ class Reversal(NamedTuple):
                 updated_at=sold.executed_at,
                 bought=position.bought + sold.quantity * (not of_this_position),
                 bought_micros=position.bought_micros + cost * (not of_this_position),
-                sold_micros=position.sold_micros - sold.quantity * sold.price_micros * of_this_position,
+                sold_micros=position.sold_micros - sold.value_micros * of_this_position,
                 realized_micros=position.realized_micros + realized,
             )
         return Booked(after, (lot, *lots), (lot,), realized, None, created)

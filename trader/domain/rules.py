@@ -1,12 +1,13 @@
 """What the operator may set: thresholds, limits, exits. Plain values; their defaults are the product's defaults."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
 from trader.domain.exit_plan import ExitRule
-from trader.domain.money import MICROS_PER_DOLLAR
+from trader.domain.money import MICROS_PER_DOLLAR, PREMIUM_TICKS
+from trader.domain.symbol import is_option
 
 LARGEST_SKEW = timedelta(seconds=2)
 """Our clock and that of whoever stamps a time, or of the broker, may differ by so much."""
@@ -45,6 +46,10 @@ class Limits:
     """Book and broker may differ by so much cash before entries stop."""
     open_positions: int = 6
     openings_per_day: int = 200
+    creations_per_hour: int = 40
+    """Positions made in any hour. One more stops entries until a person resumes them."""
+    regular_creations: int = 5
+    """Positions of one symbol made in a row at regular intervals. One more stops entries, too."""
     max_day_trades_5d: int | None = None
     """Round trips within one session, over five sessions; what is held or working now counts as one to come."""
     daily_notional_ppm: int = 30_000_000
@@ -56,6 +61,34 @@ class Limits:
     stale_price_s: int = 120
     orders_per_minute: int = 60
     resize_ppm: int = 250_000
+    minimum_price_micros: int = 0
+    """Nothing cheaper is bought."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionRules:
+    """What is another for options: a premium moves many times as far as its underlying."""
+
+    exits: ExitRule = ExitRule(stop_ppm=500_000, take_profit_ppm=1_000_000, days_to_expiry=1, ticks=PREMIUM_TICKS)
+    position_ppm: int = 20_000
+    collar_ppm: int = 500_000
+    limit_offset_ppm: int = 50_000
+    minimum_price_micros: int = 2 * PREMIUM_TICKS.below_micros
+    """Of a share of premium: a stop has to fit below it."""
+
+    def __post_init__(self) -> None:
+        if self.minimum_price_micros < 2 * PREMIUM_TICKS.below_micros:
+            raise ValueError("options: no stop fits below a premium under 0.10; set options.minimum_premium higher")
+
+    def limits(self, of_shares: Limits) -> Limits:
+        """Limits of an option where these are those of a share."""
+        return replace(
+            of_shares,
+            position_ppm=self.position_ppm,
+            collar_ppm=self.collar_ppm,
+            limit_offset_ppm=self.limit_offset_ppm,
+            minimum_price_micros=self.minimum_price_micros,
+        )
 
 
 class Protection(StrEnum):
@@ -74,6 +107,7 @@ class Rules:
     limits: Limits = Limits()
     exits: ExitRule = ExitRule()
     exits_by_symbol: Mapping[str, ExitRule] = field(default_factory=dict)
+    options: OptionRules = OptionRules()
     protection: Protection = Protection.DAEMON
     signal_max_age_s: int = 60
     signals_per_bar: int = 200
@@ -81,11 +115,15 @@ class Rules:
     entry_timeout_s: int = 60
     exit_scan_patience_s: int = 10
     """Without a whole exit scan for so long, entries stop."""
+    version_stops_entries: bool = True
+    """While what runs is not what lies on the disk."""
     settled_cash_only: bool = False
     """A cash account spends the proceeds of a sale on the next session (T+1)."""
+    _option_limits: Limits = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        every = {"every symbol": self.exits, **self.exits_by_symbol}
+        object.__setattr__(self, "_option_limits", self.options.limits(self.limits))
+        every = {"every symbol": self.exits, "every option": self.options.exits, **self.exits_by_symbol}
         unguarded = [name for name, rule in every.items() if rule.overnight and self.protection is Protection.DAEMON]
         if unguarded:
             raise ValueError(
@@ -95,20 +133,32 @@ class Rules:
 
     def exit_rule(self, symbol: str) -> ExitRule:
         """The exit distances of a symbol."""
-        return self.exits_by_symbol.get(symbol, self.exits)
+        return self.exits_by_symbol.get(symbol) or (self.options.exits if is_option(symbol) else self.exits)
+
+    def limits_of(self, symbol: str) -> Limits:
+        """The limits of a symbol."""
+        return self._option_limits if is_option(symbol) else self.limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Costs:
     """Commission of a trade; the defaults are IBKR's fixed plan for US stocks (0.005 USD a share, 1 USD at least,
-    1 % of the trade's value at most), and slippage of the paper broker."""
+    1 % of the trade's value at most) and for options (0.65 USD a contract, 1 USD at least), and slippage of the paper
+    broker."""
 
     per_share_micros: int = 5_000
+    per_contract_micros: int = 650_000
     minimum_micros: int = MICROS_PER_DOLLAR
     maximum_ppm: int = 10_000
     slippage_ppm: int = 100
 
-    def commission_micros(self, quantity: int, price_micros: int) -> int:
+    def each_micros(self, symbol: str) -> int:
+        """What one more share, or contract, of a large order adds to its commission."""
+        return self.per_contract_micros if is_option(symbol) else self.per_share_micros
+
+    def commission_micros(self, symbol: str, quantity: int, price_micros: int) -> int:
         """Commission of one order executed at once."""
+        if is_option(symbol):
+            return max(quantity * self.per_contract_micros, self.minimum_micros)
         at_most = quantity * price_micros * self.maximum_ppm // 1_000_000
         return min(max(quantity * self.per_share_micros, self.minimum_micros), at_most)

@@ -39,6 +39,8 @@ class SessionDay:
     flatten_at: datetime
     flat_by_at: datetime
     half_day: bool
+    next_day: date
+    """Of the session after it: what expires before that has its last trading day now, or has had it."""
 
     def trades_at(self, now: datetime) -> bool:
         """Whether the exchange is open."""
@@ -78,6 +80,7 @@ class SessionDay:
             flatten_at=floor(self.flatten_at),
             flat_by_at=min(max(floor(self.flatten_at) + interval, self.flat_by_at), self.closes_at),
             half_day=self.half_day,
+            next_day=self.next_day,
         )
 
 
@@ -114,7 +117,7 @@ class Calendar:
         """The session of a New York date, or None on a weekend or holiday."""
         if not self.first <= day <= self.last:
             raise ValueError(f"the calendar knows {self.first} to {self.last}, not {day}")
-        if day.weekday() >= 5 or day in self.closures:
+        if not self._trades_on(day):
             return None
         close = self.early_closes.get(day, time(16))
         closes_at = datetime.combine(day, close, NEW_YORK).astimezone(UTC)
@@ -126,7 +129,19 @@ class Calendar:
             flatten_at=closes_at - timedelta(minutes=self.cutoffs.flatten_min),
             flat_by_at=closes_at - timedelta(minutes=self.cutoffs.flat_by_min),
             half_day=close < time(16),
+            next_day=self._day_after(day),
         )
+
+    def _trades_on(self, day: date) -> bool:
+        return day.weekday() < 5 and day not in self.closures
+
+    def _day_after(self, day: date) -> date:
+        """The day of the next session; the end of time where the calendar knows of none."""
+        while day < self.last:
+            day += timedelta(days=1)
+            if self._trades_on(day):
+                return day
+        return date.max
 
     def session_at(self, now: datetime) -> SessionDay | None:
         """The session of the New York date that `now` falls on."""
