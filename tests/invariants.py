@@ -24,7 +24,7 @@ CHECKS = {
     "cash is what the fills and movements made of it": """
         SELECT a.account, a.cash_micros FROM book_accounts a
         WHERE a.cash_micros <> a.starting_cash_micros
-          + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros
+          + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros * multiplier
                                  - commission_micros), 0) FROM charged_fills f WHERE f.account = a.account)
           + (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events e
              WHERE e.account = a.account AND type = 'cash_moved')""",
@@ -146,7 +146,8 @@ def unlike_the_journal(connection: sqlite3.Connection) -> list[tuple[str, Any, A
         elif type_ == "fill":
             side = 1 if data["side"] == "BUY" else -1
             shares[symbol] += side * data["quantity"]
-            cash -= side * data["quantity"] * data["price_micros"] + data["commission_micros"]
+            contract = 100 if len(symbol) > 14 else 1
+            cash -= side * data["quantity"] * data["price_micros"] * contract + data["commission_micros"]
             exits[symbol] = (data["stop_micros"], data["take_profit_micros"])
         elif type_ == "stop_tightened":
             exits[symbol] = (data["stop_micros"], exits[symbol][1])

@@ -10,6 +10,7 @@ import pytest
 from builders import a_machine
 
 from trader.domain.events import CommandName
+from trader.domain.ledger import PositionState
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
@@ -37,6 +38,8 @@ RELEASED_TWICE = "; ".join(["UPDATE book_locks SET released_us = 1, evidence = '
 ANOTHER_LIFE = "UPDATE book_positions SET opened_us = opened_us + 1, "
 CLOSING = "UPDATE book_positions SET state = 'closing', closing_purpose = 'exit'"
 STAYING = "UPDATE book_positions SET state = '{0}', closing_purpose = NULL"
+
+HELD = [PositionState.OPENING, PositionState.OPEN, PositionState.CLOSING]
 
 BROKEN = [
     ("UPDATE book_stamp SET one = 2", "one = 1"),
@@ -216,3 +219,25 @@ def test_the_accounts_reservation_is_that_of_its_live_locks(connection: sqlite3.
 def reserved(connection: sqlite3.Connection) -> tuple[int]:
     row: tuple[int] = connection.execute("SELECT reserved_micros FROM book_accounts").fetchone()
     return row
+
+
+@pytest.mark.parametrize("held", HELD, ids=str)
+@pytest.mark.parametrize("second", HELD, ids=str)
+def test_an_instrument_of_an_account_is_held_once(
+    connection: sqlite3.Connection, held: PositionState, second: PositionState
+) -> None:
+    """What is on its way out is held, too: the incident's look-up did not see it, and made another."""
+    connection.execute("DROP TRIGGER a_position_only_moves_on")
+    as_it_is = "UPDATE book_positions SET state = ?, closing_purpose = iif(? = 'closing', 'exit', NULL)"
+    connection.execute(as_it_is, (held, held))
+    with pytest.raises(sqlite3.IntegrityError, match=r"book_positions\.symbol"):
+        connection.execute(another_position(connection), ("paper", "QQQ", second, second))
+    connection.execute(another_position(connection), ("paper", "AAPL", second, second))
+
+
+def another_position(connection: sqlite3.Connection) -> str:
+    """Like the one of QQQ, of an account and symbol, in a state."""
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(book_positions)")]
+    given = {"account": "?", "symbol": "?", "state": "?", "closing_purpose": "iif(? = 'closing', 'exit', NULL)"}
+    values = ", ".join(given.get(column, column) for column in columns)
+    return f"INSERT INTO book_positions SELECT {values} FROM book_positions WHERE symbol = 'QQQ'"  # noqa: S608

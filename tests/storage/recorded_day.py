@@ -16,12 +16,13 @@ from typing import NamedTuple, TypeVar
 
 import builders
 import pytest
-from builders import Market, session_of
+from builders import OFTEN, Market, session_of
 from simulation.lost_power import Image
 from simulation.seen_disk import Operation, listening
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.adapters.paper.working import Working
+from trader.adapters.sqlite import log_size
 from trader.adapters.sqlite.database import InlineWriter
 from trader.domain.market import BarTime
 from trader.domain.order import Order
@@ -29,7 +30,7 @@ from trader.domain.order import Order
 _Result = TypeVar("_Result")
 
 DRIVERS = ("QQQ", "AAPL", "MSFT", "JD")
-SETTINGS = {"limits": {"openings_per_day": 10_000, "day_loss_pct": 100, "orders_per_minute": 10_000}}
+SETTINGS = {"limits": {**OFTEN, "day_loss_pct": 100, "orders_per_minute": 10_000}}
 _RESTARTS = (130, 260)
 
 
@@ -86,12 +87,18 @@ class Day:
         return self.at_broker[bisect_right(self.at_broker, point, key=lambda known: known.operations) - 1]
 
 
-class _AcknowledgingWriter(InlineWriter):
-    """The real one; what it has acknowledged is written down."""
+_PAGES_OF_THE_LOG = 60
+"""Few enough that a life's commits write over all of them, and go on behind them."""
 
-    def __init__(self, connection: sqlite3.Connection, day: Day) -> None:
+
+class _AcknowledgingWriter(InlineWriter):
+    """The real one, with a log that has its size as the daemon's has; what it has acknowledged is written down."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, day: Day) -> None:
         super().__init__(connection)
         self._day = day
+        day.commits.append(Commit(len(day.operations), content(connection)))  # of an earlier life, or of the making
+        log_size.grow_log(connection, path)
 
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
         result = await super().transact(job)
@@ -116,7 +123,8 @@ async def a_recorded_day(path: Path, monkeypatch: pytest.MonkeyPatch, *, minutes
     await market.stop()
     day.before = {path.name: path.read_bytes()}  # noqa: ASYNC240  (nobody waits)
     with monkeypatch.context() as watched, listening(day.see):
-        watched.setattr(builders, "InlineWriter", lambda connection: _AcknowledgingWriter(connection, day))
+        watched.setattr(log_size, "_PAGES", _PAGES_OF_THE_LOG)
+        watched.setattr(builders, "InlineWriter", lambda connection: _AcknowledgingWriter(connection, path, day))
         await _begin(market, day, synchronous)
         chance = random.Random(7)
         market.script = lambda _: chance.choice(_TREATMENTS)
@@ -144,7 +152,7 @@ _TREATMENTS = [
 async def _begin(market: Market, day: Day, synchronous: str, broker: PaperBroker | None = None) -> None:
     await market.start(broker=broker)
     if synchronous:
-        market.book.writer._connection.execute(f"PRAGMA synchronous = {synchronous}")  # type: ignore[attr-defined]
+        market.writer._connection.execute(f"PRAGMA synchronous = {synchronous}")  # type: ignore[attr-defined]
     _watch(market.broker, market, day)
 
 

@@ -168,6 +168,17 @@ async def test_an_entry_that_ended_in_part_before_is_what_its_journal_says(tmp_p
         assert compare(book, "paper").findings == []
 
 
+async def test_inputs_of_an_older_book_stay_and_new_ones_are_of_accounts_that_it_has(old: Path) -> None:
+    row = "INSERT INTO book_inputs (account, at_us, kind, data) VALUES (?, 1, 'BarTime', '{}')"
+    with closing(sqlite3.connect(old, isolation_level=None)) as book:
+        book.execute(row, ("paper",))
+    with closing(connect(old)) as book:
+        assert book.execute("SELECT account, kind FROM book_inputs").fetchall() == [("paper", "BarTime")]
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            book.execute(row, ("large-100k",))
+        assert book.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
 async def test_a_book_that_is_up_to_date_is_not_copied(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         await market.restart()

@@ -18,9 +18,10 @@ import aiosqlite
 import orjson
 
 from trader.adapters.durable import sync_folder
+from trader.adapters.sqlite.log_size import grow_log
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
-from trader.adapters.sqlite.queries import QUERIES, SCHEMA
+from trader.adapters.sqlite.queries import QUERIES, QUERIES_TOGETHER, SCHEMA
 from trader.domain.errors import BookBroken, BookDamaged, BookError, BookOutdated, BookRefused, BookUnwritable
 
 _Result = TypeVar("_Result")
@@ -33,6 +34,7 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA trusted_schema = OFF;
+PRAGMA temp_store = MEMORY;
 PRAGMA cell_size_check = ON;
 PRAGMA busy_timeout = 5000;
 """
@@ -69,8 +71,7 @@ class ThreadWriter:
 
         It is opened before aiosqlite has its thread: a connector that raises there would outlive the loop.
         """
-        connection = await asyncio.to_thread(connect, path)  # noqa: TID251  (the seam)
-        _compile_writes(connection)
+        connection = await asyncio.to_thread(_connect_for_long, path)  # noqa: TID251  (the seam)
         return cls(await aiosqlite.Connection(lambda: connection, iter_chunk_size=64), OpenFiles(path))
 
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -113,12 +114,19 @@ class InlineWriter:
         self._connection.close()
 
 
-def _compile_writes(connection: sqlite3.Connection) -> None:
+def _connect_for_long(path: Path) -> sqlite3.Connection:
+    """Open a book as `connect` does, for many commits."""
+    connection = connect(path)
+    grow_log(connection, path)
+    return connection
+
+
+def compile_writes(connection: sqlite3.Connection) -> None:
     """Bring every statement that writes into the connection's cache: no first fill of a day waits for its compiling.
 
     One that cannot be compiled, as the index that it needs is lost, is an error where it is used.
     """
-    for statement in QUERIES.values():
+    for statement in (*QUERIES.values(), *QUERIES_TOGETHER.values()):
         if not statement.startswith("SELECT"):
             with suppress(sqlite3.Error):
                 connection.executemany(statement, ())

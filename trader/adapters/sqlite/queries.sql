@@ -9,7 +9,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 INSERT INTO book_commissions (account, execution_id, commission_micros, booked_us) VALUES (?, ?, ?, ?)
 
 -- name: charge_round_trip
-UPDATE book_round_trips SET pnl_micros = pnl_micros - ? WHERE id = ?
+UPDATE book_round_trips SET pnl_micros = pnl_micros - ? WHERE account = ? AND id = ?
 
 -- name: charge_flat_position
 UPDATE book_positions SET realized_micros = realized_micros - ? WHERE account = ? AND symbol = ? AND quantity = 0
@@ -46,6 +46,12 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: update_order
 UPDATE book_orders SET state = ?, filled = ?, updated_us = ?, perm_id = ? WHERE order_ref = ? AND account = ?
 
+-- Of a burst: several orders at once. One alone is changed faster by the statement above.
+
+-- name: update_order_together
+UPDATE book_orders SET state = now.column1, filled = now.column2, updated_us = now.column3, perm_id = now.column4
+FROM (VALUES (?, ?, ?, ?, ?, ?)) AS now WHERE order_ref = now.column5 AND account = now.column6
+
 -- name: insert_lock
 INSERT INTO book_locks (order_ref, account, symbol, family, direction, reserved_micros, takes_slot, acquired_us)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
@@ -55,6 +61,10 @@ UPDATE book_locks SET reserved_micros = ? WHERE order_ref = ? AND account = ?
 
 -- name: release_lock
 UPDATE book_locks SET reserved_micros = 0, released_us = ?, evidence = ? WHERE order_ref = ? AND account = ?
+
+-- name: release_lock_together
+UPDATE book_locks SET reserved_micros = 0, released_us = now.column1, evidence = now.column2
+FROM (VALUES (?, ?, ?, ?)) AS now WHERE order_ref = now.column3 AND account = now.column4
 
 -- name: set_account
 UPDATE book_accounts
@@ -96,6 +106,12 @@ ON CONFLICT (account, symbol) DO UPDATE SET
 -- name: end_drift
 DELETE FROM book_drift WHERE account = ? AND symbol = ?
 
+-- name: put_reconciled
+INSERT INTO book_reconciled (account, at_us) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET at_us = excluded.at_us
+
+-- name: reconciled
+SELECT at_us FROM book_reconciled WHERE account = ?
+
 -- name: put_cash_drift
 INSERT INTO book_cash_drift (account, book_micros, broker_micros, since_us) VALUES (?, ?, ?, ?)
 ON CONFLICT (account) DO UPDATE SET
@@ -122,6 +138,12 @@ INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, 
 -- name: stamp
 SELECT kind, book_id, epoch, seed, created_us FROM book_stamp
 
+-- Whose each account of the book is at the broker: its journal's first event says, else it is the one that was stamped.
+
+-- name: broker_accounts
+SELECT e.account, coalesce(json_extract(e.data, '$.broker_account'), s.book_id)
+FROM book_stamp s, book_accounts a JOIN book_events e ON e.account = a.account AND e.seq = 1
+
 -- name: account
 SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_accounts WHERE account = ?
 
@@ -129,7 +151,17 @@ SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_ac
 SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
 
 -- name: held_symbols
-SELECT symbol FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY symbol
+SELECT symbol FROM book_positions WHERE account = ?1 AND quantity > 0
+UNION
+SELECT symbol FROM book_orders WHERE account = ?1 AND state IN ('created', 'working', 'cancelling', 'unknown')
+ORDER BY symbol
+
+-- name: held_shares
+SELECT symbol, quantity FROM book_positions WHERE account = ? AND quantity > 0
+
+-- name: executed_shares
+SELECT symbol, sum(CASE side WHEN 'BUY' THEN quantity ELSE -quantity END) FROM book_fills WHERE account = ?
+GROUP BY symbol
 
 -- name: held_positions
 SELECT account, symbol, family, direction, quantity, cost_micros, entry_micros, initial_stop_micros, stop_micros,
@@ -157,7 +189,7 @@ WHERE account = :account AND purpose = 'protection' AND state IN ('created', 'wo
 UNION ALL
 SELECT o.order_ref, o.account, o.symbol, o.side, o.quantity, o.limit_micros, o.purpose, o.reason, o.signal_id, o.state,
        o.filled, o.created_us, o.updated_us, o.stop_micros, o.oca, o.perm_id
-FROM book_locks l JOIN book_orders o ON o.order_ref = l.order_ref
+FROM book_locks l JOIN book_orders o ON o.account = l.account AND o.order_ref = l.order_ref
 WHERE l.account = :account AND l.released_us IS NULL AND o.state IN ('created', 'working', 'cancelling', 'unknown')
 ORDER BY created_us
 
@@ -173,11 +205,32 @@ FROM book_locks WHERE account = ? AND released_us IS NULL
 -- name: halts
 SELECT scope, target, reason, since_us, flattens FROM book_halts WHERE account = ? AND cleared_us IS NULL ORDER BY id
 
+-- name: newest_resumption
+SELECT max(cleared_us) FROM book_halts WHERE account = ? AND scope = 'all'
+
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 
 -- name: cash_drift
 SELECT book_micros, broker_micros, since_us FROM book_cash_drift WHERE account = ?
+
+-- What has broken and not been looked at: the halt that it has made, or one that stood already, still stands. Of an
+-- execution that was booked later, nothing is broken any more.
+-- name: breaks
+SELECT e.type, e.symbol, e.at_us, e.data, o.perm_id, o.state, o.filled
+FROM book_events AS e
+LEFT JOIN book_orders AS o ON o.account = e.account AND o.order_ref = json_extract(e.data, '$.order_ref')
+WHERE e.account = ? AND e.type IN ('identity_broken', 'unexpected_fill')
+AND EXISTS (
+    SELECT 1 FROM book_halts AS h
+    WHERE h.account = e.account AND h.cleared_us IS NULL AND h.since_us <= e.at_us
+    AND (h.scope = 'all' OR (h.scope = 'symbol' AND h.target = e.symbol))
+)
+AND NOT EXISTS (
+    SELECT 1 FROM book_fills AS f
+    WHERE f.account = e.account AND f.execution_id = json_extract(e.data, '$.execution_id') AND f.booked_us > e.at_us
+)
+ORDER BY e.seq
 
 -- name: moved
 SELECT movement FROM book_cash_movements WHERE account = ? AND movement = ?
@@ -186,8 +239,12 @@ SELECT movement FROM book_cash_movements WHERE account = ? AND movement = ?
 SELECT day, started_us, opening_equity_micros FROM book_days WHERE account = ? ORDER BY day DESC LIMIT 1
 
 -- name: openings_since
-SELECT count(*), coalesce(sum(quantity * limit_micros), 0) FROM book_orders
+SELECT count(*), coalesce(sum(quantity * limit_micros * multiplier), 0) FROM book_orders
 WHERE account = ? AND purpose = 'entry' AND created_us >= ?
+
+-- name: entered_since
+SELECT symbol, max(created_us) FROM book_orders
+WHERE account = ? AND purpose = 'entry' AND created_us >= ? GROUP BY symbol
 
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
@@ -195,7 +252,7 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ?
 SELECT execution_id, reason, commission_micros, booked_us FROM charged_fills WHERE +account = ? ORDER BY id DESC
 
 -- name: newest_proceeds
-SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros,
+SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros * multiplier,
        executed_us, booked_us
 FROM book_fills WHERE +account = ? ORDER BY id DESC
 
@@ -218,10 +275,45 @@ WHERE +t.account = ? ORDER BY t.id DESC
 SELECT id, symbol FROM book_fills WHERE account = ? AND execution_id = ?
 
 -- name: newest_round_trips
-SELECT opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC
+SELECT symbol, opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC
 
 -- name: newest_signals
 SELECT id, received_us FROM book_signals WHERE +account = ? ORDER BY rowid DESC
 
+-- name: refusals
+SELECT rule, sum(count) FROM book_signals
+WHERE account = ? AND received_us >= ? AND received_us < ? AND outcome = 'refused' GROUP BY rule ORDER BY 2 DESC, 1
+
 -- name: inbox
 SELECT path, offset, line FROM book_inbox WHERE account = ?
+
+-- name: repeat_alarm
+UPDATE book_alarms SET count = count + 1, last_us = ?, text = ?
+WHERE account = ? AND seq = ?
+
+-- name: insert_alarm
+INSERT INTO book_alarms (account, seq, type, severity, subject, text, first_us, last_us, count)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+
+-- name: newest_alarm
+SELECT seq, last_us FROM book_alarms INDEXED BY newest_alarms
+WHERE account = :account AND type = :type AND subject = :subject ORDER BY seq DESC LIMIT 1
+
+-- name: acknowledge_alarm
+UPDATE book_alarms SET acknowledged_us = ?, acknowledged_by = ? WHERE account = ? AND seq = ? AND acknowledged_us IS NULL
+
+-- name: insert_delivery
+INSERT INTO book_deliveries (account, alarm, channel, count, at_us) VALUES (?, ?, ?, ?, ?)
+
+-- name: untold_alarms
+SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told_us FROM (
+    SELECT a.*,
+           (SELECT count(*) FROM book_deliveries d
+            WHERE d.account = a.account AND d.alarm = a.seq AND d.channel = :channel) AS times,
+           (SELECT max(at_us) FROM book_deliveries d
+            WHERE d.account = a.account AND d.alarm = a.seq AND d.channel = :channel) AS told_us,
+           (SELECT max(count) FROM book_deliveries d
+            WHERE d.account = a.account AND d.alarm = a.seq AND d.channel = :channel) AS told_count
+    FROM book_alarms a INDEXED BY open_alarms
+    WHERE a.account = :account AND a.acknowledged_us IS NULL AND a.type IN (SELECT value FROM json_each(:types))
+) WHERE count > coalesce(told_count, 0) ORDER BY seq

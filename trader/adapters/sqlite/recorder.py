@@ -5,23 +5,33 @@ import sqlite3
 from collections.abc import Mapping
 from datetime import datetime
 
-from trader.adapters.sqlite.database import Writer
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
 from trader.domain.errors import BookError
-from trader.domain.events import BadLine, BrokerEvent, Command, Event, EvidenceGiven, SignalReceived, Tick
+from trader.domain.events import (
+    BadLine,
+    BrokerEvent,
+    Event,
+    OwnEvent,
+    SignalReceived,
+    StrategyAnswered,
+    StrategySilent,
+    Tick,
+)
 from trader.domain.market import BarTime
 
 _MOST_WAITING = 10_000
 """Inputs that are kept while the book cannot be written."""
 
+_LONGEST_SAID = 10_000
+
 
 class SqliteRecorder:
     """The Recorder port. What was recorded since the last flush is lost in a crash; the journal is not."""
 
-    def __init__(self, writer: Writer, account: str) -> None:
+    def __init__(self, writer: AccountWriter) -> None:
         self._writer = writer
-        self._account = account
         self._waiting: list[tuple[Event, datetime]] = []
 
     def record(self, event: Event, at: datetime) -> None:
@@ -35,7 +45,7 @@ class SqliteRecorder:
         if not waiting:
             return
         rows: list[Row] = [
-            (self._account, to_us(at), type(event).__name__, json.dumps(_plain(event), sort_keys=True))
+            (self._writer.account, to_us(at), type(event).__name__, json.dumps(_plain(event), sort_keys=True))
             for event, at in waiting
         ]
 
@@ -59,10 +69,14 @@ def _plain(event: Event) -> Mapping[str, object]:
         return {"symbol": ascii(signal.symbol), "probability": repr(signal.probability), "id": ascii(signal.id)}
     if isinstance(event, BadLine):
         return {"line": event.inbox.line, "text": event.text[:1000], "fault": event.fault}
+    if isinstance(event, StrategyAnswered):
+        return {"ends_at": event.ends_at.isoformat(), "said": ascii(event.said)[:_LONGEST_SAID]}
+    if isinstance(event, StrategySilent):
+        return {"ends_at": event.ends_at.isoformat(), "why": event.why, "waited_s": event.waited_s}
     return _fields(event)
 
 
-def _fields(event: BrokerEvent | EvidenceGiven | Command | Tick) -> Mapping[str, object]:
+def _fields(event: BrokerEvent | OwnEvent) -> Mapping[str, object]:
     fields: dict[str, object] = {}
     for name in event.__dataclass_fields__:
         value: object = getattr(event, name)

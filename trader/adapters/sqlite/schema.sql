@@ -6,6 +6,8 @@
 -- Rule 4: tables are called book_*; the plain names are views for people, in dollars and ISO-8601 UTC.
 -- Rule 5: a CHECK of a row that is written with each order or fill names its texts with OR. For an IN of three or more
 -- SQLite makes a table at every write: it took half the time of writing an order or a position.
+-- Rule 6: a price is dollars a share. A share counts once, a contract of an option (OCC symbols are longer than any
+-- other) a hundred times: `multiplier`, which is computed and not stored.
 
 CREATE TABLE book_stamp (
     one          INTEGER PRIMARY KEY CHECK (one = 1),
@@ -46,6 +48,7 @@ CREATE TABLE book_orders (
     stop_micros   INTEGER CHECK (stop_micros > 0),
     oca           TEXT    NOT NULL DEFAULT '',
     perm_id       INTEGER CHECK (perm_id > 0),
+    multiplier INTEGER GENERATED ALWAYS AS (CASE WHEN length(symbol) > 14 THEN 100 ELSE 1 END) VIRTUAL,
     CONSTRAINT an_entry_buys_at_a_limit CHECK (purpose <> 'entry' OR (side = 'BUY' AND limit_micros IS NOT NULL)),
     CONSTRAINT protection_sells_at_one_level_of_a_group CHECK ((purpose = 'protection') = (oca <> '')
         AND (purpose <> 'protection' OR (side = 'SELL' AND (stop_micros IS NULL) <> (limit_micros IS NULL))))
@@ -96,6 +99,7 @@ CREATE TABLE book_positions (
     bought_micros        INTEGER NOT NULL,
     sold_micros          INTEGER NOT NULL,
     realized_micros      INTEGER NOT NULL,
+    multiplier INTEGER GENERATED ALWAYS AS (CASE WHEN length(symbol) > 14 THEN 100 ELSE 1 END) VIRTUAL,
     PRIMARY KEY (account, symbol),
     CONSTRAINT flat_means_nothing_held CHECK ((state = 'flat') = (quantity = 0)),
     CONSTRAINT no_position_without_exits CHECK (quantity = 0 OR (entry_micros IS NOT NULL
@@ -130,6 +134,12 @@ CREATE TABLE book_cash_drift (
     CONSTRAINT a_drift_is_a_difference CHECK (book_micros <> broker_micros)
 ) STRICT, WITHOUT ROWID;
 
+-- When the broker has last told what it holds, and the book was compared with it.
+CREATE TABLE book_reconciled (
+    account  TEXT    PRIMARY KEY REFERENCES book_accounts (account),
+    at_us    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- Cash movements of the broker's statements: one that is imported again is known.
 CREATE TABLE book_cash_movements (
     account    TEXT    NOT NULL REFERENCES book_accounts (account),
@@ -153,6 +163,7 @@ CREATE TABLE book_fills (
     reason             TEXT    NOT NULL,
     executed_us        INTEGER NOT NULL,
     booked_us          INTEGER NOT NULL,
+    multiplier INTEGER GENERATED ALWAYS AS (CASE WHEN length(symbol) > 14 THEN 100 ELSE 1 END) VIRTUAL,
     CONSTRAINT an_execution_counts_once UNIQUE (account, execution_id)
 ) STRICT;
 
@@ -189,7 +200,8 @@ CREATE TABLE book_round_trips (
     sold_micros    INTEGER NOT NULL,
     pnl_micros     INTEGER NOT NULL,
     exit_reason    TEXT    NOT NULL,
-    closed_by      TEXT    NOT NULL
+    closed_by      TEXT    NOT NULL,
+    multiplier INTEGER GENERATED ALWAYS AS (CASE WHEN length(symbol) > 14 THEN 100 ELSE 1 END) VIRTUAL
 ) STRICT;
 
 CREATE TABLE book_signals (
@@ -224,7 +236,7 @@ CREATE TABLE book_inbox (
 CREATE TABLE book_halts (
     id              INTEGER PRIMARY KEY,
     account         TEXT    NOT NULL REFERENCES book_accounts (account),
-    scope           TEXT    NOT NULL CHECK (scope IN ('all', 'family', 'symbol')),
+    scope           TEXT    NOT NULL CHECK (scope IN ('all', 'family', 'symbol', 'strategy')),
     target          TEXT    NOT NULL,
     reason          TEXT    NOT NULL,
     since_us        INTEGER NOT NULL,
@@ -254,9 +266,43 @@ CREATE TABLE book_events (
     PRIMARY KEY (account, seq)
 ) STRICT, WITHOUT ROWID;
 
+-- What a person should know of. An alarm's number is that of the event which began it; repeats of its type and subject
+-- that come within an hour of each other are counted in it. What was delivered where is a row for each time.
+CREATE TABLE book_alarms (
+    account          TEXT    NOT NULL REFERENCES book_accounts (account),
+    seq              INTEGER NOT NULL,
+    type             TEXT    NOT NULL,
+    severity         TEXT    NOT NULL CHECK (severity = 'info' OR severity = 'warning' OR severity = 'critical'),
+    subject          TEXT    NOT NULL,
+    text             TEXT    NOT NULL,
+    first_us         INTEGER NOT NULL,
+    last_us          INTEGER NOT NULL,
+    count            INTEGER NOT NULL CHECK (count >= 1),
+    acknowledged_us  INTEGER,
+    acknowledged_by  TEXT,
+    PRIMARY KEY (account, seq),
+    FOREIGN KEY (account, seq) REFERENCES book_events (account, seq),
+    CONSTRAINT acknowledged_by_somebody CHECK ((acknowledged_us IS NULL) = (acknowledged_by IS NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX newest_alarms ON book_alarms (account, type, subject, seq);
+CREATE INDEX open_alarms ON book_alarms (account, type) WHERE acknowledged_us IS NULL;
+
+CREATE TABLE book_deliveries (
+    id       INTEGER PRIMARY KEY,
+    account  TEXT    NOT NULL REFERENCES book_accounts (account),
+    alarm    INTEGER NOT NULL,
+    channel  TEXT    NOT NULL,
+    count    INTEGER NOT NULL CHECK (count >= 1),
+    at_us    INTEGER NOT NULL,
+    FOREIGN KEY (account, alarm) REFERENCES book_alarms (account, seq)
+) STRICT;
+
+CREATE INDEX deliveries_of_an_alarm ON book_deliveries (account, alarm, channel);
+
 CREATE TABLE book_inputs (
     seq      INTEGER PRIMARY KEY,
-    account  TEXT    NOT NULL,
+    account  TEXT    NOT NULL REFERENCES book_accounts (account),
     at_us    INTEGER NOT NULL,
     kind     TEXT    NOT NULL,
     data     TEXT    NOT NULL
@@ -391,25 +437,34 @@ CREATE TRIGGER events_are_append_only_d BEFORE DELETE ON book_events
 BEGIN SELECT RAISE(ABORT, 'events_are_append_only'); END;
 CREATE TRIGGER orders_are_kept BEFORE DELETE ON book_orders
 BEGIN SELECT RAISE(ABORT, 'orders_are_kept'); END;
+CREATE TRIGGER alarms_are_kept BEFORE DELETE ON book_alarms
+BEGIN SELECT RAISE(ABORT, 'alarms_are_kept'); END;
+CREATE TRIGGER deliveries_are_append_only_u BEFORE UPDATE ON book_deliveries
+BEGIN SELECT RAISE(ABORT, 'deliveries_are_append_only'); END;
+CREATE TRIGGER deliveries_are_append_only_d BEFORE DELETE ON book_deliveries
+BEGIN SELECT RAISE(ABORT, 'deliveries_are_append_only'); END;
 
 -- Executions with everything that they have cost, whenever that was told.
 CREATE VIEW charged_fills AS
 SELECT f.id, f.account, f.execution_id, f.order_ref, f.symbol, f.side, f.quantity, f.price_micros,
        f.commission_micros + coalesce(c.commission_micros, 0) AS commission_micros,
        f.realized_micros - coalesce(c.commission_micros, 0)   AS realized_micros,
-       f.purpose, f.reason, f.executed_us, f.booked_us
+       f.purpose, f.reason, f.executed_us, f.booked_us, f.multiplier
 FROM book_fills f LEFT JOIN book_commissions c ON c.account = f.account AND c.execution_id = f.execution_id;
 
 -- Views for people. Dollars are numbers, rounded; times are ISO-8601 UTC.
 
 CREATE VIEW positions AS
 SELECT account, symbol, quantity,
-       CASE WHEN quantity > 0 THEN round(cost_micros / 1e6 / quantity, 4) ELSE 0.0 END AS avg_cost,
+       CASE WHEN quantity > 0 THEN round(cost_micros / 1e6 / (quantity * multiplier), 4) ELSE 0.0 END AS avg_cost,
        round(take_profit_micros / 1e6, 4) AS take_profit,
        round(stop_micros / 1e6, 4)        AS stop_loss,
        state,
        strftime('%Y-%m-%dT%H:%M:%fZ', opened_us / 1e6, 'unixepoch')  AS opened_at,
-       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at
+       strftime('%Y-%m-%dT%H:%M:%fZ', updated_us / 1e6, 'unixepoch') AS updated_at,
+       multiplier,
+       CASE WHEN multiplier > 1 THEN printf('20%s-%s-%s', substr(symbol, -15, 2), substr(symbol, -13, 2),
+                                            substr(symbol, -11, 2)) END AS expiry
 FROM book_positions;
 
 -- The armed exits: a view of the ledger, never a store of its own (incident 4).
@@ -428,7 +483,8 @@ SELECT id, account, symbol, side, quantity,
        round(commission_micros / 1e6, 4) AS commission,
        round(realized_micros / 1e6, 4)   AS realized_pnl,
        purpose, reason, execution_id, order_ref,
-       strftime('%Y-%m-%dT%H:%M:%fZ', executed_us / 1e6, 'unixepoch') AS timestamp
+       strftime('%Y-%m-%dT%H:%M:%fZ', executed_us / 1e6, 'unixepoch') AS timestamp,
+       multiplier
 FROM charged_fills;
 
 CREATE VIEW orders AS
@@ -450,15 +506,31 @@ SELECT seq, account, type, symbol,
        data
 FROM book_events;
 
+CREATE VIEW alarms AS
+SELECT a.seq AS id, a.account, a.type, a.severity, a.subject, a.text, a.count,
+       strftime('%Y-%m-%dT%H:%M:%fZ', a.first_us / 1e6, 'unixepoch') AS first_at,
+       strftime('%Y-%m-%dT%H:%M:%fZ', a.last_us / 1e6, 'unixepoch')  AS last_at,
+       CASE WHEN a.acknowledged_us IS NULL THEN 'open' ELSE 'acknowledged' END AS state,
+       a.acknowledged_by,
+       (SELECT group_concat(channel, ' ') FROM (
+            SELECT DISTINCT d.channel FROM book_deliveries d WHERE d.account = a.account AND d.alarm = a.seq)) AS told
+FROM book_alarms a;
+
+CREATE VIEW deliveries AS
+SELECT id, account, alarm, channel, count,
+       strftime('%Y-%m-%dT%H:%M:%fZ', at_us / 1e6, 'unixepoch') AS timestamp
+FROM book_deliveries;
+
 CREATE VIEW round_trips AS
 SELECT account, symbol,
        strftime('%Y-%m-%dT%H:%M:%fZ', opened_us / 1e6, 'unixepoch') AS opened_at,
        strftime('%Y-%m-%dT%H:%M:%fZ', closed_us / 1e6, 'unixepoch') AS closed_at,
-       round(bought_micros / 1e6 / quantity, 4) AS entry_price,
-       round(sold_micros / 1e6 / quantity, 4)   AS exit_price,
+       round(bought_micros / 1e6 / (quantity * multiplier), 4) AS entry_price,
+       round(sold_micros / 1e6 / (quantity * multiplier), 4)   AS exit_price,
        quantity,
        round(pnl_micros / 1e6, 4) AS pnl,
-       exit_reason
+       exit_reason,
+       multiplier
 FROM book_round_trips;
 
 CREATE VIEW account AS
@@ -473,7 +545,7 @@ SELECT a.account,
 FROM book_accounts a
 LEFT JOIN (
     SELECT p.account,
-           sum(coalesce(m.price_micros * p.quantity, p.cost_micros)) AS value_micros,
+           sum(coalesce(m.price_micros * p.quantity * p.multiplier, p.cost_micros)) AS value_micros,
            sum(p.cost_micros) AS cost_micros
     FROM book_positions p LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol
     WHERE p.quantity > 0

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from typing import NamedTuple
 
+from trader.adapters.fingerprint import fingerprint
 from trader.adapters.sqlite.journal import BEGINNING, Finding, last_seal, read_journal
 from trader.adapters.sqlite.queries import SCHEMA
 
@@ -24,6 +25,18 @@ def schema_parts() -> list[Part]:
     with closing(sqlite3.connect(":memory:")) as fresh:
         fresh.executescript(SCHEMA)
         return _parts(fresh)
+
+
+def schema_fingerprint(connection: sqlite3.Connection) -> str:
+    """Of every table, index, trigger and view, whatever their white space."""
+    return fingerprint(f"{part.kind} {part.name} {' '.join(part.sql.split())}".encode() for part in _parts(connection))
+
+
+def shipped_fingerprint() -> str:
+    """The same, of a book that this version makes."""
+    with closing(sqlite3.connect(":memory:")) as fresh:
+        fresh.executescript(SCHEMA)
+        return schema_fingerprint(fresh)
 
 
 def lost_parts(connection: sqlite3.Connection) -> dict[Part, str]:

@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trader.adapters.sqlite.database import Writer
-from trader.adapters.sqlite.journal import Finding
+from trader.adapters.sqlite.journal import Finding, last_seal, read_journal
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
     from_us,
@@ -23,21 +23,21 @@ from trader.adapters.sqlite.rows import (
     read_position,
     to_us,
 )
-from trader.adapters.sqlite.soundness import chain_findings
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
-from trader.domain.ledger import Lot, day_traded_on
+from trader.domain.ledger import Lot, day_traded_on, shares_held
 from trader.domain.order import corrected_by
 from trader.domain.portfolio import Book, Day
 from trader.domain.reference import first_epoch
 from trader.services.ports import Booking, Commit, History, Receipt
 
 _DAY_TRADES_MATTER = timedelta(days=14)
+_BAR = timedelta(minutes=1)
 """Longer than five sessions, whatever the holidays."""
 
 
-_OF_ONE_ACCOUNT = ("paper", "live")
+_HAS_A_BROKER_OUTSIDE = ("paper", "live")
 
 
 class Stamp(NamedTuple):
@@ -58,104 +58,119 @@ class Stamp(NamedTuple):
 class SqliteStore:
     """One account's view of a book."""
 
-    def __init__(self, writer: Writer, path: Path) -> None:
+    def __init__(self, writer: AccountWriter, path: Path) -> None:
         self._writer = writer
         self._path = path
+        self._account = writer.account
+        self.alarms_raised = 0
+        """By this run's commits."""
 
     async def stamp(self, kind: str, book_id: str, seed: int, at: datetime, epoch: int = 1) -> Stamp:
-        """Stamp a new book, or read the stamp. Raises BookBroken when the book is of another kind or another account.
+        """Stamp a new book, or read the stamp. Raises BookBroken when the book is another one than is meant.
 
         `book_id` is the broker's name of the account, and where there is no broker outside, ours. `epoch` is what a
         new book begins with.
         """
 
-        def job(connection: sqlite3.Connection) -> Stamp:
+        def job(connection: sqlite3.Connection) -> tuple[Stamp, dict[str, str]]:
             row = connection.execute(QUERIES["stamp"]).fetchone()
             if row is None:
                 connection.execute(QUERIES["insert_stamp"], (kind, book_id, epoch, seed, to_us(at)))
                 row = connection.execute(QUERIES["stamp"]).fetchone()
-            return Stamp(row[0], row[1], row[2], row[3], from_us(row[4]))
+            known = dict(connection.execute(QUERIES["broker_accounts"]).fetchall())
+            return Stamp(row[0], row[1], row[2], row[3], from_us(row[4])), known
 
-        stamp = await self._writer.transact(job)
+        stamp, known = await self._writer.transact(job)
         if stamp.kind != kind:
             raise BookBroken(
                 f"{self._path} is a {stamp.kind} book and this is a {kind} run; name another book with --db"
             )
-        if kind in _OF_ONE_ACCOUNT and stamp.book_id != book_id:
-            raise BookBroken(
-                f"{self._path} is the book of the account {stamp.book_id} and this run is of {book_id}; name another "
-                "book with --db"
-            )
+        if kind in _HAS_A_BROKER_OUTSIDE:
+            self._check_broker_account(known or {self._account: stamp.book_id}, book_id)
         return stamp
 
-    async def knows(self, account: str) -> bool:
-        """Whether the account was opened in this book."""
+    def _check_broker_account(self, known: Mapping[str, str], book_id: str) -> None:
+        """One name of ours is one account of the broker's as long as there is the book, and the other way round."""
+        was = known.get(self._account, book_id)
+        other = next((name for name, id_ in known.items() if id_ == book_id and name != self._account), None)
+        if was != book_id or other is not None:
+            why = f"{self._account} is {was}" if was != book_id else f"{book_id} is called {other}"
+            raise BookBroken(
+                f"in {self._path} the account {why}, and this run calls {book_id} {self._account}; name another book "
+                "with --db, or correct the configuration"
+            )
+
+    async def is_opened(self) -> bool:
+        """Whether the book has the account."""
         return await self._writer.transact(
-            lambda connection: connection.execute(QUERIES["account"], (account,)).fetchone() is not None
+            lambda connection: connection.execute(QUERIES["account"], (self._account,)).fetchone() is not None
         )
 
-    async def ensure_account(self, account: str, starting_cash_micros: int, at: datetime) -> bool:
+    async def ensure_account(self, starting_cash_micros: int, at: datetime) -> bool:
         """Open the account in a book that does not know it. True as long as its journal has not begun."""
 
         def job(connection: sqlite3.Connection) -> bool:
-            if connection.execute(QUERIES["account"], (account,)).fetchone() is None:
-                row = (account, starting_cash_micros, starting_cash_micros, to_us(at), to_us(at))
+            if connection.execute(QUERIES["account"], (self._account,)).fetchone() is None:
+                row = (self._account, starting_cash_micros, starting_cash_micros, to_us(at), to_us(at))
                 connection.execute(QUERIES["insert_account"], row)
-            return journal_head(connection, account).seq == 0
+            return journal_head(connection, self._account).seq == 0
 
         return await self._writer.transact(job)
 
-    async def load(self, account: str) -> Book:
+    async def load(self) -> Book:
         """Read the committed state. Raises BookBroken when it contradicts itself."""
-        return await self._writer.transact(lambda connection: _load(connection, account))
+        return await self._writer.transact(lambda connection: _load(connection, self._account))
 
-    async def held(self, account: str) -> tuple[str, ...]:
-        """Symbols of which shares are held."""
+    async def held(self) -> tuple[str, ...]:
+        """Symbols of which shares are held, or may be soon: an order lives."""
         return await self._writer.transact(
-            lambda connection: tuple(row[0] for row in connection.execute(QUERIES["held_symbols"], (account,)))
+            lambda connection: tuple(row[0] for row in connection.execute(QUERIES["held_symbols"], (self._account,)))
         )
 
-    async def history(self, account: str, since: datetime) -> History:
+    async def history(self, since: datetime) -> History:
         """Read what is needed to recognise repeats."""
-        return await self._writer.transact(lambda connection: _history(connection, account, to_us(since)))
+        return await self._writer.transact(lambda connection: _history(connection, self._account, to_us(since)))
 
-    async def newest_event_at(self, account: str) -> datetime | None:
+    async def newest_event_at(self) -> datetime | None:
         """When the newest event happened, in market time; None in a book whose journal has not begun."""
-        return await self._writer.transact(lambda connection: _newest_event_at(connection, account))
+        return await self._writer.transact(lambda connection: _newest_event_at(connection, self._account))
 
-    async def booked(
-        self, account: str, execution_ids: Collection[str], order_refs: Collection[str] = ()
-    ) -> Mapping[str, Booking]:
+    async def booked(self, execution_ids: Collection[str], order_refs: Collection[str] = ()) -> Mapping[str, Booking]:
         """Those of the executions that are booked, and all of the orders, by execution id."""
 
         def job(connection: sqlite3.Connection) -> dict[str, Booking]:
             asked = [("booked", id_) for id_ in execution_ids] + [("booked_of_order", ref) for ref in order_refs]
-            rows = [row for query, value in asked for row in connection.execute(QUERIES[query], (account, value))]
+            rows = [row for query, value in asked for row in connection.execute(QUERIES[query], (self._account, value))]
             return {
-                row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, account, row[1])))
+                row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, self._account, row[1])))
                 for row in rows
             }
 
         return await self._writer.transact(job)
 
-    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+    async def moved(self, movements: Collection[str]) -> frozenset[str]:
         """Those of the cash movements that are booked."""
 
         def job(connection: sqlite3.Connection) -> frozenset[str]:
-            rows = [connection.execute(QUERIES["moved"], (account, movement)).fetchone() for movement in movements]
-            return frozenset(row[0] for row in rows if row is not None)
+            asked = [(self._account, movement) for movement in movements]
+            return frozenset(row[0] for key in asked for row in connection.execute(QUERIES["moved"], key))
 
         return await self._writer.transact(job)
 
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction."""
-        return await self._writer.transact(lambda connection: write(connection, commit))
+        receipt = await self._writer.transact(lambda connection: write(connection, commit))
+        self.alarms_raised += receipt.alarms
+        return receipt
 
     async def check_newest_events(self) -> None:
-        """Verify the chain of events since the last sealed session. Raises BookBroken."""
+        """Verify the account's chain of events since its last sealed session. Raises BookBroken."""
 
         def job(connection: sqlite3.Connection) -> list[Finding]:
-            return chain_findings(connection, full=False)[1]
+            findings: list[Finding] = []
+            for _ in read_journal(connection, self._account, findings, last_seal(connection, self._account)):
+                pass  # what is wrong with the chain is found on the way
+            return findings
 
         findings = await self._writer.transact(job)
         if findings:
@@ -165,16 +180,16 @@ class SqliteStore:
                 "`trader rebuild --check`, and go back to a backup"
             )
 
-    async def inbox_offset(self, account: str, path: str) -> InboxOffset | None:
+    async def inbox_offset(self, path: str) -> InboxOffset | None:
         """How far an inbox file was read, or None when it never was."""
         rows = await self._writer.transact(
-            lambda connection: connection.execute(QUERIES["inbox"], (account,)).fetchall()
+            lambda connection: connection.execute(QUERIES["inbox"], (self._account,)).fetchall()
         )
         return next((InboxOffset(*row) for row in rows if row[0] == path), None)
 
-    async def journal_digest(self, account: str) -> str:
-        """The hash of an account's newest event: it covers every event before it."""
-        return await self._writer.transact(lambda connection: journal_head(connection, account).hash)
+    async def journal_digest(self) -> str:
+        """The hash of the newest event: it covers every event before it."""
+        return await self._writer.transact(lambda connection: journal_head(connection, self._account).hash)
 
     async def close(self) -> None:
         """Close the book."""
@@ -191,6 +206,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
     locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
     halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
     epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
+    day, trips = _day(connection, account), _newest_round_trips(connection, account)
     book = Book(
         account=account,
         epoch=epoch,
@@ -204,17 +220,18 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         halts={halt.key: halt for halt in halts},
         drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},
         cash_drift=read_cash_drift(connection.execute(QUERIES["cash_drift"], (account,)).fetchone()),
-        day=_day(connection, account),
-        day_trades=_day_trades(connection, account),
+        day=day,
+        day_trades=_day_trades(trips),
+        past_creations=_past_creations(trips, day),
         orders_made=orders_made,
         signals_seen=signals_seen,
     )
-    for position in positions:
-        in_lots = sum(lot.remaining for lot in book.lots.get(position.symbol, ()))
-        if in_lots != position.quantity:
+    for symbol in sorted({*book.positions, *book.lots}):
+        held, in_lots = shares_held(book.positions, symbol), sum(lot.remaining for lot in book.lots.get(symbol, ()))
+        if in_lots != held:
             raise BookBroken(
-                f"account {account}: {position.symbol} has {position.quantity} shares in its position and {in_lots} in "
-                "its lots; see `trader rebuild --check`"
+                f"account {account}: {symbol} has {held} shares in its position and {in_lots} in its lots; see "
+                "`trader rebuild --check`"
             )
     return book
 
@@ -227,21 +244,40 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
     fills = _since(connection.execute(QUERIES["newest_proceeds"], (account,)), row[1])
     sold_micros = sum(proceeds for proceeds, executed_us, _ in fills if executed_us >= row[1])
-    return read_day(row, openings, sold_micros)
+    [(resumed_us,)] = connection.execute(QUERIES["newest_resumption"], (account,))
+    resumed_at = from_us(resumed_us) if resumed_us is not None and resumed_us >= row[1] else None
+    return read_day(row, openings, sold_micros)._replace(resumed_at=resumed_at)
 
 
-def _day_trades(connection: sqlite3.Connection, account: str) -> Counter[date]:
-    """Round trips within one session, by date, of the newest weeks: read backwards, for as long as they matter."""
-    found: Counter[date] = Counter()
-    oldest: datetime | None = None
-    for opened_us, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
-        closed_at = from_us(closed_us)
-        oldest = oldest or closed_at - _DAY_TRADES_MATTER
-        if closed_at < oldest:
+class _Trip(NamedTuple):
+    symbol: str
+    opened_at: datetime
+    closed_at: datetime
+
+
+def _newest_round_trips(connection: sqlite3.Connection, account: str) -> list[_Trip]:
+    """Those of the newest weeks, the newest first: read backwards, for as long as they matter."""
+    found: list[_Trip] = []
+    for symbol, opened_us, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
+        trip = _Trip(symbol, from_us(opened_us), from_us(closed_us))
+        if found and trip.closed_at < found[0].closed_at - _DAY_TRADES_MATTER:
             break
-        day = day_traded_on(from_us(opened_us), closed_at)
-        if day is not None:
-            found[day] += 1
+        found.append(trip)
+    return found
+
+
+def _day_trades(trips: Iterable[_Trip]) -> Counter[date]:
+    """Round trips within one session, by date."""
+    days = (day_traded_on(trip.opened_at, trip.closed_at) for trip in trips)
+    return Counter(day for day in days if day is not None)
+
+
+def _past_creations(trips: Iterable[_Trip], day: Day | None) -> dict[str, tuple[datetime, ...]]:
+    """By symbol: when the day's positions that are flat again came to be."""
+    found: dict[str, tuple[datetime, ...]] = {}
+    for trip in trips:
+        if day is not None and trip.opened_at >= day.started_at:
+            found[trip.symbol] = (trip.opened_at, *found.get(trip.symbol, ()))
     return found
 
 
@@ -267,15 +303,24 @@ def _newest_event_at(connection: sqlite3.Connection, account: str) -> datetime |
     return from_us(head[2]) if head is not None else None
 
 
+def _entered_at(connection: sqlite3.Connection, account: str, ends_at: datetime | None) -> dict[str, datetime]:
+    if ends_at is None:
+        return {}
+    since_us = to_us(ends_at - _BAR)
+    return {symbol: from_us(us) for symbol, us in connection.execute(QUERIES["entered_since"], (account, since_us))}
+
+
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     executions: dict[str, int | None] = {}
     for id_, reason, commission, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
         executions.update(dict.fromkeys(corrected_by(reason)))
         executions[id_] = commission
+    ends_at = _newest_event_at(connection, account)
     return History(
         executions,
         frozenset(row[0] for row in _since(connection.execute(QUERIES["newest_signals"], (account,)), since_us)),
         {order.ref: order for order in ended},
-        _newest_event_at(connection, account),
+        _entered_at(connection, account, ends_at),
+        ends_at,
     )

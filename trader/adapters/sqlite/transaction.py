@@ -9,9 +9,11 @@ rest.
 import hashlib
 import sqlite3
 from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
-from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.alarms import acknowledge, write_alarms
+from trader.adapters.sqlite.queries import QUERIES, QUERIES_TOGETHER, ROWS_TOGETHER
 from trader.adapters.sqlite.rows import (
     Row,
     cash_drift_row,
@@ -29,6 +31,7 @@ from trader.adapters.sqlite.rows import (
     signal_row,
     to_us,
 )
+from trader.domain.alarming import ALARMING
 from trader.domain.decision import Rule
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
@@ -67,8 +70,10 @@ def write(connection: sqlite3.Connection, commit: Commit) -> Receipt:
     _write_what_happened(connection, commit)
     refused, journal = _write_orders(connection, commit)
     _write_records(connection, commit)
-    _write_events(connection, commit.account, journal)
-    return Receipt(refused)
+    alarms = _write_events(connection, commit.account, journal)
+    if commit.acknowledged:
+        acknowledge(connection, commit.account, commit.acknowledged, commit.at)
+    return Receipt(refused, alarms)
 
 
 def journal_head(connection: sqlite3.Connection, account: str) -> Head:
@@ -78,6 +83,9 @@ def journal_head(connection: sqlite3.Connection, account: str) -> Head:
 
 
 def _many(connection: sqlite3.Connection, name: str, rows: list[Row]) -> None:
+    while len(rows) >= ROWS_TOGETHER and name in QUERIES_TOGETHER:
+        together, rows = rows[:ROWS_TOGETHER], rows[ROWS_TOGETHER:]
+        connection.execute(QUERIES_TOGETHER[name], [*chain.from_iterable(together)])
     if len(rows) == 1:
         connection.execute(QUERIES[name], rows[0])
     elif rows:
@@ -125,7 +133,7 @@ def _write_charge(connection: sqlite3.Connection, account: str, charge: Charge, 
         return
     trips = round_trips_since(connection, account, late.execution_id)
     if trips:
-        connection.execute(QUERIES["charge_round_trip"], (late.commission_micros, trips[-1]))
+        connection.execute(QUERIES["charge_round_trip"], (late.commission_micros, account, trips[-1]))
     if len(trips) <= 1:
         connection.execute(QUERIES["charge_flat_position"], (late.commission_micros, account, late.symbol))
 
@@ -222,6 +230,8 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
             connection.execute(QUERIES["end_drift"], (account, symbol))
         else:
             connection.execute(QUERIES["put_drift"], drift_row(account, drift))
+    if commit.reconciled_at is not None:
+        connection.execute(QUERIES["put_reconciled"], (account, to_us(commit.reconciled_at)))
     _many(connection, "insert_movement", [(account, movement, to_us(commit.at)) for movement in commit.movements])
     if commit.cash_drift is not None:
         connection.execute(QUERIES["put_cash_drift"], cash_drift_row(account, commit.cash_drift))
@@ -235,13 +245,18 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
             connection.execute(QUERIES["clear_halt"], (to_us(change.at), change.reason, account, scope, target))
 
 
-def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry]) -> None:
+def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry]) -> int:
+    """Append to the chain, and write the alarms that follow; give how many there were."""
     if not journal:
-        return
+        return 0
     head = journal_head(connection, account)
     rows: list[Row] = []
+    facts: list[tuple[int, JournalEntry]] = []
     for entry in journal:
         text = event_text(entry)
         head = link(head, account, entry, text)
         rows.append((account, head.seq, str(entry.type), entry.symbol, to_us(entry.at), text, head.hash))
+        if entry.type in ALARMING:
+            facts.append((head.seq, entry))
     _many(connection, "insert_event", rows)
+    return write_alarms(connection, account, facts) if facts else 0
