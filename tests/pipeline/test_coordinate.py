@@ -83,6 +83,14 @@ def test_one_opening_a_bar_and_family() -> None:
     assert wanting("TQQQ", before).intent is not None
 
 
+def test_a_bar_goes_on_for_a_signal_between_two_bars() -> None:
+    opened = replace(a_portfolio(), opened_at={"QQQ": NOON.replace(second=14)})
+    assert (
+        coordinate(Allocation(a_signal("QQQ"), "QQQ", "TQQQ"), FAMILIES, opened, NOON.replace(second=59)).intent is None
+    )
+    assert coordinate(Allocation(a_signal("QQQ"), "QQQ", "TQQQ"), FAMILIES, opened, NOON + MINUTE).intent is not None
+
+
 def test_cash_closes_everything_and_cancels_everything() -> None:
     portfolio = a_portfolio(a_position("QQQ"), a_position("TQQQ"), locks=[a_lock("PSQ", ref="the-entry")])
     result = wanting(None, portfolio)

@@ -22,7 +22,7 @@ from trader.domain.decision import Close, ExitTicket, Purpose, Side
 from trader.domain.exit_plan import ExitReason, ExitRule
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar
-from trader.pipeline.exits import closing_time, held_too_long, pursue, touched
+from trader.pipeline.exits import closing_time, expires, expiring, held_too_long, pursue, touched
 
 HELD = a_position("AAPL", 10, 100.0, stop=98.0, take_profit=103.0)
 COLLAR_PPM = 50_000
@@ -132,3 +132,40 @@ def test_an_exit_asks_for_no_more_than_may_be_sold() -> None:
     assert isinstance(ticket, ExitTicket)
     assert ticket.quantity == 4
     assert pursue(CLOSING, 0, None, None) is None
+
+
+EXPIRY = date(2025, 6, 27)
+OPTION = "QQQ250627C00500000"
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "days", "gone"),
+    [
+        (MONDAY, "10:00", 1, False),
+        (MONDAY, "10:00", 3, False),
+        (MONDAY, "10:00", 4, True),
+        (date(2025, 6, 26), "09:30", 1, True),
+        (date(2025, 6, 26), "15:59", 0, False),
+        (EXPIRY, "09:30", 1, True),
+        (EXPIRY, "15:44", 0, False),
+        (EXPIRY, "15:45", 0, True),
+        (date(2025, 6, 30), "09:30", 0, True),
+        (date(2025, 6, 30), "09:29", 0, False),
+    ],
+)
+def test_an_option_goes_so_many_days_before_its_expiry_and_on_its_last_day_before_the_flatten_window(
+    day: date, clock: str, days: int, gone: bool
+) -> None:
+    rule = ExitRule(days_to_expiry=days)
+    close = expiring(a_position(OPTION), rule, session_of(day), new_york(clock, day))
+    assert close == (Close(OPTION, Purpose.EXIT, ExitReason.EXPIRY) if gone else None)
+
+
+@pytest.mark.parametrize(("clock", "gone"), [("12:44", False), ("12:45", True)])
+def test_an_option_that_expires_on_a_holiday_goes_on_the_session_before(clock: str, gone: bool) -> None:
+    fourth_of_july = "QQQ250704C00500000"
+    assert expires(fourth_of_july, ExitRule(), session_of(HALF_DAY), new_york(clock, HALF_DAY)) is gone
+
+
+def test_nothing_expires_while_there_is_no_session() -> None:
+    assert not expires(OPTION, ExitRule(days_to_expiry=9), None, new_york("12:00", date(2025, 6, 28)))

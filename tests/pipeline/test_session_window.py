@@ -8,6 +8,7 @@ from builders import AUTUMN, HALF_DAY, MONDAY, NOON, SPRING, a_portfolio, a_sign
 
 from trader.domain.decision import Intent, Refusal, Rule
 from trader.domain.portfolio import Halt, Portfolio
+from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
 from trader.pipeline.session_window import Admitted, admit
 
@@ -15,7 +16,7 @@ INTENT = Intent(a_signal("QQQ"), "QQQ", "TQQQ", 1)
 
 
 def answer(now: datetime, session: SessionDay | None = None, portfolio: Portfolio | None = None) -> Rule | None:
-    result = admit(INTENT, session or session_of(), portfolio or a_portfolio(), now)
+    result = admit(INTENT, session or session_of(), portfolio or a_portfolio(), Rules(), now)
     return result.rule if isinstance(result, Refusal) else None
 
 
@@ -42,13 +43,13 @@ def test_the_window_of_a_half_day_ends_before_its_own_close(clock: str, rule: Ru
 
 
 def test_a_day_without_a_session_has_no_window() -> None:
-    result = admit(INTENT, None, a_portfolio(), NOON)
+    result = admit(INTENT, None, a_portfolio(), Rules(), NOON)
     assert isinstance(result, Refusal)
     assert result.rule is Rule.SESSION_CLOSED
 
 
 def test_the_refusal_says_how_many_minutes_are_left_and_how_many_are_needed() -> None:
-    result = admit(INTENT, session_of(), a_portfolio(), new_york("15:48"))
+    result = admit(INTENT, session_of(), a_portfolio(), Rules(), new_york("15:48"))
     assert isinstance(result, Refusal)
     assert (result.measured, result.limit, result.detail) == (12.0, 15.0, "minutes to the close")
 
@@ -70,4 +71,4 @@ def test_a_halt_bars_entries_of_its_scope(scope: str, target: str, barred: bool)
 
 
 def test_an_admitted_intent_is_the_intent() -> None:
-    assert admit(INTENT, session_of(), a_portfolio(), NOON) == Admitted(INTENT)
+    assert admit(INTENT, session_of(), a_portfolio(), Rules(), NOON) == Admitted(INTENT)

@@ -14,7 +14,7 @@ from trader.domain.exit_plan import ExitReason
 from trader.domain.market import Bar, Prices
 from trader.domain.money import micros
 from trader.domain.portfolio import Day, Portfolio
-from trader.domain.rules import Costs, Limits
+from trader.domain.rules import Costs, Limits, Rules
 from trader.pipeline.session_window import Admitted
 from trader.pipeline.size import Unchanged, resize, size
 
@@ -233,7 +233,7 @@ def test_a_ticket_never_exceeds_any_room(price: int, cash: int, reserved: int, h
     equity = cash + held
     assert result.quantity > 0
     assert result.reserved_micros == result.quantity * result.limit_micros + costs.commission_micros(
-        result.quantity, result.limit_micros
+        "AAPL", result.quantity, result.limit_micros
     )
     assert result.reserved_micros <= cash - reserved - equity * limits.cash_reserve_ppm // 1_000_000
     assert result.reserved_micros <= equity * limits.position_ppm // 1_000_000
@@ -286,3 +286,55 @@ def test_what_was_just_bought_is_not_resized(price: int, equity: int) -> None:
     if ticket.quantity * price < equity * limits.position_ppm // 1_000_000 * 3 // 4:
         return  # another limit had cut it down
     assert resize(intent_for(), after, prices, limits) == Unchanged("AAPL")
+
+
+CALL = "QQQ261218C00500000"
+
+
+def test_contracts_are_sized_by_a_hundred_times_their_premium() -> None:
+    """2,000 buys four at 4.20, the limit: 1,680 and 2.60 of commission; a fifth would be 2,103.25."""
+    prices = some_prices(**{CALL: 4.0})
+    rules = Rules(limits=Limits(minimum_notional_micros=0))
+    result = size(Admitted(intent_for(CALL)), a_portfolio(), prices, rules.limits_of(CALL), Costs(), NOON)
+    assert isinstance(result, Ticket)
+    assert (result.quantity, result.limit_micros) == (4, micros("4.2"))
+    assert result.reserved_micros == micros(4 * 420 + 2.60)
+
+
+def test_contracts_are_reduced_to_the_target_and_not_to_a_hundredth_of_it() -> None:
+    held = a_position(CALL, 10, 4.0)
+    prices = some_prices(**{CALL: 4.0})
+    portfolio = a_portfolio(held, cash=96_000, equity=100_000)
+    reduction = resize(intent_for(CALL), portfolio, prices, Rules().limits_of(CALL))
+    assert isinstance(reduction, ExitTicket)
+    assert (reduction.symbol, reduction.quantity) == (CALL, 5)
+
+
+@given(premium=st.integers(2, 2_000), room=st.integers(0, 10**6), per_contract=st.integers(0, 5_000_000))
+def test_the_worst_case_of_contracts_fits_into_the_room_and_one_more_does_not(
+    premium: int, room: int, per_contract: int
+) -> None:
+    price = premium * 50_000
+    costs = Costs(per_contract_micros=per_contract)
+    limits = Rules(limits=Limits(minimum_notional_micros=0, order_notional_micros=room * 1_000_000)).limits_of(CALL)
+    wide = replace(limits, position_ppm=10**9, gross_ppm=10**9, family_ppm=10**9, cash_reserve_ppm=0)
+    portfolio = a_portfolio(cash=10**9)
+    result = size(Admitted(intent_for(CALL)), portfolio, some_prices(**{CALL: price / 1e6}), wide, costs, NOON)
+
+    def worst(contracts: int, limit: int) -> int:
+        return contracts * 100 * limit + max(contracts * per_contract, costs.minimum_micros)
+
+    if isinstance(result, Ticket):
+        assert result.reserved_micros == worst(result.quantity, result.limit_micros) <= room * 1_000_000
+        assert worst(result.quantity + 1, result.limit_micros) > room * 1_000_000
+    else:
+        assert worst(1, price) > room * 1_000_000 or worst(1, price * 105 // 100 + 100_000) > room * 1_000_000
+
+
+def test_an_addition_of_contracts_buys_only_what_is_missing() -> None:
+    """Two of 400 each are held; 1,200 are missing, which buys two more at 4.20, the limit."""
+    prices, limits = some_prices(**{CALL: 4.0}), Rules(limits=Limits(minimum_notional_micros=0)).limits_of(CALL)
+    portfolio = a_portfolio(a_position(CALL, 2, 400.0), cash=99_200)
+    result = size(Admitted(intent_for(CALL)), portfolio, prices, limits, Costs(), NOON)
+    assert isinstance(result, Ticket)
+    assert (result.quantity, result.takes_slot) == (2, False)

@@ -71,9 +71,15 @@ def _obstacle(wanted: str, family: Family, portfolio: Portfolio, now: datetime, 
     position = portfolio.positions.get(wanted)
     if position is not None and position.state is PositionState.CLOSING:
         return Refusal(Stage.CONFLICT, Rule.CLOSING, wanted, detail=position.closing_reason)
-    if portfolio.opened_at.get(family.name) == now:
+    opened_at = portfolio.opened_at.get(family.name)
+    if opened_at is not None and _minute(opened_at) == _minute(now):
         return Refusal(Stage.CONFLICT, Rule.ONE_OPENING_PER_BAR, wanted)
     return None
+
+
+def _minute(at: datetime) -> datetime:
+    """The bar that an instant is of, also for a signal from outside, which may come at any time in it."""
+    return at.replace(second=0, microsecond=0)
 
 
 def conflicting(family: Family, positions: Mapping[str, Position]) -> bool:

@@ -44,17 +44,18 @@ class Chain:
             outcome = Outcome.CLOSING if leaves else Outcome.REFUSED if family.refusal else Outcome.UNCHANGED
             return Decision(signal, outcome, closes=family.closes, cancels=family.cancels, refusal=family.refusal)
 
-        held_enough = resize(family.intent, portfolio, prices, self.rules.limits)
+        limits = self.rules.limits_of(family.intent.symbol)
+        held_enough = resize(family.intent, portfolio, prices, limits)
         if isinstance(held_enough, Unchanged):
             return Decision(signal, Outcome.UNCHANGED)
         if isinstance(held_enough, ExitTicket):
             return Decision(signal, Outcome.CLOSING, reduction=held_enough)
 
-        admitted = admit(family.intent, session, portfolio, now)
+        admitted = admit(family.intent, session, portfolio, self.rules, now)
         if isinstance(admitted, Refusal):
             return Decision(signal, Outcome.REFUSED, refusal=admitted)
 
-        ticket = size(admitted, portfolio, prices, self.rules.limits, self.costs, now)
+        ticket = size(admitted, portfolio, prices, limits, self.costs, now)
         if isinstance(ticket, Refusal):
             return Decision(signal, Outcome.REFUSED, refusal=ticket)
         return Decision(signal, Outcome.ORDERED, ticket=ticket)

@@ -14,6 +14,7 @@ from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, Prices
 from trader.domain.order import Order, PendingLock
 from trader.domain.session import SessionDay
+from trader.domain.symbol import option_of
 
 
 def touched(position: Position, bar: Bar, prices: Prices, jump_ppm: int) -> Close | None:
@@ -38,6 +39,25 @@ def held_too_long(position: Position, rule: ExitRule, now: datetime) -> Close | 
     """The time stop."""
     if rule.time_stop_s and (now - position.opened_at).total_seconds() >= rule.time_stop_s:
         return Close(position.symbol, Purpose.EXIT, ExitReason.TIME_STOP)
+    return None
+
+
+def expires(symbol: str, rule: ExitRule, session: SessionDay | None, now: datetime) -> bool:
+    """Whether an option has to be gone: so few days before its expiry, on its last trading day from the cut-off of
+    entries on, and at any time after it.
+    """
+    if session is None or now < session.opens_at:
+        return False
+    expiry = option_of(symbol).expiry
+    if (expiry - session.day).days <= rule.days_to_expiry and rule.days_to_expiry:
+        return True
+    return expiry < session.day or (expiry < session.next_day and now >= session.entries_stop_at)
+
+
+def expiring(position: Position, rule: ExitRule, session: SessionDay | None, now: datetime) -> Close | None:
+    """An option goes before it expires, also one that may be held overnight: it is never exercised or assigned."""
+    if expires(position.symbol, rule, session, now):
+        return Close(position.symbol, Purpose.EXIT, ExitReason.EXPIRY)
     return None
 
 

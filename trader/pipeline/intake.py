@@ -2,11 +2,13 @@
 
 import math
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
-from trader.domain.market import SYMBOL
 from trader.domain.rules import LARGEST_SKEW
+from trader.domain.strategy import kind_of
+from trader.domain.symbol import read_symbol
 
 NO_BAR_SEEN = "no bar of this symbol has been seen"
 
@@ -21,10 +23,19 @@ _OF_ITS_TIME = frozenset({Rule.EXPIRED, Rule.FROM_THE_FUTURE})
 def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     """Check shape, symbol, probability and age, in that order; stamp the time where it was left out."""
     if not isinstance(raw, Signal):
-        return _no(Rule.NOT_A_SIGNAL, UNPRINTABLE_SYMBOL, detail=f"got {type(raw).__name__}")
+        return _no(Rule.NOT_A_SIGNAL, UNPRINTABLE_SYMBOL, detail=f"got {kind_of(raw)}")
     symbol: object = raw.symbol
-    if not isinstance(symbol, str) or not SYMBOL.fullmatch(symbol):
+    if not isinstance(symbol, str):
         return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, detail=_shown(symbol))
+    try:
+        named = read_symbol(str.__str__(symbol))
+    except ValueError as error:
+        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, detail=str(error))
+    return _judged(raw if named == symbol else replace(raw, symbol=named), now, source, max_age_s)
+
+
+def _judged(raw: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
+    """The rest of the checks, of a signal whose symbol is one."""
     probability: object = raw.probability
     if isinstance(probability, bool) or not isinstance(probability, int | float):
         return _no(Rule.BAD_PROBABILITY, raw.symbol, detail=f"not a number: {_shown(probability)}")
@@ -86,7 +97,7 @@ def _plain(signal: Signal, at: datetime, source: str) -> Signal:
 
 def _shown(value: object) -> str:
     """A text, cut; of anything else only its type: its own words cannot be relied upon."""
-    return ascii(value)[:60] if isinstance(value, str) else type(value).__name__
+    return ascii(value)[:60] if isinstance(value, str) else kind_of(value)
 
 
 def _no(

@@ -1,11 +1,14 @@
-"""Intent -> Admitted, while entries are allowed: the session's phase, and halts."""
+"""Intent -> Admitted, while entries are allowed: the session's phase, an option's last days, and halts."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 from trader.domain.decision import Intent, Refusal, Rule, Stage
 from trader.domain.portfolio import Portfolio
+from trader.domain.rules import Rules
 from trader.domain.session import Phase, SessionDay
+from trader.domain.symbol import is_option, option_of
+from trader.pipeline.exits import expires
 
 MAY_ENTER = frozenset({Phase.OPEN})
 
@@ -16,7 +19,9 @@ class Admitted(NamedTuple):
     intent: Intent
 
 
-def admit(intent: Intent, session: SessionDay | None, portfolio: Portfolio, now: datetime) -> Admitted | Refusal:
+def admit(
+    intent: Intent, session: SessionDay | None, portfolio: Portfolio, rules: Rules, now: datetime
+) -> Admitted | Refusal:
     """Refuse an entry outside its window or under a halt. Exits do not come by here."""
     if session is None or session.phase(now) is Phase.CLOSED:
         return Refusal(Stage.SESSION, Rule.SESSION_CLOSED, intent.symbol)
@@ -29,6 +34,10 @@ def admit(intent: Intent, session: SessionDay | None, portfolio: Portfolio, now:
             limit=(session.closes_at - session.entries_stop_at).total_seconds() / 60,
             detail="minutes to the close",
         )
+    if is_option(intent.symbol) and expires(intent.symbol, rules.exit_rule(intent.symbol), session, now):
+        days = (option_of(intent.symbol).expiry - session.day).days
+        least = rules.exit_rule(intent.symbol).days_to_expiry
+        return Refusal(Stage.SESSION, Rule.EXPIRES, intent.symbol, days, least, "days to expiry; it would be sold")
     halt = portfolio.halt_for(intent.family, intent.symbol)
     if halt is not None:
         return Refusal(Stage.SESSION, Rule.HALTED, intent.symbol, detail=f"{halt.key}: {halt.reason}")

@@ -10,6 +10,7 @@ refuses, and the refusal names that limit.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from trader.domain.creation import too_many_in_an_hour, too_regular
 from trader.domain.decision import ExitTicket, Intent, Purpose, Refusal, Rule, Stage, Ticket
 from trader.domain.exit_plan import ExitReason
 from trader.domain.ledger import Position
@@ -17,6 +18,7 @@ from trader.domain.market import Bar, Prices
 from trader.domain.money import MICROS_PER_DOLLAR, part, tick_up
 from trader.domain.portfolio import Portfolio
 from trader.domain.rules import Costs, Limits
+from trader.domain.symbol import ticks_of, value_micros
 from trader.pipeline.session_window import Admitted
 
 
@@ -45,12 +47,13 @@ def resize(intent: Intent, portfolio: Portfolio, prices: Prices, limits: Limits)
     if held is None or bar is None:
         return None
     target_micros = _target_micros(portfolio, limits)
-    excess_micros = held.quantity * bar.close_micros - target_micros
+    share_micros = value_micros(intent.symbol, 1, bar.close_micros)
+    excess_micros = held.quantity * share_micros - target_micros
     if abs(excess_micros) <= part(target_micros, limits.resize_ppm):
         return Unchanged(intent.symbol)
     if excess_micros < 0 or prices.jump_ppm(intent.symbol) > limits.collar_ppm:
         return None
-    excess = min(max(excess_micros // bar.close_micros, 1), held.quantity)
+    excess = min(max(excess_micros // share_micros, 1), held.quantity)
     return ExitTicket(intent.symbol, excess, Purpose.EXIT, ExitReason.RESIZE, intent.signal.id)
 
 
@@ -63,13 +66,17 @@ def size(
     if bar is None:
         return Refusal(Stage.SIZING, Rule.NO_PRICE, intent.symbol)
     held = portfolio.positions.get(intent.symbol)
-    return (
+    ticket = (
         _age_refusal(intent.symbol, bar, prices, limits, now)
         or _jump_refusal(intent.symbol, prices, limits)
         or _jump_refusal(intent.signal.symbol, prices, limits)
+        or _price_refusal(intent.symbol, bar, limits)
         or _count_refusal(intent.symbol, portfolio, limits, opens=held is None)
         or _ticket(intent, held, bar, portfolio, limits, costs)
     )
+    if isinstance(ticket, Ticket) and ticket.takes_slot:
+        return _creation_refusal(intent.symbol, portfolio, limits, now) or ticket
+    return ticket
 
 
 def _target_micros(portfolio: Portfolio, limits: Limits) -> int:
@@ -100,6 +107,13 @@ def _jump_refusal(symbol: str, prices: Prices, limits: Limits) -> Refusal | None
     return None
 
 
+def _price_refusal(symbol: str, bar: Bar, limits: Limits) -> Refusal | None:
+    """A premium below which no stop fits."""
+    if bar.close_micros < limits.minimum_price_micros:
+        return _money(Rule.MINIMUM_PRICE, symbol, bar.close_micros, limits.minimum_price_micros)
+    return None
+
+
 def _count_refusal(symbol: str, portfolio: Portfolio, limits: Limits, *, opens: bool) -> Refusal | None:
     day = portfolio.day
     loss_micros = day.opening_equity_micros - portfolio.equity_micros
@@ -120,25 +134,33 @@ def _count_refusal(symbol: str, portfolio: Portfolio, limits: Limits, *, opens: 
     return None
 
 
+def _creation_refusal(symbol: str, portfolio: Portfolio, limits: Limits, now: datetime) -> Refusal | None:
+    """Last of all: it stops every entry, and not for what something else refuses anyway."""
+    times = (at for at in portfolio.past_creations.get(symbol, ()) if at >= portfolio.day.creations_from)
+    too_many = too_many_in_an_hour(symbol, portfolio.created_last_hour + 1, limits)
+    return too_many or too_regular(symbol, (*times, now), limits)
+
+
 def _ticket(
     intent: Intent, held: Position | None, bar: Bar, portfolio: Portfolio, limits: Limits, costs: Costs
 ) -> Ticket | Refusal:
-    price = bar.close_micros
-    limit_price = tick_up(price + part(price, limits.limit_offset_ppm))
-    owned_micros = held.quantity * price if held is not None else 0
+    symbol, price = intent.symbol, bar.close_micros
+    limit_price = tick_up(price + part(price, limits.limit_offset_ppm), ticks_of(symbol))
+    share_micros = value_micros(symbol, 1, price)
+    owned_micros = held.quantity * share_micros if held is not None else 0
     wanted_micros = _target_micros(portfolio, limits) - owned_micros
     tightest = min(_rooms(intent, wanted_micros, portfolio, limits), key=lambda room: room.room_micros)
-    quantity = _whole_shares(tightest.room_micros, limit_price, costs)
-    if quantity * price < limits.minimum_notional_micros or quantity == 0:
-        return _too_small(intent.symbol, quantity * price, tightest, limits)
+    quantity, worst_micros = _whole_shares(symbol, tightest.room_micros, limit_price, costs)
+    if quantity * share_micros < limits.minimum_notional_micros or quantity == 0:
+        return _too_small(symbol, quantity * share_micros, tightest, limits)
     return Ticket(
         signal=intent.signal,
         family=intent.family,
-        symbol=intent.symbol,
+        symbol=symbol,
         direction=intent.direction,
         quantity=quantity,
         limit_micros=limit_price,
-        reserved_micros=quantity * limit_price + costs.commission_micros(quantity, limit_price),
+        reserved_micros=worst_micros,
         reference_micros=price,
         takes_slot=held is None,
         sized_by=tightest.rule,
@@ -164,13 +186,16 @@ def _rooms(intent: Intent, wanted_micros: int, portfolio: Portfolio, limits: Lim
     )
 
 
-def _whole_shares(room_micros: int, limit_price: int, costs: Costs) -> int:
-    """The most shares whose worst case, commission included, fits into the room."""
-    quantity = max(room_micros, 0) // limit_price
-    while quantity and quantity * limit_price + costs.commission_micros(quantity, limit_price) > room_micros:
-        excess = quantity * limit_price + costs.commission_micros(quantity, limit_price) - room_micros
-        quantity -= max(1, excess // (limit_price + costs.per_share_micros))
-    return max(quantity, 0)
+def _whole_shares(symbol: str, room_micros: int, limit_price: int, costs: Costs) -> tuple[int, int]:
+    """The most shares, or contracts, whose worst case, commission included, fits into the room; and that worst case."""
+    share_micros = value_micros(symbol, 1, limit_price)
+    quantity = max(room_micros, 0) // share_micros
+    while quantity > 0:
+        worst_micros = quantity * share_micros + costs.commission_micros(symbol, quantity, limit_price)
+        if worst_micros <= room_micros:
+            return quantity, worst_micros
+        quantity -= max(1, (worst_micros - room_micros) // (share_micros + costs.each_micros(symbol)))
+    return 0, 0
 
 
 def _too_small(symbol: str, notional_micros: int, tightest: _Room, limits: Limits) -> Refusal:
