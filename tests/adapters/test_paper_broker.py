@@ -166,3 +166,14 @@ def test_what_one_order_of_a_group_has_sold_the_other_sells_no_more() -> None:
     sold = [(event.fill.order_ref, event.fill.quantity) for event in traded.said if isinstance(event, FillReported)]
     assert sold == [("paper-1-0003", 3), ("paper-1-0002", 7)]
     assert traded.broker._working == {}
+
+
+def test_an_option_slips_to_the_next_step_of_its_premium_for_a_hundred_shares() -> None:
+    call = "QQQ261218C00500000"
+    traded = Traded(an_order(call, 2, limit=4.5))
+    start = NOON + MINUTE
+    traded.broker.match(bar_time(a_bar(call, 4.0, start=start)))
+    [fill] = [event.fill for event in traded.said if isinstance(event, FillReported)]
+    assert (fill.symbol, fill.quantity, fill.price_micros) == (call, 2, micros(4.1))
+    assert fill.commission_micros == micros(1.3)
+    assert traded.broker.slippage_micros == micros(2 * 100 * 0.1)

@@ -10,6 +10,7 @@ from gateway import Gateway
 from ibkr_rig import ACCOUNT, PATIENCE_S, QUICK, Rig, an_adapter, an_entry, an_exit, ref
 
 from trader.adapters.paper.broker import PaperBroker
+from trader.domain.decision import Purpose
 from trader.domain.events import BrokerEvent, FillReported, OrderAccepted, OrderCancelled
 from trader.domain.market import BarTime
 from trader.domain.money import micros
@@ -18,10 +19,11 @@ from trader.domain.rules import Costs
 from trader.services.ports import Broker
 
 _MINUTE = timedelta(minutes=1)
+CALL = "QQQ261218C00500000"
 
 
 class Desk(Protocol):
-    """A broker with a market behind it, in which a test makes the prices of QQQ."""
+    """A broker with a market behind it, in which a test makes the prices."""
 
     events: list[BrokerEvent]
 
@@ -30,7 +32,7 @@ class Desk(Protocol):
         """The broker."""
         ...
 
-    def trade(self, price: float) -> None:
+    def trade(self, price: float, symbol: str = "QQQ") -> None:
         """The market trades at a price."""
         ...
 
@@ -47,11 +49,11 @@ class PaperDesk:
         self.broker = PaperBroker(self.events.append, Costs())
         self._minutes = 0
 
-    def trade(self, price: float) -> None:
+    def trade(self, price: float, symbol: str = "QQQ") -> None:
         """A minute in which nothing but this price was traded."""
         start = NOON + self._minutes * _MINUTE
         self._minutes += 1
-        self.broker.match(BarTime(start + _MINUTE, _MINUTE, (a_bar("QQQ", price, start=start, opens=price),)))
+        self.broker.match(BarTime(start + _MINUTE, _MINUTE, (a_bar(symbol, price, start=start, opens=price),)))
 
     async def settled(self) -> None:
         """It tells everything at once."""
@@ -65,9 +67,9 @@ class IbkrDesk:
         self.events = rig.events
         self._rig = rig
 
-    def trade(self, price: float) -> None:
+    def trade(self, price: float, symbol: str = "QQQ") -> None:
         """A trade."""
-        self._rig.gateway.market.trade("QQQ", price, 1_000)
+        self._rig.gateway.market.trade(symbol, price, 1_000)
 
     async def settled(self) -> None:
         """What was asked last is answered behind everything else."""
@@ -82,6 +84,8 @@ async def desk(request: pytest.FixtureRequest) -> AsyncIterator[Desk]:
         return
     timing = QUICK._replace(heartbeat_s=PATIENCE_S)
     async with Gateway(accounts=(ACCOUNT,), seed=7) as gateway, an_adapter(gateway, timing=timing) as rig:
+        gateway.market.list_option(CALL)
+        await rig.contracts.qualify([CALL])
         yield IbkrDesk(rig)
 
 
@@ -181,3 +185,53 @@ async def test_an_order_that_never_came_is_not_said_to_work(desk: Desk) -> None:
     evidence = await desk.broker.evidence([ref(9)])
     assert evidence.working == frozenset()
     assert evidence.executions == ()
+
+
+async def test_contracts_are_bought_and_sold_under_their_own_name_beside_shares_of_their_underlying(desk: Desk) -> None:
+    desk.broker.place(an_entry(1))
+    await desk.settled()
+    desk.trade(500)
+    desk.broker.place(an_entry(2, shares=3, limit=4.5, symbol=CALL))
+    await desk.settled()
+    desk.trade(4, CALL)
+    await desk.settled()
+    bought = [fill for fill in fills(desk) if fill.order_ref == ref(2)]
+    assert {(fill.symbol, fill.fault) for fill in bought} == {(CALL, "")}
+    assert sum(fill.quantity for fill in bought) == 3
+    assert all(micros(4) <= fill.price_micros <= micros(4.5) for fill in bought)
+    assert (await desk.broker.evidence([])).positions == {"QQQ": 100, CALL: 3}
+    desk.broker.place(an_exit(3, shares=3, symbol=CALL))
+    await desk.settled()
+    desk.trade(5, CALL)
+    await desk.settled()
+    assert sum(fill.signed_quantity for fill in fills(desk) if fill.symbol == CALL) == 0
+    evidence = await desk.broker.evidence([])
+    assert evidence.positions is not None
+    assert {symbol: held for symbol, held in evidence.positions.items() if held} == {"QQQ": 100}
+
+
+async def test_a_contract_costs_what_the_fixed_plan_takes_for_one(desk: Desk) -> None:
+    desk.broker.place(an_entry(1, shares=10, limit=4.5, symbol=CALL))
+    await desk.settled()
+    desk.trade(4, CALL)
+    await desk.settled()
+    told = [event.fill for event in desk.events if isinstance(event, FillReported)]
+    assert told[-1].commission_micros == micros(6.5)
+
+
+async def test_a_stop_of_an_option_sells_the_option(desk: Desk) -> None:
+    desk.broker.place(an_entry(1, shares=3, limit=4.5, symbol=CALL))
+    await desk.settled()
+    desk.trade(4, CALL)
+    await desk.settled()
+    sale = an_exit(2, shares=3, symbol=CALL)._replace(purpose=Purpose.PROTECTION, oca="pair")
+    stop = sale._replace(stop_micros=micros(2))
+    target = sale._replace(ref=ref(3), limit_micros=micros(8))
+    desk.broker.protect([stop, target])
+    await desk.settled()
+    desk.trade(1.5, CALL)
+    desk.trade(1.5, CALL)
+    await desk.settled()
+    sold = [fill for fill in fills(desk) if fill.order_ref == ref(2)]
+    assert [(fill.symbol, fill.quantity) for fill in sold] == [(CALL, 3)]
+    assert told(desk, OrderCancelled) == [ref(3)]

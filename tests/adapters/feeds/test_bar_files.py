@@ -28,6 +28,8 @@ def touch(folder: Path, *names: str) -> list[Path]:
         ("BRK-B.csv", "BRK-B"),
         ("BRK.B.csv", "BRK.B"),
         ("BRK.B.csv.gz", "BRK.B"),
+        ("QQQ261218C00500000.csv", "QQQ261218C00500000"),
+        ("QQQ   261218C00500000.csv.gz", "QQQ261218C00500000"),
     ],
 )
 def test_the_file_name_says_the_symbol(tmp_path: Path, name: str, symbol: str) -> None:
@@ -41,6 +43,19 @@ def test_a_file_whose_name_is_not_a_symbols_is_refused(tmp_path: Path, name: str
     with pytest.raises(DataError, match=r"does not say whose bars it holds; name each file by its symbol") as refused:
         find_bar_files([path])
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("QQQ261318C00500000.csv", "'QQQ261318C00500000' .* a day that there is not"),
+        ("QQQ1261218C00500000.csv", "an adjusted option"),
+        ("QQQ.txt", "ends with none of .csv"),
+    ],
+)
+def test_a_file_of_no_symbol_is_told_why(tmp_path: Path, name: str, why: str) -> None:
+    with pytest.raises(DataError, match=why):
+        find_bar_files(touch(tmp_path, name))
 
 
 def test_a_folder_gives_its_bar_files_by_symbol_and_nothing_else(tmp_path: Path) -> None:

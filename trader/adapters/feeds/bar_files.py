@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from trader.domain.errors import DataError
-from trader.domain.market import SYMBOL
 from trader.domain.spelling import did_you_mean
+from trader.domain.symbol import read_symbol
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 
 _NAME = re.compile(r"(?P<symbol>[^.]+(?:\.[A-Z](?=\.))?)(?:\..*)?\.(?:csv|csv\.gz|parquet)")
-"""The symbol is what comes before the first dot; one capital between two dots is a share class: BRK.B.csv."""
+"""The symbol is what comes before the first dot; one capital between two dots is a share class: BRK.B.csv. Of an option
+it is its OCC symbol."""
 
 _HOW_TO_NAME = "name each file by its symbol: QQQ.csv, QQQ.csv.gz or QQQ.parquet"
 _NAMES_LISTED = 20
@@ -71,15 +72,25 @@ def _only(ignored: Sequence[Path]) -> str:
 def _named(path: Path) -> BarFile:
     if not path.exists():
         raise DataError(f"{path} does not exist; check the path")
-    symbol = _symbol(path)
-    if symbol is None:
-        raise DataError(f"the name of {path} does not say whose bars it holds; {_HOW_TO_NAME}")
-    return BarFile(symbol, path)
+    try:
+        return BarFile(_symbol_in(path), path)
+    except ValueError as error:
+        raise DataError(f"the name of {path} does not say whose bars it holds; {_HOW_TO_NAME} ({error})") from None
 
 
 def _symbol(path: Path) -> str | None:
+    try:
+        return _symbol_in(path)
+    except ValueError:
+        return None
+
+
+def _symbol_in(path: Path) -> str:
+    """Raises ValueError saying why there is none."""
     match = _NAME.fullmatch(path.name)
-    return match["symbol"] if match and SYMBOL.fullmatch(match["symbol"]) else None
+    if match is None:
+        raise ValueError(f"it ends with none of {', '.join(ENDINGS)}")
+    return read_symbol(match["symbol"])
 
 
 def _wanted(found: Sequence[BarFile], symbols: Collection[str] | None) -> tuple[BarFile, ...]:

@@ -1,4 +1,4 @@
-"""The embedded market: one-minute bars of the QQQ family and of eight stocks, made from a seed.
+"""The embedded market: one-minute bars of the QQQ family, of eight stocks and of options on them, made from a seed.
 
 Rule 1: the bars of a session are a function of the seed and the date. Only levels connect the days, and they are such
 a function too.
@@ -8,16 +8,19 @@ Rule 3: what a daily reset costs a leveraged fund in the long run is given back 
 time. Else SQQQ would be worth nothing after some years, or need splits.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from math import exp
 from random import Random
 from typing import NamedTuple
 
 from trader.adapters.feeds.simulated_levels import Levels, Regimes, seeded
+from trader.adapters.feeds.simulated_options import premiums
 from trader.adapters.feeds.simulated_paths import Path, extremes, path, volumes
+from trader.domain.errors import ConfigurationError
 from trader.domain.market import Bar, BarTime
 from trader.domain.session import Calendar
+from trader.domain.symbol import option_of
 
 MINUTE = timedelta(minutes=1)
 _CENT_MICROS = 10_000
@@ -69,8 +72,17 @@ _FUND_NOISE = 0.00004
 class SimulatedMarket:
     """Bars of any session of the calendar. The same seed gives the same bars, in every process and from any start."""
 
-    def __init__(self, seed: int, calendar: Calendar) -> None:
-        self.symbols: tuple[str, ...] = tuple(listing.symbol for listing in (QQQ, *FUNDS, *STOCKS))
+    def __init__(self, seed: int, calendar: Calendar, options: Sequence[str] = ()) -> None:
+        """`options`: by their symbols. Raises ConfigurationError for one on what is not traded here."""
+        listed = tuple(listing.symbol for listing in (QQQ, *FUNDS, *STOCKS))
+        self._options = tuple(option_of(symbol) for symbol in sorted(set(options)))
+        for option in self._options:
+            if option.underlying not in listed:
+                raise ConfigurationError(
+                    f"feed.symbols: the embedded market has no {option.underlying}, and so no {option.symbol}; it has "
+                    f"{', '.join(listed)}"
+                )
+        self.symbols: tuple[str, ...] = (*listed, *(option.symbol for option in self._options))
         self._seed = seed
         self._calendar = calendar
         regimes = Regimes(seed)
@@ -87,12 +99,16 @@ class SimulatedMarket:
             return
         starts = [session.opens_at + n * MINUTE for n in range((session.closes_at - session.opens_at) // MINUTE)]
         wild = self._market.on(day).wild
-        streams = []
+        streams: dict[str, Iterable[Bar]] = {}
         for listing, prices in self._prices(day, len(starts)):
             random = seeded(self._seed, day, listing.symbol, "volume")
             shares = volumes(listing.daily_volume, len(starts), random, wild=wild)
-            streams.append(_bars(listing.symbol, starts, prices, shares))
-        for bars in zip(*streams, strict=True):
+            streams[listing.symbol] = _bars(listing.symbol, starts, prices, shares)
+        for option in self._options:
+            if option.expiry >= day:
+                underlying = streams[option.underlying] = list(streams[option.underlying])
+                streams[option.symbol] = premiums(option, underlying, MINUTE)
+        for bars in zip(*streams.values(), strict=True):
             yield BarTime(bars[0].timestamp + MINUTE, MINUTE, bars)
 
     def _prices(self, day: date, minutes: int) -> Iterator[tuple[Stock | Fund, Iterator[Ohlc]]]:

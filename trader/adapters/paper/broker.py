@@ -31,6 +31,7 @@ from trader.domain.market import Bar, BarTime, by_symbol
 from trader.domain.money import part, tick_down, tick_up
 from trader.domain.order import Fill, Order
 from trader.domain.rules import Costs
+from trader.domain.symbol import ticks_of, value_micros
 
 __all__ = ["PaperBroker", "Script", "Treatment"]
 
@@ -174,16 +175,16 @@ class PaperBroker:
             return self._sold_at(order, bar.open_micros)
         slippage = part(bar.open_micros, self._costs.slippage_ppm)
         if order.limit_micros is None:
-            return tick_up(bar.open_micros + slippage)
+            return tick_up(bar.open_micros + slippage, ticks_of(order.symbol))
         if bar.open_micros > order.limit_micros:
             return None
-        return min(tick_up(bar.open_micros + slippage), order.limit_micros)
+        return min(tick_up(bar.open_micros + slippage, ticks_of(order.symbol)), order.limit_micros)
 
     def _sold_at(self, order: Order, price_micros: int) -> int:
         """A limit keeps its price; what sells at the market slips."""
         if order.limit_micros is not None:
             return price_micros
-        return tick_down(price_micros - part(price_micros, self._costs.slippage_ppm))
+        return tick_down(price_micros - part(price_micros, self._costs.slippage_ppm), ticks_of(order.symbol))
 
     def _execute(self, working: Working, level_micros: int, price_micros: int, at: datetime) -> None:
         """Fill the next part."""
@@ -195,8 +196,8 @@ class PaperBroker:
             working.begins_at = at
         working.filled += quantity
         working.executions += 1
-        self.slippage_micros += quantity * abs(price_micros - level_micros)
-        owed = self._costs.commission_micros(working.filled, price_micros)
+        self.slippage_micros += value_micros(order.symbol, quantity, abs(price_micros - level_micros))
+        owed = self._costs.commission_micros(order.symbol, working.filled, price_micros)
         commission = max(owed - working.commission_micros, 0)
         working.commission_micros += commission
         fill = Fill(
