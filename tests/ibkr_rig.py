@@ -108,17 +108,19 @@ class HostClock(SystemClock):
 class Rig:
     """One adapter."""
 
-    def __init__(self, gateway: Gateway, timing: Timing, client_id: int) -> None:
+    def __init__(
+        self, gateway: Gateway, timing: Timing, client_id: int, name: str = NAME, account: str = ACCOUNT
+    ) -> None:
         self.gateway = gateway
         self.log = Sentences()
         self.events: list[BrokerEvent] = []
         self.clock = HostClock()
         self.connection = Connection(
-            Address("127.0.0.1", gateway.port, client_id), ACCOUNT, self.clock, self.log, timing
+            Address("127.0.0.1", gateway.port, client_id), account, self.clock, self.log, timing
         )
         self.ear = Ear()
         self.contracts = Contracts(self.connection)
-        self.broker = IbkrBroker(self.connection, self.contracts, NAME, self.events.append, self.log, self.clock)
+        self.broker = IbkrBroker(self.connection, self.contracts, name, self.events.append, self.log, self.clock)
         self.connection.listeners.append(self.ear)
 
     @property
@@ -171,10 +173,16 @@ class Rig:
 
 @asynccontextmanager
 async def an_adapter(
-    gateway: Gateway, *, timing: Timing = QUICK, client_id: int = 7, qualified: bool = True
+    gateway: Gateway,
+    *,
+    timing: Timing = QUICK,
+    client_id: int = 7,
+    qualified: bool = True,
+    name: str = NAME,
+    account: str = ACCOUNT,
 ) -> AsyncIterator[Rig]:
     """An adapter that is connected and runs."""
-    rig = Rig(gateway, timing, client_id)
+    rig = Rig(gateway, timing, client_id, name, account)
     await rig.connection.open(PATIENCE_S)
     running = asyncio.create_task(rig.connection.run())
     try:

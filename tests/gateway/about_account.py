@@ -143,17 +143,17 @@ def position(venue: Venue, account: str, symbol: str) -> Message:
 def portfolio(venue: Venue, account: str, symbol: str) -> Message:
     """One position with its value."""
     holding = venue.book.account(account).holding(symbol)
-    last = venue.market.quote(symbol).last
-    price = holding.average_cost if last is None else last
+    last, multiplier = venue.market.quote(symbol).last, venue.market.listings[symbol].multiplier
+    price = holding.average_cost / multiplier if last is None else last
     return Message(
         "portfolioValue",
         {
             **venue.market.listings[symbol].named_at_home(),
             "position": holding.shares,
             "marketPrice": price,
-            "marketValue": holding.shares * price,
+            "marketValue": holding.shares * price * multiplier,
             "averageCost": holding.average_cost,
-            "unrealizedPNL": (holding.shares * (price - holding.average_cost)).quantize(_CENT),
+            "unrealizedPNL": (holding.shares * (price * multiplier - holding.average_cost)).quantize(_CENT),
             "realizedPNL": venue.book.account(account).realized_usd.quantize(_CENT),
             "account": account,
         },

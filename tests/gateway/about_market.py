@@ -157,7 +157,11 @@ def _tick(venue: Venue, tick: int) -> int:
 def _listing(venue: Venue, session: Session, request: Request) -> Listing | None:
     """What a request is about; when there is no such thing it is refused here."""
     listing = venue.market.listings.find(
-        request.whole("conId"), request.symbol, request.text("secType"), request.text("currency")
+        request.whole("conId"),
+        request.symbol,
+        request.text("secType"),
+        request.text("currency"),
+        request.text("localSymbol"),
     )
     if listing is None:
         session.refuse(request, *_UNKNOWN)

@@ -144,8 +144,9 @@ class Book:
                 self._endow(account, symbol, shares, average_cost)
         for execution in self.executions:
             if execution.order.account == name:
-                symbol = execution.order.listing.symbol
-                self._accounts[name].book(symbol, execution.signed_shares, execution.price, execution.commission_usd)
+                listing = execution.order.listing
+                price = execution.price * listing.multiplier
+                self._accounts[name].book(listing.symbol, execution.signed_shares, price, execution.commission_usd)
 
     def _endow(self, account: str, symbol: str, shares: int, average_cost: Decimal) -> None:
         holding = self.account(account).holding(symbol)
@@ -154,5 +155,6 @@ class Book:
 
 
 def _price(symbol: str, holding: Holding, market: Market) -> Decimal:
+    """Of one share, or one contract, in dollars."""
     last = market.quote(symbol).last
-    return holding.average_cost if last is None else last
+    return holding.average_cost if last is None else last * market.listings[symbol].multiplier

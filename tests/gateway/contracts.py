@@ -20,8 +20,25 @@ class Listing:
     """Its primary exchange."""
     name: str
     kind: str = "COMMON"
+    multiplier: int = 1
+    """Shares that one of it is."""
 
-    def named(self, exchange: str) -> dict[str, str | int]:
+    @property
+    def local_symbol(self) -> str:
+        """Its name at its exchange."""
+        return self.symbol
+
+    @property
+    def root(self) -> str:
+        """What messages call its symbol."""
+        return self.symbol
+
+    @property
+    def sec_type(self) -> str:
+        """What kind of instrument it is."""
+        return "STK"
+
+    def named(self, exchange: str) -> dict[str, str | int | Decimal]:
         """The contract as messages about orders and positions carry it."""
         return {
             "conId": self.con_id,
@@ -33,7 +50,7 @@ class Listing:
             "tradingClass": self.home_class,
         }
 
-    def named_at_home(self) -> dict[str, str | int]:
+    def named_at_home(self) -> dict[str, str | int | Decimal]:
         """The contract as the portfolio carries it."""
         identity = self.named("")
         del identity["exchange"]
@@ -100,13 +117,23 @@ class Listings:
 
     def add(self, symbol: str, home: str = "NASDAQ") -> Listing:
         """List another share, unless it is listed."""
-        free = _FIRST_FREE_CON_ID + len(self._by_symbol)
-        return self._by_symbol.setdefault(symbol, Listing(free, symbol, home, f"{symbol} INC"))
+        return self.add_listing(Listing(self.free_con_id, symbol, home, f"{symbol} INC"))
 
-    def find(self, con_id: int, symbol: str, sec_type: str, currency: str) -> Listing | None:
-        """The listing a client means: by its number, or by its symbol, when nothing said of it is wrong."""
+    def add_listing(self, listing: Listing) -> Listing:
+        """List something of another kind, unless it is listed."""
+        return self._by_symbol.setdefault(listing.symbol, listing)
+
+    @property
+    def free_con_id(self) -> int:
+        """A number that nothing listed has."""
+        return _FIRST_FREE_CON_ID + len(self._by_symbol)
+
+    def find(self, con_id: int, symbol: str, sec_type: str, currency: str, local_symbol: str = "") -> Listing | None:
+        """The listing a client means: by its number, its name at its exchange or its symbol, when nothing said of it is
+        wrong."""
         by_number = (listing for listing in self if listing.con_id == con_id)
-        listing = next(by_number, None) if con_id else self._by_symbol.get(symbol)
-        if listing is None or (symbol and symbol != listing.symbol):
+        name = local_symbol.replace(" ", "") if sec_type == "OPT" else symbol
+        listing = next(by_number, None) if con_id else self._by_symbol.get(name)
+        if listing is None or symbol not in ("", listing.root) or local_symbol not in ("", listing.local_symbol):
             return None
-        return listing if sec_type in ("", "STK") and currency in ("", "USD") else None
+        return listing if sec_type in ("", listing.sec_type) and currency in ("", "USD") else None

@@ -75,6 +75,7 @@ class Control:
             "market_data_type": gateway.set_market_data_type,
             "place_by_hand": lambda **what: _execution(gateway.place_by_hand(**what)),
             "order_by_hand": lambda **what: _order(gateway.order_by_hand(**what)),
+            "change_by_hand": lambda perm_id, **what: gateway.change_by_hand(self._order(perm_id), **what),
             "endow": gateway.endow,
             "fill": lambda perm_id, **what: _execution(gateway.fill(self._order(perm_id), **what)),
             "cancel": lambda perm_id: gateway.cancel(self._order(perm_id)),

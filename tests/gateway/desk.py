@@ -98,7 +98,11 @@ class Desk:
     def _draft(self, request: Request) -> Order:
         """The order a request asks for; Refused when there can be no such order."""
         listing = self._market.listings.find(
-            request.whole("conId"), request.symbol, request.text("secType"), request.text("currency")
+            request.whole("conId"),
+            request.symbol,
+            request.text("secType"),
+            request.text("currency"),
+            request.text("localSymbol"),
         )
         if listing is None:
             raise Refused(200, "No security definition has been found for the request")
@@ -225,7 +229,7 @@ class Desk:
 
     def _value(self, order: Order) -> Decimal:
         price = order.terms.limit or self._market.quote(order.listing.symbol).last or order.terms.stop or Decimal(0)
-        return order.remaining * price
+        return order.remaining * price * order.listing.multiplier
 
     def _equity(self, account: str) -> Decimal:
         return self._book.equity(account, self._market)
@@ -235,7 +239,7 @@ class Desk:
         equity, value = self._equity(order.account), self._value(order)
         held = self._book.gross_value(order.account, self._market)
         sign = 1 if order.is_buy else -1
-        commission = commission_usd(order.quantity, value)
+        commission = commission_usd(order.listing, order.quantity, value)
         before, change = held / 2, sign * value / 2
         return {
             "initMarginBefore": before,

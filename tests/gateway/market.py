@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from gateway.contracts import TICK_USD, Listing, Listings
+from gateway.options import OptionListing
 
 Price = Decimal | float | int | str
 
@@ -95,6 +96,12 @@ class Market:
     def list(self, symbol: str, home: str = "NASDAQ") -> Listing:
         """List one more symbol."""
         return self.listings.add(symbol, home)
+
+    def list_option(self, symbol: str, multiplier: int = 100, underlying_kind: str = "STK") -> Listing:
+        """List an option by its OCC symbol without spaces; a standard one, unless something else is said."""
+        number = self.listings.free_con_id
+        made = OptionListing(number, symbol, "", symbol, multiplier=multiplier, underlying_kind=underlying_kind)
+        return self.listings.add_listing(made)
 
     def trade(self, symbol: str, price: Price, shares: int = 100) -> None:
         """Somebody trades: the last price is this one."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from gateway.book import Book
+from gateway.contracts import Listing
 from gateway.fault_script import Faults
 from gateway.faults import ChildrenDie, CommissionFirst, Correct, StatusFirst
 from gateway.market import Market, Step
@@ -22,8 +23,10 @@ _CENT = Decimal("0.01")
 _MICRO = Decimal("0.000001")
 
 
-def commission_usd(shares: int, paid_usd: Decimal) -> Decimal:
-    """IBKR's fixed plan for one order: 0.005 a share, at least 1.00, at most 1 % of its value."""
+def commission_usd(listing: Listing, shares: int, paid_usd: Decimal) -> Decimal:
+    """IBKR's fixed plan for one order: 0.005 a share, at most 1 % of its value, or 0.65 a contract; at least 1.00."""
+    if listing.multiplier != 1:
+        return max(shares * Decimal("0.65"), Decimal(1))
     return min(max(shares * Decimal("0.005"), Decimal(1)), paid_usd / 100).quantize(_MICRO, ROUND_HALF_UP)
 
 
@@ -89,10 +92,10 @@ class Matching:
         order.filled += shares
         order.paid_usd += shares * price
         order.last_price = price
-        commission = max(commission_usd(order.filled, order.paid_usd) - order.commission_usd, Decimal(0))
+        commission = max(commission_usd(order.listing, order.filled, order.paid_usd) - order.commission_usd, Decimal(0))
         order.commission_usd += commission
         signed_shares = shares if order.is_buy else -shares
-        realized = account.book(order.listing.symbol, signed_shares, price, commission)
+        realized = account.book(order.listing.symbol, signed_shares, price * order.listing.multiplier, commission)
         execution = Execution(
             exec_id=self._book.new_execution_id(),
             order=order,

@@ -37,8 +37,8 @@ def error(about: int, code: int, text: str, at: datetime, reject_json: str = "")
 
 def _terms(order: Order) -> dict[str, Cell]:
     return {
-        **order.listing.named(order.exchange),
         "right": "?",
+        **order.listing.named(order.exchange),
         "action": order.action,
         "orderType": order.terms.order_type,
         "lmtPrice": order.terms.limit if order.terms.limit is not None else Decimal(0),

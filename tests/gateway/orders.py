@@ -142,7 +142,7 @@ class Account:
         return self.holdings.setdefault(symbol, Holding())
 
     def book(self, symbol: str, signed_shares: int, price: Decimal, commission_usd: Decimal) -> Decimal:
-        """Take an execution in; give the dollars that it realised."""
+        """Take an execution in, at the price of one share or contract; give the dollars that it realised."""
         self.cash -= signed_shares * price + commission_usd
         holding = self.holding(symbol)
         closed = min(abs(signed_shares), abs(holding.shares)) if signed_shares * holding.shares < 0 else 0

@@ -194,6 +194,20 @@ class Gateway:
         self._venue.desk.take_by_hand(order)
         return order
 
+    def change_by_hand(
+        self, order: Order, *, limit: Price | None = None, stop: Price | None = None, shares: int | None = None
+    ) -> None:
+        """Somebody changes an order in TWS itself, whoever has placed it; what is not named stays."""
+        before = order.terms
+        self._venue.matching.change(
+            order,
+            before._replace(
+                limit=before.limit if limit is None else exact(limit),
+                stop=before.stop if stop is None else exact(stop),
+                quantity=order.quantity if shares is None else shares,
+            ),
+        )
+
     def endow(self, account: str, symbol: str, shares: int, average_cost: Price) -> None:
         """Shares that have been there since before today."""
         self.truth.endow(account, symbol, shares, exact(average_cost))

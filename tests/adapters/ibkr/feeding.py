@@ -1,7 +1,7 @@
 """A feed on the gateway, by a clock that the test moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,10 +114,10 @@ async def connected(*symbols: str) -> AsyncIterator[Feeding]:
 
 
 @asynccontextmanager
-async def running(*symbols: str) -> AsyncIterator[Feeding]:
+async def running(*symbols: str, held: Collection[str] = ()) -> AsyncIterator[Feeding]:
     """A feed that runs, with everything subscribed."""
     async with connected(*symbols) as feeding, asyncio.TaskGroup() as group:
-        group.create_task(feeding.feed.run(feeding.publish, feeding.stop, feeding.openings.append))
+        group.create_task(feeding.feed.run(feeding.publish, feeding.stop, feeding.openings.append, lambda: held))
         try:
             await feeding.subscribed()
             yield feeding

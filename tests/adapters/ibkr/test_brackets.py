@@ -4,12 +4,13 @@ from decimal import Decimal
 
 from gateway import Gateway
 from gateway.faults import ChildrenDie, Refuse, Reject
-from ibkr_rig import ACCOUNT, Rig, a_desk, an_entry, ref
+from ibkr_rig import ACCOUNT, Rig, a_desk, an_adapter, an_entry, ref
 
 from trader.domain.decision import Purpose, Side
-from trader.domain.events import OrderAccepted, OrderCancelled, OrderLost, OrderRejected
+from trader.domain.events import OrderAccepted, OrderCancelled, OrderLost, OrderRejected, OrderShown
 from trader.domain.money import micros
 from trader.domain.order import Order
+from trader.domain.terms import Terms
 
 PAIR = (ref(2), ref(3))
 
@@ -135,23 +136,41 @@ async def test_children_that_die_with_their_entry_are_told_to_have_ended() -> No
         assert (held(rig.gateway), working(rig)) == ({"QQQ": 40}, [])
 
 
-async def test_what_somebody_has_changed_of_an_order_is_said_once() -> None:
+async def test_what_somebody_has_changed_of_an_order_is_told_once() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1), a_pair())
         await rig.filled()
         await rig.broker.evidence([])
-        assert not rig.log.said("ORDER CHANGED AT THE BROKER")
+        assert rig.of(OrderShown) == []
         [stop] = [order for order in rig.gateway.truth.live() if order.terms.stop is not None]
-        stop.terms = stop.terms._replace(stop=Decimal(100), quantity=300)
+        rig.gateway.change_by_hand(stop, stop="100", shares=300)
         for _ in range(2):
             await rig.broker.evidence([])
-        assert rig.log.said("ORDER CHANGED AT THE BROKER") == [
-            f"ORDER CHANGED AT THE BROKER {PAIR[0]} QQQ: its stop is 100 and was 493.00, it is for 300 shares and was "
-            "for 100; not by us"
-        ]
+        assert rig.of(OrderShown) == [OrderShown(PAIR[0], Terms(300, None, micros(100)))]
 
 
-async def test_protection_that_sells_less_as_its_other_order_sells_is_as_it_was_sent() -> None:
+async def test_an_order_of_another_kind_than_was_sent_is_told_by_its_name() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        [stop] = [order for order in rig.gateway.truth.live() if order.terms.stop is not None]
+        stop.terms = stop.terms._replace(order_type="TRAIL")
+        await rig.broker.evidence([])
+        assert rig.of(OrderShown) == [OrderShown(PAIR[0], Terms(100, None, None, "TRAIL"))]
+
+
+async def test_what_an_earlier_run_has_sent_is_told_as_it_is_shown() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1), a_pair())
+        await rig.filled()
+        await rig.connection.close()
+        async with an_adapter(rig.gateway) as later:
+            await later.broker.evidence([])
+            shown = {told.order_ref: told.terms for told in later.of(OrderShown)}
+        assert shown == {order.ref: Terms.of(order) for order in a_pair()}
+
+
+async def test_protection_that_sells_less_as_its_other_order_sells_is_told_with_its_shares() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1), a_pair())
         await rig.filled()
@@ -159,4 +178,4 @@ async def test_protection_that_sells_less_as_its_other_order_sells_is_as_it_was_
         rig.gateway.market.trade("QQQ", 511.0)
         await rig.filled(2)
         await rig.broker.evidence([])
-        assert not rig.log.said("ORDER CHANGED AT THE BROKER")
+        assert [told.terms.quantity for told in rig.of(OrderShown)] == [60]

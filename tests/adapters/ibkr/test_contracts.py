@@ -26,11 +26,17 @@ async def test_what_is_known_is_not_asked_again() -> None:
         assert len(rig.gateway.asked("reqContractDetails")) == asked
 
 
-async def test_symbols_that_are_refused_are_all_named_and_none_is_taken() -> None:
+async def test_symbols_that_are_refused_are_all_named() -> None:
     async with a_desk() as rig:
         with pytest.raises(ConfigurationError, match=r"ZZZZA is no stock.*ZZZZB is no stock"):
             await rig.contracts.qualify(["ZZZZA", "JPM", "ZZZZB"])
-        assert rig.contracts.get("JPM") is None
+
+
+async def test_what_is_not_refused_is_taken_beside_what_is() -> None:
+    async with a_desk() as rig:
+        refused = await rig.contracts.look_up(["ZZZZA", "JPM"])
+        assert refused == {"ZZZZA": "ZZZZA is no stock or ETF in US dollars there"}
+        assert rig.contracts.get("JPM") is not None
 
 
 @pytest.mark.parametrize(

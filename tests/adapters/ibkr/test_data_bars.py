@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from trader.adapters.ibkr.client_library import BarData
-from trader.adapters.ibkr.data_bars import five_seconds, minute_bar
+from trader.adapters.ibkr.data_bars import five_seconds, minute_bar, what_to_show
 from trader.adapters.ibkr.messages import RealTimeBar
 from trader.domain.market import Bar
 
@@ -82,3 +82,10 @@ def test_a_time_in_some_zone_is_refused(date: str) -> None:
 def test_the_date_of_a_daily_bar_is_no_time() -> None:
     with pytest.raises(ValueError, match="not a bar's start"):
         minute_bar("QQQ", historical(GOOD, "20261121"))
+
+
+def test_a_midpoint_of_an_option_is_a_price_though_nobody_has_traded() -> None:
+    quoted = RealTimeBar(1_735_830_000, 4.0, 4.1, 3.9, 4.05, -1, -1)
+    assert five_seconds("QQQ261218C00500000", quoted).traded
+    assert not five_seconds("QQQ", quoted).traded
+    assert (what_to_show("QQQ261218C00500000"), what_to_show("QQQ")) == ("MIDPOINT", "TRADES")

@@ -93,6 +93,7 @@ async def test_a_part_without_its_end_marker_is_unknown(marker: str, part: str) 
         ("openOrder", "totalQuantity", "working"),
         ("completedOrder", "totalQuantity", "ended"),
         ("position", "conId", "positions"),
+        ("execDetails", "orderId", "executions"),
     ],
 )
 async def test_an_item_that_cannot_be_read_leaves_its_list_unknown_and_our_orders_leave(
@@ -102,6 +103,7 @@ async def test_an_item_that_cannot_be_read_leaves_its_list_unknown_and_our_order
         rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 5, limit=100)
         rig.gateway.cancel(rig.gateway.order_by_hand(ACCOUNT, "MSFT", "BUY", 6, limit=100))
         rig.gateway.endow(ACCOUNT, "MSFT", 5, 400)
+        rig.gateway.place_by_hand(ACCOUNT, "MSFT", "BUY", 5, price=400)
         rig.gateway.faults.add(Alter(on=message, field=field, value="x", symbol="MSFT", times=1_000))
         for _ in range(3):
             assert (await rig.broker.evidence([])).unknown == (part,)

@@ -33,7 +33,7 @@ class _Heard:
     def hear(self, id_: str, shares: str = "100", side: str = "BOT") -> None:
         """An execution comes."""
         said = Execution(
-            -1, 1, 1, 1, 1, "BRK B", "STK", "USD", id_, "20250623 11:00:00 US/Eastern", ACCOUNT, side, shares, "1.5",
+            -1, 1, 1, 1, 1, "BRK.B", "STK", "USD", id_, "20250623 11:00:00 US/Eastern", ACCOUNT, side, shares, "1.5",
             shares, ref(1),
         )  # fmt: skip
         self.executions.hear(said, ref(1))
@@ -110,3 +110,15 @@ def test_the_last_commission_is_the_one_that_was_told_in_whatever_order_they_com
     fill = heard.executions.get("a.b.c.01")
     assert fill is not None
     assert fill.commission_micros == last
+
+
+def test_what_could_not_be_read_is_told_again_when_it_is_told_otherwise() -> None:
+    heard = _Heard()
+    for shares in ("garbage", "garbage", "100", "100"):
+        heard.hear("a.b.c.01", shares)
+    unreadable, whole = [event.fill for event in heard.events if isinstance(event, FillReported)]
+    assert unreadable.fault
+    assert (whole.quantity, whole.fault) == (100, "")
+    assert heard.executions.get("a.b.c.01") == whole
+    assert heard.executions.filled(ref(1)) == 100
+    assert len(heard.log.errors) == 1

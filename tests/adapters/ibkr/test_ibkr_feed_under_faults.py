@@ -72,13 +72,13 @@ async def test_mending_leaves_room_for_a_back_fill_of_all() -> None:
     async with running(*symbols) as feeding:
         for number in range(4):
             await feeding.minute(number)
-        for number in range(1, 5):
+        for number in range(1, 4):
             await feeding.feed.history(OPEN + number * MINUTE, 1)
-        assert feeding.asked("reqHistoricalData") == 52
+        assert feeding.asked("reqHistoricalData") == 39
         feeding.gateway.faults.add(Lose("realtimeBar", nth=4, symbol="QQQ"))
         await feeding.minute(4)
         await feeding.until(lambda: len(feeding.published) == 5)
-        assert feeding.asked("reqHistoricalData") == 52
+        assert feeding.asked("reqHistoricalData") == 39
     assert feeding.log.said("HOLES")[0].endswith("QQQ 1 (not mended)")
 
 
@@ -199,15 +199,28 @@ async def test_a_market_data_type_that_is_not_live_stops_a_symbol_until_it_is(ty
         await feeding.until(lambda: feeding.openings)
 
 
-async def test_no_more_than_sixty_lines_are_made_in_ten_minutes() -> None:
-    async with running(*THIRTEEN) as feeding:
-        for epoch in range(2, 6):
+@pytest.mark.parametrize(
+    ("held", "lines"),
+    [
+        ((), (13, 26, 39, 50, 50, 50)),
+        (("QQQ", "JPM", "SPY"), (13, 26, 39, 50, 53, 56)),
+        (THIRTEEN, (13, 26, 39, 52, 60, 60)),
+    ],
+)
+async def test_no_more_than_sixty_lines_are_made_in_ten_minutes(held: tuple[str, ...], lines: tuple[int, ...]) -> None:
+    """What is held has its lines first, and still has some when all the others have to wait."""
+    async with running(*THIRTEEN, held=held) as feeding:
+        before = 0
+        for made in lines:
+            await feeding.until(lambda: feeding.asked("reqRealTimeBars") >= made)  # noqa: B023
+            await feeding.settled()
+            asked = [request.symbol for request in feeding.gateway.asked("reqRealTimeBars")]
+            assert len(asked) == made
+            assert set(asked[before : before + len(held)]) <= set(held)
+            before = made
             feeding.gateway.lose_servers()
             feeding.gateway.restore_servers(data_lost=True)
-            await feeding.until(lambda: feeding.asked("reqRealTimeBars") >= min(13 * epoch, 60))  # noqa: B023
-        await feeding.until(lambda: feeding.log.said("SUBSCRIPTIONS WAIT"))
-        await feeding.settled()
-        assert feeding.asked("reqRealTimeBars") == 60
+        assert feeding.log.said("SUBSCRIPTIONS WAIT")
 
 
 async def test_a_symbol_that_is_not_qualified_gets_nothing_and_says_so() -> None:

@@ -652,3 +652,16 @@ async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() 
         rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value=str(used)))
         async with an_adapter(rig.gateway, qualified=False) as later:
             assert later.session.next_id > used
+
+
+@pytest.mark.parametrize("field", ["shares", "price"])
+async def test_an_execution_that_could_not_be_read_is_in_the_next_complete_answer(field: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter("execDetails", field, "garbage"))
+        rig.broker.place(an_entry(1))
+        [unreadable] = await rig.filled()
+        assert unreadable.fault
+        evidence = await rig.broker.evidence([ref(1)])
+        [whole] = evidence.executions or ()
+        assert whole.fault == ""
+        assert (whole.quantity, whole.commission_micros) == (100, micros(1))

@@ -1,5 +1,7 @@
 """How fast market data may be asked for: the broker's limits, by a clock of the test's own."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -50,6 +52,7 @@ def test_no_sixth_question_of_a_contract_within_two_seconds() -> None:
 
 def test_no_sixty_first_question_within_ten_minutes() -> None:
     pacing = Pacing()
+    pacing.held = lambda: [f"S{number}" for number in range(60)] + ["QQQ"]
     for number in range(60):
         answered(pacing, history(f"S{number}"), number)
     assert pacing.wait_s(history("QQQ"), 60) == pytest.approx(540)
@@ -58,7 +61,7 @@ def test_no_sixty_first_question_within_ten_minutes() -> None:
 
 def test_subscriptions_are_counted_apart_from_history() -> None:
     pacing = Pacing()
-    for number in range(60):
+    for number in range(50):
         answered(pacing, history(f"S{number}"), number)
     assert pacing.wait_s(subscription("QQQ"), 60) == 0
 
@@ -67,8 +70,8 @@ def test_there_is_less_and_less_room_in_ten_minutes() -> None:
     pacing = Pacing()
     answered(pacing, history("QQQ"), 0)
     answered(pacing, history("SPY"), 300)
-    assert [pacing.room(Kind.HISTORY, now_s) for now_s in (300, 599, 600, 900)] == [58, 58, 59, 60]
-    assert pacing.room(Kind.SUBSCRIPTION, 300) == 60
+    assert [pacing.room(Kind.HISTORY, now_s) for now_s in (300, 599, 600, 900)] == [48, 48, 49, 50]
+    assert pacing.room(Kind.SUBSCRIPTION, 300) == 50
 
 
 def test_a_line_may_be_made_anew_at_once() -> None:
@@ -86,6 +89,7 @@ def test_what_no_limit_is_about_any_more_is_forgotten() -> None:
 
 def test_no_more_than_fifty_questions_are_open_at_once() -> None:
     pacing = Pacing()
+    pacing.held = lambda: {"QQQ"}
     for number in range(MOST_OPEN):
         asked(pacing, history(f"S{number}"), number)
     assert pacing.wait_s(history("QQQ"), 55) is None
@@ -118,3 +122,22 @@ def test_who_waits_as_told_never_breaks_a_limit(wishes: list[tuple[Request, floa
         same = (request.kind, request.symbol)
         assert sum((other.kind, other.symbol) == same for at_s, other in sent if at_s > now_s - 1.99) <= 5
         assert sum(other == request for at_s, other in sent if at_s > now_s - 14.99) == 1
+
+
+@pytest.mark.parametrize("make", [history, subscription])
+def test_ten_of_sixty_are_kept_for_what_is_held(make: Callable[[str], Request]) -> None:
+    pacing = Pacing()
+    pacing.held = lambda: {"QQQ"}
+    for number in range(50):
+        asked(pacing, make(f"S{number}"), number)
+        pacing.answered()
+    assert pacing.wait_s(make("SPY"), 50) == pytest.approx(550)
+    for number in range(10):
+        asked(pacing, make("QQQ"), 50 + 20 * number)
+    assert pacing.wait_s(make("QQQ"), 250) == pytest.approx(350)
+
+
+def test_what_is_held_comes_first_and_the_others_in_their_order() -> None:
+    pacing = Pacing()
+    pacing.held = lambda: {"QQQ", "AAPL"}
+    assert pacing.held_first(["SPY", "QQQ", "MSFT", "AAPL"]) == ["QQQ", "AAPL", "SPY", "MSFT"]

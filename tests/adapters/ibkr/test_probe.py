@@ -23,7 +23,7 @@ async def test_a_gateway_that_is_ready_is_told_as_such_and_gets_no_order() -> No
 
 
 async def test_where_nobody_listens_is_said() -> None:
-    with pytest.raises(BrokerUnreachable, match=r"127\.0\.0\.1:1, client id 18"):
+    with pytest.raises(BrokerUnreachable, match=r"127\.0\.0\.1:1, client id 18: nobody listens there; start TWS"):
         await probe(Address("127.0.0.1", 1, 18), SystemClock(), 2)
 
 

@@ -14,6 +14,7 @@ from trader.adapters.ibkr.translate import (
     moment_of,
     price_micros,
     revisions_before,
+    symbol_named,
     symbol_of,
     text_fault,
     unrevised,
@@ -147,3 +148,19 @@ def test_a_reference_is_known_again(epoch: int, number: int) -> None:
 )
 def test_what_only_looks_like_a_reference_is_none(text: str) -> None:
     assert not is_order_ref(text, "paper")
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol", "local", "ours"),
+    [
+        ("STK", "BRK B", "BRK B", "BRK.B"),
+        ("OPT", "QQQ", "QQQ   261218C00500000", "QQQ261218C00500000"),
+        ("OPT", "QQQ", "QQQ1  261218C00500000", "OPT QQQ1  261218C00500000"),
+        ("OPT", "QQQ", "", "OPT QQQ"),
+        ("OPT", "QQQ", "QQQ", "OPT QQQ"),
+        ("FUT", "QQQ", "QQQZ6", "FUT QQQZ6"),
+        ("BAG", "QQQ", "", "BAG QQQ"),
+    ],
+)
+def test_what_is_no_share_never_has_the_symbol_of_one(kind: str, symbol: str, local: str, ours: str) -> None:
+    assert symbol_named(kind, symbol, local) == ours

@@ -3,7 +3,7 @@
 Rule 1: completed orders are asked for after the open ones: an order that ends in between is in the later answer.
 Positions come last: what they show has been told as an execution before.
 Rule 2: the first positions of an epoch count when a second answer agrees: just after a log-in an empty one may come.
-Rule 3: of a position only the whole shares count, and only stocks in dollars; the rest is foreign.
+Rule 3: of a position only the whole shares count, and only stocks and standard options in dollars; the rest is foreign.
 """
 
 import asyncio
@@ -17,10 +17,11 @@ from trader.adapters.ibkr.foreign import Foreign, ForeignList
 from trader.adapters.ibkr.messages import Completed, Execution, Held, OpenOrder
 from trader.adapters.ibkr.timing import Timing
 from trader.adapters.ibkr.translate import whole_part
-from trader.domain.market import SYMBOL
 from trader.domain.session import new_york_date, new_york_day
+from trader.domain.symbol import CONTRACT_SHARES, is_option, is_symbol
 
 _LOOKS = 4
+_EXECUTION = "11"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +55,10 @@ class Asking:
         async with asyncio.TaskGroup() as tasks:
             executions = tasks.create_task(self._executions(session))
             orders = tasks.create_task(self._orders(session))
-        return Told(executions.result(), *orders.result(), await self._positions(session))
+        return Told(executions.result(), *orders.result(), await self.positions(session))
 
-    async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
-        of_account = ExecutionFilter(acctCode=self._account)
-        answer = await session.ask(lambda id_: session.client.reqExecutions(id_, of_account), self._timing.request_s)
-        return None if answer is None or answer.failure is not None else answer.items
-
-    async def _orders(self, session: Session) -> tuple[tuple[OpenOrder, ...] | None, tuple[Completed, ...] | None]:
-        patience_s = self._timing.request_s
-        open_orders = await session.open_orders.ask(session.client.reqAllOpenOrders, patience_s)
-        completed = await session.completed_orders.ask(lambda: session.client.reqCompletedOrders(False), patience_s)
-        return open_orders, completed
-
-    async def _positions(self, session: Session) -> dict[str, int] | None:
+    async def positions(self, session: Session) -> dict[str, int] | None:
+        """Shares by symbol, or None."""
         before: tuple[Held, ...] | None = None
         for look in range(_LOOKS):
             if look:
@@ -82,25 +73,45 @@ class Asking:
             before = mine
         return None
 
+    async def _executions(self, session: Session) -> tuple[Execution, ...] | None:
+        of_account = ExecutionFilter(acctCode=self._account)
+        answer = await session.ask(
+            lambda id_: session.client.reqExecutions(id_, of_account), self._timing.request_s, message=_EXECUTION
+        )
+        return None if answer is None or answer.failure is not None else answer.items
+
+    async def _orders(self, session: Session) -> tuple[tuple[OpenOrder, ...] | None, tuple[Completed, ...] | None]:
+        patience_s = self._timing.request_s
+        open_orders = await session.open_orders.ask(session.client.reqAllOpenOrders, patience_s)
+        completed = await session.completed_orders.ask(lambda: session.client.reqCompletedOrders(False), patience_s)
+        return open_orders, completed
+
     def _shares(self, held: tuple[Held, ...]) -> dict[str, int] | None:
         """Shares by symbol; None where a stock is told with a number that shares cannot have."""
         shares: dict[str, int] = {}
         strange: set[str] = set()
         for one in held:
             symbol, whole = self._contracts.name(one.con_id, one.symbol), whole_part(one.shares)
-            is_stock = one.security_type == "STK" and one.currency == "USD" and SYMBOL.fullmatch(symbol) is not None
-            if one.shares and (not is_stock or whole != one.shares):
+            is_known = _is_known(one, symbol)
+            if one.shares and (not is_known or whole != one.shares):
                 strange.add(str(one.con_id))
                 what = f"{one.shares:g} of {one.security_type} in {one.currency}"
-                if is_stock:
+                if is_known:
                     what = _what_is_strange(one, whole)
                 self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:-1][:40], what))
-            if is_stock and whole is None:
+            if is_known and whole is None:
                 return None
-            if is_stock and whole:
+            if is_known and whole:
                 shares[symbol] = shares.get(symbol, 0) + whole
         self._foreign.remove("position", strange)
         return shares
+
+
+def _is_known(held: Held, symbol: str) -> bool:
+    """Whether it is something that is traded here: a share, or an option on 100 of them."""
+    if held.currency != "USD" or not is_symbol(symbol):
+        return False
+    return held.multiplier == str(CONTRACT_SHARES) if is_option(symbol) else held.security_type == "STK"
 
 
 def _what_is_strange(held: Held, whole: int | None) -> str:

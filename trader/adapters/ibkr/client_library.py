@@ -5,7 +5,9 @@ and positions (`IB`, `Wrapper`): it ends orders on errors, drops executions, and
 Everything that the library swallows is handed to the owner of the connection.
 """
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -37,7 +39,11 @@ __all__ = [
 for _name in ("ib_insync", "ib_async"):
     logging.getLogger(_name).addHandler(logging.NullHandler())  # what it logs, the connection says in its own words
 
+_EXECUTION, _COMMISSION = "11", "59"
 _EXECUTION_FIELDS = 31
+
+_LET_PASS_S = 0.002
+"""So long the messages behind an execution wait: by then it is decided upon, and the disk is at work on it."""
 
 _READ_OF_AN_ORDER: dict[str, Callable[[str], object]] = {
     "orderId": int,
@@ -84,7 +90,8 @@ class _LoudDecoder(Decoder):
     """Hands on executions undecoded, for the library drops those whose time it cannot read, and tells of its faults.
 
     Of an order it reads what somebody asks for. All of its hundred fields would take longer than everything else
-    between an execution and the book: the two come together.
+    between an execution and the book: the two come together. What comes behind an execution is read a moment later,
+    in its order, and before anything that comes then; only a commission does not wait, for it is booked with it.
     """
 
     def __init__(self, hears: Hears) -> None:
@@ -92,6 +99,9 @@ class _LoudDecoder(Decoder):
         self._hears = hears
         self._reading = ""
         """The id of the message that is being read."""
+        self._behind: deque[list[str]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        """Runs as long as an execution lets nothing pass."""
         self.logger = _Faults(lambda why: hears.failed_to_read(why, self._reading))  # type: ignore[assignment]
 
     def execDetails(self, fields: list[str]) -> None:
@@ -110,7 +120,34 @@ class _LoudDecoder(Decoder):
             setattr(obj, name, read(text) if text else getattr(Order, name))
 
     def interpret(self, fields: list[str]) -> None:
-        """Decode one message."""
+        """Decode one message, or keep it for a moment."""
+        kind = fields[0] if fields else ""
+        if kind == _EXECUTION:
+            self.read_rest()
+            self._read(fields)
+            self._timer = asyncio.get_running_loop().call_later(_LET_PASS_S, self.read_rest)
+        elif self._timer is not None and kind != _COMMISSION:
+            self._behind.append(fields)
+        else:
+            self._read(fields)
+
+    def read_rest(self) -> None:
+        """Decode what was kept."""
+        self._let_pass()
+        while self._behind:
+            self._read(self._behind.popleft())
+
+    def forget_rest(self) -> None:
+        """The connection was given up: what it has said last is asked anew on the next one."""
+        self._let_pass()
+        self._behind.clear()
+
+    def _let_pass(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _read(self, fields: list[str]) -> None:
         if fields and fields[0].isdigit() and int(fields[0]) not in self.handlers:
             self._hears.unknown_message(fields[0])
             return
@@ -127,18 +164,25 @@ class LoudClient(Client):
     def __init__(self, hears: Hears) -> None:
         super().__init__(hears)
         self._hears = hears
-        self.decoder = _LoudDecoder(hears)
+        self.decoder = self._reader = _LoudDecoder(hears)
 
     def _onSocketHasData(self, data: bytes) -> None:
         """eventkit would log what a handler raises, and go on."""
         try:
+            self._reader.read_rest()
             super()._onSocketHasData(data)
         except Exception as error:  # noqa: BLE001  (whatever it is, a message was lost)
             self._hears.failed_to_read(f"{type(error).__name__}: {error}")
 
+    def _onSocketDisconnected(self, msg: str) -> None:
+        """What was said before the end is heard before it."""
+        self._reader.read_rest()
+        super()._onSocketDisconnected(msg)
+
     def abort(self) -> None:
         """Drop the connection at once: closing it waits for a peer that does not read."""
         transport = self.conn.transport
+        self._reader.forget_rest()
         self.disconnect()
         if transport is not None:
             transport.abort()

@@ -11,6 +11,7 @@ from trader.adapters.ibkr.messages import RealTimeBar
 from trader.adapters.ibkr.minute_bars import FIVE_SECONDS, MINUTE, FiveSeconds
 from trader.domain.market import VOLUME_CAP, Bar, bar_fault
 from trader.domain.money import micros
+from trader.domain.symbol import is_option
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST_S = 4_102_444_800  # the year 2100
@@ -18,7 +19,7 @@ _LATEST_S = 4_102_444_800  # the year 2100
 
 def five_seconds(symbol: str, sent: RealTimeBar) -> FiveSeconds:
     """A bar of five seconds. Raises ValueError, in a few words, for what cannot be one."""
-    return FiveSeconds(_bar(symbol, sent, FIVE_SECONDS), _traded(sent))
+    return FiveSeconds(_bar(symbol, sent, FIVE_SECONDS), _tells(symbol, sent))
 
 
 def minute_bar(symbol: str, told: BarData) -> Bar | None:
@@ -31,12 +32,19 @@ def minute_bar(symbol: str, told: BarData) -> Bar | None:
         raise ValueError("its time is not in seconds since 1970")
     sent = RealTimeBar(int(time), told.open, told.high, told.low, told.close, told.volume, told.barCount)
     bar = _bar(symbol, sent, MINUTE)
-    return bar if _traded(sent) else None
+    return bar if _tells(symbol, sent) else None
 
 
-def _traded(sent: RealTimeBar) -> bool:
-    """Whether it is more than the last price again. Odd lots may be trades without volume."""
-    return sent.volume > 0 or sent.trades > 0
+def what_to_show(symbol: str) -> str:
+    """Of what its bars are made. Most options are quoted all the time and traded now and then: what one is worth is
+    between its bid and its ask.
+    """
+    return "MIDPOINT" if is_option(symbol) else "TRADES"
+
+
+def _tells(symbol: str, sent: RealTimeBar) -> bool:
+    """Whether it is more than the last price again. Odd lots may be trades without volume; a midpoint has none."""
+    return sent.volume > 0 or sent.trades > 0 or is_option(symbol)
 
 
 def _bar(symbol: str, sent: RealTimeBar, interval: timedelta) -> Bar:

@@ -3,6 +3,7 @@
 Rule 1: an execution is of ours when it carries a reference of this account, or names an order that was seen with one.
 Rule 2: commissions come before or after their execution; both orders give the same in the end.
 Rule 3: of the revisions of one execution the highest counts.
+Rule 4: one that was told with numbers that cannot be read is taken in again when it is told otherwise.
 """
 
 from collections.abc import Callable
@@ -46,17 +47,29 @@ class Executions:
         self._clock = clock
         self._log = log
         self._fills: dict[str, Fill] = {}
+        self._unreadable: dict[str, Execution] = {}
+        """As it was told last, of those that cannot be booked."""
         self._commissions: dict[str, int] = {}
         self._counted: dict[str, dict[str, _Counted]] = {}
         """Order reference -> execution without revision -> what counts of it."""
 
-    def hear(self, execution: Execution, order_ref: str) -> Fill:
-        """Take in an execution of one of our orders that is new, and tell of it."""
+    def hear(self, execution: Execution, order_ref: str) -> Fill | None:
+        """Take in an execution of one of our orders, and tell of it; None where that is no news."""
+        if not self._is_news(execution):
+            return None
         fill = self._fill(execution, order_ref)
+        if fill.fault:
+            self._unreadable[fill.execution_id] = _content(execution)
         self._fills[fill.execution_id] = fill
         self._count(fill)
         self._tell(fill)
         return fill
+
+    def _is_news(self, execution: Execution) -> bool:
+        known = self._fills.get(execution.execution_id)
+        if known is None:
+            return True
+        return bool(known.fault) and self._unreadable.get(execution.execution_id) != _content(execution)
 
     def get(self, execution_id: str) -> Fill | None:
         """An execution that was heard before, with what is known of its commission now."""
@@ -99,7 +112,7 @@ class Executions:
         shares, side = whole_shares(execution.shares), SIDES.get(execution.side)
         if shares is None or side is None:
             what = f"{ascii(execution.side)[:20]} {ascii(execution.shares)[:20]} shares"
-            self._log.error(f"EXECUTION {execution.execution_id}: {what} cannot be booked; it has to be by hand")
+            self._log.error(f"EXECUTION {execution.execution_id}: {what} cannot be booked; IB is asked again")
             shares, side = NOT_WHOLE, side or Side.BUY
         return Fill(
             execution.execution_id,
@@ -118,5 +131,10 @@ class Executions:
         base, revision = unrevised(fill.execution_id)
         of_order = self._counted.setdefault(fill.order_ref, {})
         before = of_order.get(base)
-        if before is None or before.revision < revision:
+        if before is None or before.revision <= revision:
             of_order[base] = _Counted(revision, max(fill.quantity, 0))
+
+
+def _content(execution: Execution) -> Execution:
+    """What is told, whoever has asked for it."""
+    return execution._replace(request_id=-1)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from trader.adapters.ibkr.client_library import BarData
 from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.contracts import Contracts
-from trader.adapters.ibkr.data_bars import minute_bar
+from trader.adapters.ibkr.data_bars import minute_bar, what_to_show
 from trader.adapters.ibkr.minute_bars import MINUTE
 from trader.adapters.ibkr.pacing import Kind, Pacing, Request, turn
 from trader.domain.market import Bar, BarTime
@@ -58,7 +58,7 @@ class HistoricalBars:
         """
         found = Found()
         async with asyncio.TaskGroup() as group:
-            for symbol in symbols:
+            for symbol in self._pacing.held_first(symbols):
                 group.create_task(self._ask(symbol, after, until, deadline_s, found))
         return found
 
@@ -101,7 +101,7 @@ class HistoricalBars:
 
         def send(id_: int) -> None:
             ids.append(id_)
-            client.reqHistoricalData(id_, contract, end, duration, "1 min", "TRADES", True, 2, False, [])
+            client.reqHistoricalData(id_, contract, end, duration, "1 min", what_to_show(symbol), True, 2, False, [])
 
         answer = None
         try:

@@ -39,6 +39,7 @@ _MEND_S = 3.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 Publish = Callable[[BarTime], Awaitable[None]]
+Held = Callable[[], Collection[str]]
 
 
 class IbkrFeed:
@@ -64,13 +65,13 @@ class IbkrFeed:
         self._calendar = calendar
         self._clock = clock
         self._log = log
-        pacing = Pacing()
         self._minutes = MinuteBars()
         self._silence = Silence(symbols)
-        self._history = HistoricalBars(connection, contracts, pacing, log)
+        self._pacing = Pacing()
+        self._history = HistoricalBars(connection, contracts, self._pacing, log)
         self._live = LiveBars(self._minutes, self._silence, calendar, clock, log)
         self._subscriptions = Subscriptions(
-            connection, contracts, self._silence, pacing, calendar, clock, log, self._take
+            connection, contracts, self._silence, self._pacing, calendar, clock, log, self._take
         )
         self._news = asyncio.Event()
         self._published_until = _NEVER
@@ -117,13 +118,15 @@ class IbkrFeed:
             self._published_until = max(self._published_until, past[-1].ends_at)
         return past
 
-    async def run(self, publish: Publish, stop: asyncio.Event, opening: Opening = nobody) -> None:
+    async def run(self, publish: Publish, stop: asyncio.Event, opening: Opening = nobody, held: Held = tuple) -> None:
         """Publish every bar time after the newest of `history`, each when it is finished, until `stop` is set.
 
         `opening` is called with every five seconds in which a symbol was traded, one symbol at a time, when they are
-        known: that is at their end. Raises what `publish` raises, and ValueError where the calendar ends.
+        known: that is at their end. What `held` names is asked for before everything else. Raises what `publish`
+        raises, and ValueError where the calendar ends.
         """
         self._live.opening = opening
+        self._pacing.held = held
         if self._published_until == _NEVER:
             self._published_until = self._clock.now()
         self._minutes.pass_over(self._published_until)

@@ -1,4 +1,8 @@
-"""What Interactive Brokers says, as values of ours. Numbers are as they came; `translate.py` makes them exact."""
+"""What Interactive Brokers says, as values of ours. Numbers are as they came; `translate.py` makes them exact.
+
+A symbol is ours (see `symbol_named`): an option has another one than its underlying, and what is neither share nor
+option has none.
+"""
 
 from typing import NamedTuple
 
@@ -95,6 +99,7 @@ class Held(NamedTuple):
     con_id: int
     symbol: str
     security_type: str
+    multiplier: str
     currency: str
     shares: float
 

@@ -24,7 +24,7 @@ from trader.adapters.ibkr.messages import Commission, Execution, Failure, Messag
 from trader.adapters.ibkr.reports import Reports
 from trader.adapters.ibkr.telling import Telling
 from trader.adapters.ibkr.tracking import Tracked, Tracking
-from trader.adapters.ibkr.translate import fault_of, symbol_of, wire_order
+from trader.adapters.ibkr.translate import fault_of, wire_order
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import BrokerEvent, EpochEnded, Evidence, OrderCancelled, OrderLost, OrderRejected
@@ -295,8 +295,8 @@ class IbkrBroker:
             self._found.add(found)
             return
         tracked.is_unanswered = False
-        if self._executions.get(execution.execution_id) is None:
-            fill = self._executions.hear(execution, tracked.ref)
+        fill = self._executions.hear(execution, tracked.ref)
+        if fill is not None and not fill.fault:
             self._held[fill.symbol] = self._held.get(fill.symbol, 0) + fill.signed_quantity
 
     def _order_of(self, order: OpenOrder) -> Tracked | None:
@@ -304,7 +304,7 @@ class IbkrBroker:
         tracked = self._tracking.of(order) if order.account == self._connection.account else None
         if tracked is None:
             what = f"{order.side} {order.quantity:g} {order.order_type} of client {order.client_id}, {order.status}"
-            self._found.add(Foreign("order", _identity(order), order.account, symbol_of(order.symbol), what))
+            self._found.add(Foreign("order", _identity(order), order.account, order.symbol, what))
         return tracked
 
 

@@ -8,6 +8,8 @@ Limitations", "5 Second Real Time Bars") names these limits:
     five for the history of one contract within 2 s: the sixth is refused
     50 of them open at once
 
+Ten of each sixty are kept for symbols that are held: after one lost connection upon another their prices come first.
+
 They are stated for bars shorter than a minute. Whether IB is as strict with minutes it does not say; we keep to them.
 
 That orders go before data, and how many messages a second may leave, is seen to where they leave: `outgoing.py`.
@@ -17,7 +19,7 @@ That orders go before data, and how many messages a second may leave, is seen to
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
@@ -55,6 +57,8 @@ class _Limit(NamedTuple):
 
 
 _OF_A_KIND = _Limit(60, 600)
+_KEPT_FOR_HELD = 10
+_OF_THE_OTHERS = _OF_A_KIND._replace(most=_OF_A_KIND.most - _KEPT_FOR_HELD)
 _OF_A_CONTRACT = _Limit(5, 2)
 _IDENTICAL = _Limit(1, 15)
 _LOOK_AGAIN_S = 0.1
@@ -67,11 +71,18 @@ class Pacing:
     def __init__(self) -> None:
         self._sent: deque[_Sent] = deque()
         self._open = 0
+        self.held: Callable[[], Collection[str]] = tuple
+        """Says of which symbols shares are held at the moment."""
+
+    def held_first(self, symbols: Iterable[str]) -> list[str]:
+        """Whose price an exit hangs on, then the others, each in their order."""
+        held = self.held()
+        return sorted(symbols, key=lambda symbol: symbol not in held)
 
     def wait_s(self, request: Request, now_s: float) -> float | None:
         """Say in how many seconds a request may be sent, 0.0 for now; None when an open one must be answered first."""
         of_its_kind = [sent for sent in reversed(self._sent) if sent.request.kind is request.kind]
-        wait_s = _wait_s(_OF_A_KIND, of_its_kind, now_s)
+        wait_s = _wait_s(_OF_A_KIND if request.symbol in self.held() else _OF_THE_OTHERS, of_its_kind, now_s)
         if request.kind is Kind.SUBSCRIPTION:
             return wait_s
         if self._open >= MOST_OPEN:
@@ -81,9 +92,9 @@ class Pacing:
         return max(wait_s, _wait_s(_OF_A_CONTRACT, of_its_contract, now_s), _wait_s(_IDENTICAL, identical, now_s))
 
     def room(self, kind: Kind, now_s: float) -> int:
-        """How many requests of a kind the ten minutes until now still have room for."""
+        """How many requests of a kind, for symbols that are not held, the ten minutes until now have room for."""
         recent = sum(sent.request.kind is kind and sent.at_s > now_s - _OF_A_KIND.within_s for sent in self._sent)
-        return max(_OF_A_KIND.most - recent, 0)
+        return max(_OF_THE_OTHERS.most - recent, 0)
 
     def sent(self, request: Request, now_s: float) -> None:
         """Count a request that goes out now; one for history is open until `answered`."""

@@ -14,6 +14,7 @@ from trader.adapters.ibkr.ib_clock import read_clock
 from trader.adapters.ibkr.messages import Failure, MarketDataType, Message, TickPrice
 from trader.adapters.ibkr.session import Address, Session
 from trader.adapters.ibkr.translate import stock
+from trader.adapters.ibkr.unreachable import why_not
 from trader.domain.errors import BrokerUnreachable
 from trader.services.ports import Clock
 
@@ -108,8 +109,7 @@ async def probe(address: Address, clock: Clock, deadline_s: float) -> Probe:
     try:
         await session.connect(deadline_s)
     except (OSError, TimeoutError) as error:
-        why = f"no answer in {deadline_s:g} s" if isinstance(error, TimeoutError) else str(error)
-        raise BrokerUnreachable(f"{address}: {why or type(error).__name__}") from error
+        raise BrokerUnreachable(why_not(address, error, deadline_s)) from error
     try:
         return await _look(session, ear, clock)
     except ConnectionError as error:

@@ -4,7 +4,7 @@ Rule 1: only the broker's status ends an order. An error makes its fate unknown;
 Rule 2: an end that says more shares than were told is no end: the order is of unknown fate, and the evidence decides.
 Rule 3: an order that works again after its end has no owner any more: it is cancelled.
 Rule 4: an entry whose last child is refused before it has set the entry off is cancelled: no list of IB shows it.
-Rule 5: what somebody else has changed of an order is said, and left as it is.
+Rule 5: an order that is shown otherwise than it was sent is told, and so is one that an earlier run has sent.
 """
 
 import asyncio
@@ -14,10 +14,9 @@ from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
 from trader.adapters.ibkr.executions import Executions
 from trader.adapters.ibkr.messages import Failure, OpenOrder, Status
 from trader.adapters.ibkr.tracking import Tracked
-from trader.adapters.ibkr.translate import price_micros
-from trader.domain.events import BrokerEvent, OrderAccepted, OrderCancelled, OrderLost
-from trader.domain.money import usd
-from trader.domain.order import Order
+from trader.adapters.ibkr.translate import terms_of
+from trader.domain.events import BrokerEvent, OrderAccepted, OrderCancelled, OrderLost, OrderShown
+from trader.domain.terms import Terms
 from trader.services.ports import Log
 
 WORKING = frozenset({"PreSubmitted", "Submitted"})
@@ -60,9 +59,7 @@ class Reports:
         tracked.is_unanswered = False
         if said.status in WORKING:
             self._accepted(tracked)
-        changed = _changed(tracked.order, said) if tracked.order is not None else ""
-        if changed:
-            self._once(tracked, f"ORDER CHANGED AT THE BROKER {tracked.ref} {said.symbol}: {changed}; not by us")
+        self._shown(tracked, terms_of(said))
 
     def failure(self, tracked: Tracked, failure: Failure) -> None:
         """Take in an error or notice that names an order."""
@@ -80,6 +77,14 @@ class Reports:
             self._cancel(tracked.sets_off)
         meaning = meaning_of(failure.code)
         self._lost(tracked, f"{failure} ({meaning})" if meaning else str(failure))
+
+    def _shown(self, tracked: Tracked, terms: Terms) -> None:
+        known = tracked.shown
+        if known is None and tracked.order is not None:
+            known = Terms.of(tracked.order)
+        if terms != known:
+            tracked.shown = terms
+            self._tell(OrderShown(tracked.ref, terms))
 
     def _accepted(self, tracked: Tracked) -> None:
         if tracked.is_ended:
@@ -141,14 +146,3 @@ class Reports:
 
     def _later(self, look: Callable[..., None], *given: object) -> None:
         asyncio.get_running_loop().call_later(self._patience_s, look, *given)
-
-
-def _changed(sent: Order, said: OpenOrder) -> str:
-    """What somebody has changed of an order, in words. The shares of protection become fewer as its group sells."""
-    found = []
-    for name, ours_micros, theirs in (("limit", sent.limit_micros, said.limit), ("stop", sent.stop_micros, said.stop)):
-        if ours_micros is not None and ours_micros != price_micros(theirs):
-            found.append(f"its {name} is {theirs:g} and was {usd(ours_micros)}")
-    if said.quantity > sent.quantity or (said.quantity < sent.quantity and not sent.is_protection):
-        found.append(f"it is for {said.quantity:g} shares and was for {sent.quantity}")
-    return ", ".join(found)

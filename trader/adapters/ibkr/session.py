@@ -78,9 +78,11 @@ class Owner(Protocol):
 class _Request:
     """A numbered request that waits for its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str) -> None:
+        self.message = message
         self.items: list[Any] = []
         self.failure: Failure | None = None
+        self.is_spoilt = False
         self.done = asyncio.Event()
 
 
@@ -160,12 +162,13 @@ class Session:
             raise
         self.server_version = self.client.serverVersion()
 
-    async def ask(self, send: Callable[[int], None], deadline_s: float) -> Answer | None:
-        """Make a numbered request; None when its answer is not complete."""
+    async def ask(self, send: Callable[[int], None], deadline_s: float, *, message: str = "") -> Answer | None:
+        """Make a numbered request; None when its answer is not complete. `message`: the id of those that it comes in,
+        where one of them that cannot be read spoils the answer and not the connection."""
         if not self.is_open:
             return None
         id_ = self.take_id()
-        request = self._requests[id_] = _Request()
+        request = self._requests[id_] = _Request(message)
         try:
             self.outgoing.request(lambda: send(id_))
             async with asyncio.timeout(deadline_s):
@@ -174,7 +177,9 @@ class Session:
             return None
         finally:
             del self._requests[id_]
-        return None if self.ended.is_set() else Answer(tuple(request.items), request.failure)
+        if self.ended.is_set() or request.is_spoilt:
+            return None
+        return Answer(tuple(request.items), request.failure)
 
     def subscribe(self, send: Callable[[int], None], subscriber: Subscriber, *, is_urgent: bool = False) -> int:
         """Make a request that is answered until it is cancelled; give its id. Raises ConnectionError."""
@@ -245,6 +250,13 @@ class Session:
         request = self._requests.get(request_id)
         if request is not None:
             request.done.set()
+
+    def spoil(self, message: str, why: str) -> bool:
+        asking = [request for request in self._requests.values() if request.message == message]
+        for request in asking:
+            request.is_spoilt = True
+            self.spoilt("executions", why)
+        return bool(asking)
 
     def _failed(self, failure: Failure) -> None:
         kind = kind_of(failure.code)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from trader.adapters.ibkr.codes import Kind, kind_of, meaning_of
 from trader.adapters.ibkr.connection import Connection
 from trader.adapters.ibkr.contracts import Contracts
+from trader.adapters.ibkr.data_bars import what_to_show
 from trader.adapters.ibkr.messages import Failure, MarketDataType, RealTimeBar
 from trader.adapters.ibkr.pacing import Kind as Asked
-from trader.adapters.ibkr.pacing import Pacing, Request, turn
+from trader.adapters.ibkr.pacing import Pacing, Request
 from trader.adapters.ibkr.session import Session
 from trader.adapters.ibkr.silence import TOLERATED, Silence
 from trader.domain.session import Calendar
@@ -75,6 +76,8 @@ class Subscriptions:
         self._lines: dict[str, _Line] = {}
         self._wanted: dict[str, None] = {}
         self._not_live: dict[str, str] = {}
+        self._waits: frozenset[str] = frozenset()
+        """Who waits for the broker's pacing, as was said."""
         self._told: dict[str, str] = {}
         """What was last said of a symbol's data; the same is not said again before they are live."""
 
@@ -97,8 +100,7 @@ class Subscriptions:
         while True:
             if self._connection.session is not None:
                 self._look_for_silence()
-                for symbol in list(self._wanted):
-                    await self._subscribe(symbol)
+                self._subscribe_some()
             await asyncio.sleep(_LOOK_S)
 
     def end(self) -> None:
@@ -116,16 +118,25 @@ class Subscriptions:
             self._log.warning(f"NO BARS of {', '.join(silent)}: {late}; subscribed anew until some come")
         self._wanted.update(dict.fromkeys(self._silence.to_subscribe(day, now)))
 
-    async def _subscribe(self, symbol: str) -> None:
-        """Make a symbol's line anew, as soon as the broker's pacing allows. Without a connection it stays wanted."""
-        request = Request(Asked.SUBSCRIPTION, symbol)
-        wait_s = self._pacing.wait_s(request, asyncio.get_running_loop().time())
-        if wait_s:
-            self._log.warning(f"SUBSCRIPTIONS WAIT {wait_s:.0f} s for IB's pacing: {', '.join(self._wanted)}")
-        await turn(self._pacing, request)
-        session, listed = self._connection.session, self._contracts.get(symbol)
-        if session is None:
-            return
+    def _subscribe_some(self) -> None:
+        """Make as many lines anew as the broker's pacing allows now, of what is held first."""
+        now_s, longest_s = asyncio.get_running_loop().time(), 0.0
+        for symbol in self._pacing.held_first(self._wanted):
+            request = Request(Asked.SUBSCRIPTION, symbol)
+            wait_s = self._pacing.wait_s(request, now_s) or 0.0
+            session = self._connection.session
+            if not wait_s and session is not None:
+                self._pacing.sent(request, now_s)
+                self._subscribe(symbol, session)
+            longest_s = max(longest_s, wait_s)
+        waits = frozenset(self._wanted)
+        if waits - self._waits:
+            self._log.warning(f"SUBSCRIPTIONS WAIT {longest_s:.0f} s for IB's pacing: {', '.join(sorted(waits))}")
+        self._waits = waits
+
+    def _subscribe(self, symbol: str, session: Session) -> None:
+        """Make a symbol's line anew."""
+        listed = self._contracts.get(symbol)
         del self._wanted[symbol]
         self._not_live.pop(symbol, None)
         self._silence.subscribed(symbol, self._clock.now())
@@ -137,7 +148,7 @@ class Subscriptions:
             old.session.unsubscribe(old.id, old.session.client.cancelRealTimeBars)
         contract, client = listed.contract, session.client
         id_ = session.subscribe(
-            lambda id_: client.reqRealTimeBars(id_, contract, 5, "TRADES", True, []), _Ear(symbol, self)
+            lambda id_: client.reqRealTimeBars(id_, contract, 5, what_to_show(symbol), True, []), _Ear(symbol, self)
         )
         self._lines[symbol] = _Line(session, id_)
 

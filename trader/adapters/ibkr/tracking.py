@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from trader.adapters.ibkr.messages import Execution, OpenOrder, Status
 from trader.domain.events import OrderIdentified
 from trader.domain.order import Order
+from trader.domain.terms import Terms
 
 
 @dataclass(slots=True)
@@ -15,6 +16,8 @@ class Tracked:
     ref: str
     order: Order | None = None
     """As it was sent; None where another run has."""
+    shown: Terms | None = None
+    """How IB has shown it last, where that was told: not as it was sent."""
     order_id: int = 0
     """Under this client id; 0 before it was sent, and when another client has sent it."""
     perm_ids: set[int] = field(default_factory=set)

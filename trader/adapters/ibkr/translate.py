@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from trader.adapters.ibkr.client_library import Contract
 from trader.adapters.ibkr.client_library import Order as WireOrder
+from trader.adapters.ibkr.messages import OpenOrder
 from trader.domain.decision import Side
-from trader.domain.market import SYMBOL
 from trader.domain.money import micros
 from trader.domain.order import Order
+from trader.domain.symbol import is_option, is_symbol, option_of, read_symbol
+from trader.domain.terms import Terms
 
 NEW_YORK = ZoneInfo("America/New_York")
 NOT_WHOLE = -1
@@ -128,6 +130,20 @@ def unrevised(execution_id: str) -> tuple[str, int]:
     return (execution_id, 0) if revised is None else (revised[1], int(revised[2]))
 
 
+def symbol_named(kind: str, ib_symbol: str, local_symbol: str) -> str:
+    """Our name of what messages call so. Of an option IB's symbol is its underlying's: the other name is the option's.
+
+    What is neither share nor option keeps IB's words, with its kind before them: it must not be taken for a share.
+    """
+    if kind == "STK":
+        return symbol_of(ib_symbol)
+    try:
+        named = read_symbol(local_symbol) if kind == "OPT" else ""
+    except ValueError:
+        named = ""
+    return named if is_option(named) else f"{kind} {local_symbol or ib_symbol}"
+
+
 def symbol_of(ib_symbol: str) -> str:
     """Our name of a stock: IB writes a class of shares with a space."""
     share_class = _CLASS_SHARE.fullmatch(ib_symbol)
@@ -148,6 +164,21 @@ def text_fault(text: str) -> str:
     return ""
 
 
+# what orders ask for
+
+
+def terms_of(shown: OpenOrder) -> Terms:
+    """An order as IB shows it; a price that it has no use for is left out."""
+    has_limit, has_stop = shown.order_type in ("LMT", "STP LMT"), shown.order_type in ("STP", "STP LMT")
+    quantity = whole_shares(shown.quantity)
+    return Terms(
+        NOT_WHOLE if quantity is None else quantity,
+        price_micros(shown.limit) if has_limit else None,
+        price_micros(shown.stop) if has_stop else None,
+        "" if has_limit or has_stop or shown.order_type == "MKT" else ascii(shown.order_type)[1:-1][:20],
+    )
+
+
 # what goes out
 
 
@@ -157,6 +188,17 @@ _REDUCE_WITH_BLOCK = 2
 def stock(symbol: str, con_id: int = 0) -> Contract:
     """A US stock or ETF, routed by IB; by its id once that is known."""
     return Contract(secType="STK", conId=con_id, symbol=ib_symbol_of(symbol), exchange="SMART", currency="USD")
+
+
+def option(symbol: str, con_id: int = 0) -> Contract:
+    """An option on a US stock or ETF, routed by IB; by its id once that is known."""
+    padded = option_of(symbol).padded
+    return Contract(secType="OPT", conId=con_id, localSymbol=padded, exchange="SMART", currency="USD")
+
+
+def contract_of(symbol: str, con_id: int = 0) -> Contract:
+    """What a symbol of ours is there."""
+    return option(symbol, con_id) if is_option(symbol) else stock(symbol, con_id)
 
 
 def wire_order(order: Order, ib_account: str) -> WireOrder:
@@ -197,6 +239,6 @@ def fault_of(order: Order, ib_account: str, min_tick_micros: int) -> str:
     for name, price_micros in (("limit", order.limit_micros), ("stop", order.stop_micros)):
         if price_micros is not None and (price_micros <= 0 or price_micros % min_tick_micros):
             return f"the {name} of {price_micros} micros is not on the tick of {min_tick_micros}"
-    if not SYMBOL.fullmatch(order.symbol):
+    if not is_symbol(order.symbol):
         return f"the symbol {ascii(order.symbol)[:40]}"
     return text_fault(order.ref) or text_fault(order.oca) or text_fault(ib_account)

@@ -27,9 +27,14 @@ from trader.adapters.ibkr.messages import (
     Status,
     TickPrice,
 )
+from trader.adapters.ibkr.translate import symbol_named
 
 _LONGEST_TEXT = 1_000
 """Of an error: it goes into the journal, with the order that it is about."""
+
+
+def _symbol(contract: Contract) -> str:
+    return symbol_named(contract.secType, contract.symbol, contract.localSymbol)
 
 
 class Listing(Protocol):
@@ -80,6 +85,10 @@ class Receiver(Protocol):
         """Take in the end marker of an answer."""
         ...
 
+    def spoil(self, message: str, why: str) -> bool:
+        """Take note that a message of this id could not be read. False when nobody waits for an answer in such."""
+        ...
+
     def end(self, reason: str) -> None:
         """Take note that the connection is not whole any more."""
         ...
@@ -116,11 +125,12 @@ class Wire:
         """Said together with `setEventsDone`."""
 
     def failed_to_read(self, why: str, id_: str = "") -> None:
-        """What belongs to a list that is asked for spoils that list: an order of somebody else's that the library
-        cannot read stays there, and must not keep ours from leaving."""
+        """What belongs to a list that is asked for spoils that list: an order or an execution of somebody else's that
+        cannot be read stays there, and must not keep ours from leaving."""
         said = f"a message could not be read, what it said is lost: {why[:300]}"
         lists = {"5": self._to.open_orders, "61": self._to.positions, "101": self._to.completed_orders}
-        if id_ not in lists or not lists[id_].spoil(said):
+        is_of_a_list = lists[id_].spoil(said) if id_ in lists else bool(id_) and self._to.spoil(id_, said)
+        if not is_of_a_list:
             self._to.end(said)
 
     def unknown_message(self, id_: str) -> None:
@@ -160,7 +170,7 @@ class Wire:
             order.clientId,
             order.permId,
             order.account,
-            contract.symbol,
+            _symbol(contract),
             contract.secType,
             order.action,
             float(order.totalQuantity),
@@ -183,7 +193,7 @@ class Wire:
             Completed(
                 order.permId,
                 order.account,
-                contract.symbol,
+                _symbol(contract),
                 float(order.totalQuantity),
                 float(order.filledQuantity),
                 order.orderRef,
@@ -198,7 +208,7 @@ class Wire:
     # executions
 
     def executed(self, fields: list[str]) -> None:
-        (_, request, order_id, con_id, symbol, kind, _, _, _, _, _, currency, _, _, id_, time) = fields[:16]
+        (_, request, order_id, con_id, symbol, kind, _, _, _, _, _, currency, local_symbol, _, id_, time) = fields[:16]
         (account, _, side, shares, price, perm_id, client_id, _, cumulative, _, ref) = fields[16:27]
         execution = Execution(
             int(request or -1),
@@ -206,7 +216,7 @@ class Wire:
             int(client_id or 0),
             int(perm_id or 0),
             int(con_id or 0),
-            symbol,
+            symbol_named(kind, symbol, local_symbol),
             kind,
             currency,
             id_,
@@ -230,8 +240,9 @@ class Wire:
     # the account
 
     def position(self, account: str, contract: Contract, shares: float, _average_cost: float) -> None:
+        kind, multiplier, currency = contract.secType, contract.multiplier, contract.currency
         self._to.positions.add(
-            Held(account, contract.conId, contract.symbol, contract.secType, contract.currency, float(shares))
+            Held(account, contract.conId, _symbol(contract), kind, multiplier, currency, float(shares))
         )
 
     def positionEnd(self) -> None:
