@@ -92,7 +92,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_on_a_full_disk_nothing_but_the_lines_is_lost(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = small_disk / "trader.log"
-    open_log(path, "INFO", "50 MB", "1 day", on_terminal=False)
+    open_log(path, "paper", "INFO", "50 MB", "1 day", on_terminal=False)
     log = LoguruLog(SteppedClock(NOON))
     for number in range(2_000):
         log.info(f"line {number}")
@@ -108,7 +108,7 @@ def test_on_a_full_disk_nothing_but_the_lines_is_lost(small_disk: Path, capsys: 
     assert "can be written again" in again
     first, last = path.read_text().splitlines()[0], path.read_text().splitlines()[-1]
     assert first == "room"
-    assert last.endswith("there is room")
+    assert last.endswith("there is room account=paper")
 
 
 def log_file_is_full(place: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_log_is_the_owners_alone_also_when_it_is_made_again(tmp_path: Path) 
     before = os.umask(0o022)
     try:
         path = tmp_path / "trader.log"
-        open_log(path, "INFO", "200 B", "1 day", on_terminal=False)
+        open_log(path, "paper", "INFO", "200 B", "1 day", on_terminal=False)
         for number in range(5):
             LoguruLog(SteppedClock(NOON)).info(f"line {number} {'x' * 100}")
         close_log()
@@ -155,7 +155,7 @@ def test_the_log_is_the_owners_alone_also_when_it_is_made_again(tmp_path: Path) 
 def test_the_log_stays_where_it_is_wherever_the_process_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    open_log(Path("trader.log"), "INFO", "200 B", "1 day", on_terminal=False)
+    open_log(Path("trader.log"), "paper", "INFO", "200 B", "1 day", on_terminal=False)
     monkeypatch.chdir(tmp_path / "elsewhere")
     for number in range(5):
         LoguruLog(SteppedClock(NOON)).info(f"line {number} {'x' * 100}")
@@ -165,8 +165,8 @@ def test_the_log_stays_where_it_is_wherever_the_process_goes(tmp_path: Path, mon
 
 def test_what_is_no_text_is_written_as_it_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "{odd} name.log"
-    open_log(path, "INFO", "50 MB", "1 day", on_terminal=False)
+    open_log(path, "paper", "INFO", "50 MB", "1 day", on_terminal=False)
     LoguruLog(SteppedClock(NOON)).info("a \ud800 b")
     close_log()
-    assert path.read_text().endswith("a \\ud800 b\n")
+    assert path.read_text().endswith("a \\ud800 b account=paper\n")
     assert capsys.readouterr().err == ""

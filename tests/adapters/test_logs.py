@@ -11,13 +11,13 @@ from loguru import logger
 from trader.adapters.clock import SteppedClock
 from trader.adapters.logs import LoguruLog, close_log, open_log
 
-LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (\w+) +\[(\S+)\] (.*)$")
+LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (\w+) +\[(\S+)\] (.*) account=paper$")
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "trader.log"
-    open_log(path, "INFO", "50 MB", "1 day", on_terminal=False)
+    open_log(path, "paper", "INFO", "50 MB", "1 day", on_terminal=False)
     yield path
     close_log()
 
@@ -44,6 +44,15 @@ def test_a_sentence_cannot_forge_a_line(path: Path) -> None:
         "reason=x\\x0a2026-01-01T00:00:00.000+00:00 INFO [-] FILL",
         "{braces} {0} <red>",
         "\\x0d\\x1b[2K\\x7f\\x09\\x00",
+    ]
+
+
+def test_what_names_its_account_is_left_as_it_is(path: Path) -> None:
+    LoguruLog(SteppedClock(NOON)).info("Created position QQQ account=paper", "Managing positions for account: paper")
+    close_log()
+    assert [line.partition("] ")[2] for line in path.read_text("utf-8").splitlines()] == [
+        "Created position QQQ account=paper",
+        "Managing positions for account: paper",
     ]
 
 
@@ -84,7 +93,7 @@ def test_each_level_has_its_own_word(path: Path) -> None:
 
 def test_what_is_below_the_level_is_not_written_and_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
     path = tmp_path / "small.log"
-    open_log(path, "WARNING", "1 KB", "1 day", on_terminal=False)
+    open_log(path, "paper", "WARNING", "1 KB", "1 day", on_terminal=False)
     log = LoguruLog(SteppedClock(NOON))
     for _ in range(20):
         log.warning("x" * 100)
@@ -99,7 +108,7 @@ def test_a_log_that_was_removed_is_made_again(path: Path) -> None:
     log = LoguruLog(SteppedClock(NOON))
     log.info("before")
     close_log()
-    open_log(path, "INFO", "50 MB", "1 day", on_terminal=False)
+    open_log(path, "paper", "INFO", "50 MB", "1 day", on_terminal=False)
     path.unlink()
     log.info("after")
     assert [sentence for _, _, sentence in written(path)] == ["after"]

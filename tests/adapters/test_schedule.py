@@ -21,6 +21,10 @@ class Sentences:
     warning = error = info
 
 
+def unheard(name: str, failure: str) -> None:
+    """Nobody listens."""
+
+
 async def test_a_chore_that_fails_again_and_again_is_said_once() -> None:
     log = Sentences()
     outcomes: list[Exception | None] = [
@@ -36,7 +40,8 @@ async def test_a_chore_that_fails_again_and_again_is_said_once() -> None:
         if outcome is not None:
             raise outcome
 
-    schedule = Schedule(log)
+    failures: list[tuple[str, str]] = []
+    schedule = Schedule(log, lambda *failure: failures.append(failure))
     schedule.every(0.01, "sweeping", chore)
     running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(done.wait(), 10)
@@ -49,6 +54,7 @@ async def test_a_chore_that_fails_again_and_again_is_said_once() -> None:
         "CHORE sweeping failed: ValueError: b",
         "CHORE sweeping works again",
     ]
+    assert failures == [("sweeping", f"ValueError: {which}") for which in "abb"]
 
 
 async def test_a_stop_lets_a_chore_finish_and_begins_no_other() -> None:
@@ -62,7 +68,7 @@ async def test_a_stop_lets_a_chore_finish_and_begins_no_other() -> None:
         await may_end.wait()
         told.append("ended")
 
-    schedule = Schedule(log)
+    schedule = Schedule(log, unheard)
     schedule.every(0.01, "sweeping", chore)
     running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(begun.wait(), 10)
@@ -87,7 +93,7 @@ async def test_a_chore_that_does_not_end_is_broken_off_in_one_line(
         begun.set()
         await asyncio.Event().wait()
 
-    schedule = Schedule(log)
+    schedule = Schedule(log, unheard)
     schedule.every(0.01, "sweeping", chore)
     running = asyncio.create_task(schedule.run())
     await asyncio.wait_for(begun.wait(), 10)
@@ -104,7 +110,7 @@ async def test_a_clock_that_is_set_back_holds_up_no_interval() -> None:
     async def chore() -> None:
         (asked_again if asked.is_set() else asked).set()
 
-    schedule = Schedule(Sentences())
+    schedule = Schedule(Sentences(), unheard)
     schedule.every(0.01, "asking", chore)
     with freeze_time("2025-06-23 15:45:00", real_asyncio=True) as clock:
         running = asyncio.create_task(schedule.run())

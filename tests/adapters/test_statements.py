@@ -94,6 +94,17 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_statement(tmp_path / "nowhere")
 
 
+def test_what_is_no_text_is_refused_with_the_way_to_one(tmp_path: Path) -> None:
+    (tmp_path / "statement.csv").write_bytes(b"\x00\xff\xfe garbage")
+    with pytest.raises(DataError, match=r"it is no text; save it as CSV"):
+        read_statement(tmp_path / "statement.csv")
+
+
+def test_a_folder_is_no_statement(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r": Is a directory$"):
+        read_statement(tmp_path)
+
+
 @pytest.mark.parametrize("amount", ['"1.234,56"', "1_000", "1e5", "1e25", "(100)", "\u0661\u0662", "nan", "1 000", ""])
 def test_an_amount_that_is_written_otherwise_than_the_broker_does_is_refused(tmp_path: Path, amount: str) -> None:
     row = f"Deposits & Withdrawals,Data,USD,2025-06-24,Wire,{amount}"

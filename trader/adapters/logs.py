@@ -54,15 +54,21 @@ def _written(record: "Record") -> str:
     host = record["time"].isoformat(timespec="milliseconds")
     extra = record["extra"]
     head = f"{host} {record['level'].name: <7} [{extra['market']}] "
-    extra["text"] = "\n".join(head + line for line in extra.get("lines") or [record["message"]])
+    lines = extra.get("lines") or [record["message"]]
+    extra["text"] = "\n".join(f"{head}{_named(line, extra['account'])}" for line in lines)
     return "{extra[text]}\n"
 
 
-def open_log(path: Path, level: str, rotation: str, retention: str, *, on_terminal: bool) -> None:
+def _named(line: str, account: str) -> str:
+    """Whose it is stands in every line, also where nobody thought of it: logs of several accounts are read together."""
+    return line if line.endswith((f" account={account}", f" account: {account}")) else f"{line} account={account}"
+
+
+def open_log(path: Path, account: str, level: str, rotation: str, retention: str, *, on_terminal: bool) -> None:
     """Start writing; the file is the owner's alone. It stays where it is, wherever the process may go."""
     path = path.absolute()
     logger.remove()
-    logger.configure(extra={"market": "-"})
+    logger.configure(extra={"market": "-", "account": account})
     path.touch(mode=0o600)
     file = LogFile(path, rotation, retention)
     logger.add(file, format=_written, level=level, enqueue=True, backtrace=False, diagnose=False)

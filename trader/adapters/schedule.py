@@ -29,8 +29,10 @@ class Schedule:
     The same failure is said once, until the chore has done its work again.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, failed: Callable[[str, str], None]) -> None:
+        """`failed` is told the name of a chore and its failure."""
         self._log = log
+        self._failed = failed
         self._intervals: list[_Interval] = []
         self._failing: dict[str, str] = {}
         self._running: dict[asyncio.Task[object], None] = {}
@@ -97,6 +99,7 @@ class Schedule:
             said = f"{type(error).__name__}: {error}"
             if self._failing.get(name) != said:
                 self._log.error(f"CHORE {name} failed: {said}")
+                self._failed(name, said)
             self._failing[name] = said
         else:
             if self._failing.pop(name, None) is not None:

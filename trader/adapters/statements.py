@@ -59,8 +59,13 @@ def read_statement(path: Path, account: str = "") -> Statement:
     """
     try:
         text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise DataError(f"cannot read the statement {path}: {error}") from error
+    except OSError as error:
+        raise DataError(f"cannot read the statement {path}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise DataError(
+            f"cannot read the statement {path}: it is no text; save it as CSV in the broker's portal (Performance & "
+            f"Reports, Statements, Activity)"
+        ) from error
     movements: list[Movement] = []
     foreign: list[str] = []
     times: Counter[str] = Counter()
