@@ -268,7 +268,7 @@ async def test_an_amount_that_cannot_be_is_refused(tmp_path: Path, kind: CashKin
 @pytest.mark.parametrize("kind", ["gift", "", None])
 async def test_a_kind_that_is_none_is_not_asked_for(tmp_path: Path, kind: str | None) -> None:
     async with a_machine(tmp_path) as market:
-        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), tmp_path / "HALT", lambda _: None)
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), (), lambda _: None)
         with pytest.raises(BadRequest, match="kind has to be"):
             await requests.answer(
                 {"ask": "cash", "operator": "me", "reason": "x", "kind": kind, "amount_micros": micros(1)}

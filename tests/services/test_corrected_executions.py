@@ -489,15 +489,17 @@ async def test_a_bust_ends_a_drift_as_soon_as_the_broker_is_asked(tmp_path: Path
 # what cannot be undone
 
 
-async def assert_alarmed_and_unchanged(market: Market, report: Fill, why: str) -> None:
+async def assert_alarmed_and_unchanged(
+    market: Market, report: Fill, why: str, said: str = "UNEXPECTED EXECUTION", halted: str = "all"
+) -> None:
     before = numbers(market)
     await market.report(report)
     assert numbers(market) == before
     assert market.journaled(JournalType.UNEXPECTED_FILL) == 1
     assert market.journaled(JournalType.ALARM) == 1
-    [said] = market.log.said("UNEXPECTED EXECUTION")
-    assert why in said
-    assert "all" in market.engine.book.halts
+    [sentence] = market.log.said(said)
+    assert why in sentence
+    assert list(market.engine.book.halts) == [halted]
     await assert_sound(market)
 
 
@@ -529,8 +531,8 @@ async def test_a_correction_for_another_account_undoes_nothing(tmp_path: Path) -
 async def test_a_correction_of_itself_undoes_nothing(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         fill = await bought(market)
-        report = fill._replace(execution_id="Y", corrects=("Y",))
-        await assert_alarmed_and_unchanged(market, report, "the correction of itself")
+        report, why = fill._replace(execution_id="Y", corrects=("Y",)), "the correction of itself"
+        await assert_alarmed_and_unchanged(market, report, why, "EXECUTION NOT READABLE JD", "symbol:JD")
 
 
 async def test_an_old_original_that_the_book_never_had_is_for_a_person(tmp_path: Path) -> None:

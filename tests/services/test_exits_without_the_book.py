@@ -428,7 +428,7 @@ async def test_a_spilled_exit_that_the_book_refuses_is_said_once_and_stops_nothi
         with an_unwritable_book(monkeypatch):
             await fall(market, "AAPL")
         with sqlite3.connect(market.path) as by_hand:
-            order = list(by_hand.execute("SELECT * FROM book_orders LIMIT 1").fetchone())
+            *order, _computed = by_hand.execute("SELECT * FROM book_orders LIMIT 1").fetchone()
             order[0] = market.spill.read()[0].ref
             by_hand.execute(f"INSERT INTO book_orders VALUES ({', '.join('?' * len(order))})", order)  # noqa: S608
         by_hand.close()

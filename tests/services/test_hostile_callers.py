@@ -118,7 +118,7 @@ async def test_cash_cannot_be_moved_below_zero_or_beyond_reason(tmp_path: Path, 
 @pytest.mark.parametrize("reason", ["\udcff", "two\nlines", "", "x" * 201])
 async def test_a_reason_that_cannot_be_kept_is_refused(tmp_path: Path, reason: str) -> None:
     async with a_machine(tmp_path) as market:
-        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), tmp_path / "HALT", lambda _: None)
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), (), lambda _: None)
         with pytest.raises(BadRequest, match="reason has to be a printable text"):
             await requests.answer({"ask": "halt", "operator": "me", "reason": reason})
 
@@ -143,7 +143,7 @@ CORRECTION = {
         ({"ask": "halt", "scope": "sector", "target": "XLK"}, "name a family or a symbol"),
         ({"ask": "halt", "scope": "symbol"}, "name a family or a symbol"),
         ({"ask": "halt", "scope": "all", "target": "QQQ"}, "name a family or a symbol"),
-        ({"ask": "halt", "scope": "symbol", "target": "qqq"}, "is not a symbol"),
+        ({"ask": "halt", "scope": "symbol", "target": "qqq"}, "is no symbol such as"),
         ({"ask": "halt", "operator": ""}, "operator has to be"),
         ({"ask": "signal", "symbol": "QQQ", "probability": "0.8"}, "probability has to be a number"),
         ({"ask": "signal", "symbol": "QQQ", "probability": True}, "probability has to be a number"),
@@ -158,7 +158,7 @@ async def test_a_request_that_is_not_understood_does_nothing(
     tmp_path: Path, request_: dict[str, object], why: str
 ) -> None:
     async with a_machine(tmp_path) as market:
-        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), tmp_path / "HALT", lambda _: None)
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), (), lambda _: None)
         with pytest.raises(BadRequest, match=why):
             await asyncio.wait_for(requests.answer({"operator": "me", "reason": "a test", **request_}), timeout=1)
         assert len(market.engine.inbox) == 0

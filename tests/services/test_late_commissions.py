@@ -58,7 +58,7 @@ async def assert_sound(market: Market, *but: str) -> None:
     market.check(but)
     with closing(sqlite3.connect(market.path, isolation_level=None)) as connection:
         assert compare(connection, "paper").findings == []
-    loaded = await market.book.store.load("paper")
+    loaded = await market.book.store.load()
     assert replace(loaded, signals_seen=market.engine.book.signals_seen) == market.engine.book
 
 
@@ -351,6 +351,7 @@ async def test_a_commission_that_cannot_be_one_is_left(tmp_path: Path) -> None:
         await market.report(fill._replace(commission_micros=micros(10**9)))
         await market.report(fill._replace(account="other"))
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
+        assert len(market.log.said("NOT OURS execution 'X1' is reported with the account 'other'")) == 1
         assert not market.engine.book.halts
         await assert_sound(market)
 

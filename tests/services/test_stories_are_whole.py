@@ -110,7 +110,7 @@ async def test_entries_are_not_resumed_while_the_halt_file_lies_there(tmp_path: 
     async with a_machine(tmp_path) as market:
         await market.command(CommandName.HALT)
         halt_file.touch()
-        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), halt_file, lambda _: None)
+        requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), [halt_file], lambda _: None)
         answer = await requests.answer({"ask": "resume", "operator": "me", "reason": "over"})
         assert answer["refused"] is True
         assert str(halt_file) in str(answer["message"])

@@ -7,7 +7,16 @@ from builders import Market, a_fill, a_machine
 
 from trader.adapters.paper.broker import Treatment
 from trader.domain.decision import Rule, Side
-from trader.domain.events import CommandName, JournalType, OrderCancelled
+from trader.domain.events import (
+    CommandName,
+    Event,
+    JournalType,
+    OrderAccepted,
+    OrderCancelled,
+    OrderIdentified,
+    OrderLost,
+    OrderRejected,
+)
 
 SHARES = 497
 
@@ -55,6 +64,65 @@ async def test_of_an_order_that_had_ended(tmp_path: Path, restarts: bool) -> Non
         assert market.sql("SELECT purpose, state, filled FROM orders") == [("entry", "cancelled", 10)]
         assert market.one("SELECT purpose FROM trades") == "entry"
         await assert_said_and_stopped(market)
+
+
+async def test_of_another_account_changes_nothing_but_is_said(tmp_path: Path) -> None:
+    """Incident 3: what happens in one account is not booked in another, whatever order it names."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        await market.report(a_fill("JD", 10, 30.0, order_ref="paper-1-0001", at=market.now)._replace(account="tiny"))
+        assert market.held() == {}
+        assert market.one("SELECT count(*) FROM trades") == 0
+        assert market.sql("SELECT state, filled FROM orders") == [("working", 0)]
+        assert "the account 'tiny'" in market.log.said("UNEXPECTED EXECUTION JD")[0]
+        await assert_said_and_stopped(market)
+        market.check()
+
+
+async def test_of_another_account_may_still_be_ours(tmp_path: Path) -> None:
+    """A report that named the wrong account does not hide the one that names the right one."""
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        fill = a_fill("JD", 10, 30.0, order_ref="paper-1-0001", at=market.now)
+        await market.report(fill._replace(account="tiny"), times=3)
+        assert len(market.log.said("UNEXPECTED EXECUTION JD")) == 1
+        await market.report(fill)
+        assert market.held() == {"JD": 10}
+        market.check()
+
+
+async def test_a_sale_in_another_account_does_not_touch_protection_of_ours(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, exits={"protection": "broker"}) as market:
+        await market.bars(3, {"JD": 0.9})
+        before = market.sql("SELECT order_ref, state FROM book_orders WHERE purpose = 'protection' ORDER BY 1")
+        ref, shares = str(before[0][0]), market.held()["JD"] + 1
+        sale = a_fill("JD", shares, 30.0, side=Side.SELL, order_ref=ref, at=market.now)
+        await market.report(sale._replace(account="tiny"))
+        assert market.sql("SELECT order_ref, state FROM book_orders WHERE purpose = 'protection' ORDER BY 1") == before
+        await assert_said_and_stopped(market)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        OrderCancelled("tiny-1-0001", "asked"),
+        OrderRejected("tiny-1-0001", "no"),
+        OrderLost("tiny-1-0001", "no answer"),
+        OrderAccepted("tiny-1-0001"),
+        OrderIdentified("tiny-1-0001", 77),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+async def test_what_is_told_of_an_order_of_another_account_changes_nothing_but_is_said(
+    tmp_path: Path, event: Event
+) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        await market.bar()
+        before = market.engine.book
+        await market.handle(event)
+        assert market.engine.book == before
+        assert [line for line in market.log.said("NOT OURS") if type(event).__name__ in line and "tiny-1-0001" in line]
 
 
 @pytest.mark.parametrize(("symbol", "side"), [("MSFT", Side.BUY), ("JD", Side.SELL), ("MSFT", Side.SELL)])

@@ -116,7 +116,7 @@ async def test_an_execution_that_cannot_be_stops_entries_and_nothing_else(
         fill = a_fill("QQQ", 5, 500.0, execution_id="odd", at=market.now)._replace(**wrong)  # type: ignore[arg-type]
         await market.report(fill, 3)
         assert market.journaled(JournalType.UNEXPECTED_FILL) == 1
-        assert "all" in market.engine.book.halts
+        assert [halt.covers("QQQ", "QQQ") for halt in market.engine.book.halts.values()] == [True]
         await market.bars_until("16:00")
         assert market.held() == {}
         assert market.journaled(JournalType.FLAT_PROVEN) == 1

@@ -3,7 +3,7 @@
 import asyncio
 
 from trader.domain.decision import Decision
-from trader.domain.events import Command, Event, SignalReceived
+from trader.domain.events import Command, Event, SignalReceived, StrategyAnswered
 from trader.domain.market import BarTime
 from trader.services.step import Step
 
@@ -16,7 +16,7 @@ class Answers:
     def __init__(self) -> None:
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
 
-    def expect(self, event: SignalReceived | Command | BarTime) -> asyncio.Future[Answer]:
+    def expect(self, event: SignalReceived | Command | BarTime | StrategyAnswered) -> asyncio.Future[Answer]:
         """Somebody will wait for what comes of this event."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[id(event)] = answer

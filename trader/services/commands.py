@@ -11,8 +11,10 @@ from trader.domain.market import Prices
 from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Halt
+from trader.domain.symbol import value_micros
 from trader.services.draft import Draft
 from trader.services.execution import Execution
+from trader.services.ports import Acknowledgement
 from trader.services.settlement import Settlement, by_hand
 from trader.services.step import Level, Step
 
@@ -22,11 +24,14 @@ _MOST_CASH_MICROS = 10**12 * MICROS_PER_DOLLAR
 class Commands:
     """Turns commands into facts of the draft."""
 
-    def __init__(self, execution: Execution, settlement: Settlement, families: Families, prices: Prices) -> None:
+    def __init__(
+        self, execution: Execution, settlement: Settlement, families: Families, prices: Prices, strategy: str
+    ) -> None:
         self._execution = execution
         self._settlement = settlement
         self._families = families
         self._prices = prices
+        self._strategy = strategy
 
     def obey(self, step: Step, command: Command) -> str:
         """Do what is asked; give the acknowledgement. One that begins with `refused` changed nothing."""
@@ -38,6 +43,7 @@ class Commands:
             CommandName.RESOLVE: self._resolve,
             CommandName.ADOPT: self._adopt,
             CommandName.CASH: self._book_cash,
+            CommandName.ACKNOWLEDGE: self._acknowledge,
         }[command.name](step, command)
         step.draft.note(
             JournalType.COMMAND,
@@ -53,6 +59,8 @@ class Commands:
 
     def _unknown_target(self, draft: Draft, command: Command) -> str:
         """Why a halt of this target would bar nothing, or nothing where it would."""
+        if command.scope == "strategy":
+            return "" if command.target == self._strategy else f"refused: the strategy here is {self._strategy}"
         target, family = command.target, self._families.instrument(command.target).family
         known = target in draft.positions or self._prices.last(target) is not None or family in self._families.families
         if not target or (known and (command.scope == "symbol" or family == target)):
@@ -83,6 +91,8 @@ class Commands:
         unknown = self._unknown_target(draft, command)
         if unknown:
             return unknown
+        if command.scope == "strategy":
+            return "refused: positions are not a strategy's; name a symbol or a family"
         halt = Halt(command.scope, command.target, f"flatten: {command.reason}", draft.now, flattens=True)
         draft.halt(halt)
         chosen = [held for held in draft.positions.values() if halt.covers(held.family, held.symbol)]
@@ -179,14 +189,21 @@ class Commands:
         if any(halt.flattens and halt.covers(family, symbol) for halt in draft.halts.values()):
             return f"refused: `trader flatten` stands, and would sell {symbol} at once; `trader resume` first"
         shares = drift.broker - drift.book
-        value_micros = shares * command.price_micros
-        draft.move_cash(value_micros)
+        worth_micros = value_micros(symbol, shares, command.price_micros)
+        draft.move_cash(worth_micros)
         refused = self._book_difference(step, command, Side.BUY, shares, "adopted")
         if refused:
-            draft.move_cash(-value_micros)
+            draft.move_cash(-worth_micros)
             return refused
-        draft.note(JournalType.CASH_MOVED, symbol, amount_micros=value_micros, reason=f"adopted: {command.reason}")
+        draft.note(JournalType.CASH_MOVED, symbol, amount_micros=worth_micros, reason=f"adopted: {command.reason}")
         return f"adopted {shares} {symbol} at {usd(command.price_micros)}; its exits are armed"
+
+    def _acknowledge(self, step: Step, command: Command) -> str:
+        """Who asks has looked the numbers up; one that is none, or is acknowledged, stays as it is."""
+        if not command.alarms:
+            return "refused: no alarm is named; see `trader alerts`"
+        step.draft.commit.acknowledged += [Acknowledgement(number, command.operator) for number in command.alarms]
+        return f"acknowledged: {', '.join(str(number) for number in command.alarms)}"
 
     def _book_cash(self, step: Step, command: Command) -> str:
         """Book cash that has come or gone otherwise than by trading; what a statement names, once."""

@@ -22,7 +22,7 @@ def hear_again(step: Step, fill: Fill, booked_micros: int | None) -> None:
     """Take in another report of an execution that is booked with this commission."""
     if not differs(booked_micros, fill.commission_micros):
         return
-    if booked_micros or fill.fault or fill.account != step.draft.account:
+    if booked_micros or fill.fault:
         _leave_it(step, fill, booked_micros or 0)
         return
     booking = known_bookings(step).get(fill.execution_id)

@@ -19,9 +19,11 @@ from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import decided_before
+from trader.services.creation_breaker import CREATION_RULES, created_last_hour, stop_entries
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
+from trader.services.ports import History
 from trader.services.recent import Recent
 from trader.services.step import Level, Step
 
@@ -42,12 +44,14 @@ class _Memory:
 class Deciding:
     """Pushes signals through the chain and remembers what a later decision needs."""
 
-    def __init__(self, chain: Chain, execution: Execution, gate: Gate, signal_ids: frozenset[str]) -> None:
+    def __init__(self, chain: Chain, execution: Execution, gate: Gate, history: History) -> None:
         self._chain = chain
         self._gate = gate
         self._execution = execution
-        self._seen_ids: Recent[None] = Recent(dict.fromkeys(signal_ids))
+        self._seen_ids: Recent[None] = Recent(dict.fromkeys(history.signal_ids))
         self._opened_at: dict[str, datetime] = {}
+        for symbol, at in sorted(history.entered_at.items(), key=lambda entered: entered[1]):
+            self._opened_at[chain.families.instrument(symbol).family] = at
         self._entry_times: deque[datetime] = deque()
         self._newest: dict[str, Signal] = {}
         self._turning: dict[str, str] = {}
@@ -170,6 +174,9 @@ class Deciding:
             self._remember_entry(step.draft.now)
             portfolio.take(decision.ticket, step.draft.locks)
         refusal = decision.refusal
+        if refusal is not None and refusal.rule in CREATION_RULES:
+            stop_entries(step, refusal)
+            portfolio.halts = step.draft.halts
         family = self._chain.families.instrument(signal.symbol).family
         if refusal is not None and refusal.rule is Rule.TURNING:
             self._turning[family] = refusal.symbol
@@ -223,7 +230,7 @@ class Deciding:
         gross = 0
         by_family: defaultdict[str, int] = defaultdict(int)
         for position in draft.positions.values():
-            value = prices.sure_micros(position, self._chain.rules.limits.collar_ppm)
+            value = prices.sure_micros(position, self._chain.rules.limits_of(position.symbol).collar_ppm)
             gross += value
             by_family[position.family] += value
         equity = draft.cash_micros + gross
@@ -235,6 +242,7 @@ class Deciding:
             self._entry_times.popleft()
         day = draft.day or Day(new_york_date(draft.now), draft.now, equity)
         slots = len(draft.positions.keys() | draft.locks.keys())
+        to_come = slots - len(draft.positions)
         unsettled = day.sold_micros if self._chain.rules.settled_cash_only else 0
         return Portfolio(
             account=draft.account,
@@ -255,4 +263,6 @@ class Deciding:
             turning=self._turning,
             opened_at=self._opened_at,
             entries_last_minute=len(self._entry_times),
+            created_last_hour=created_last_hour(draft) + to_come,
+            past_creations=draft.past_creations,
         )

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import TypeVar
 
+from trader.domain.alarm import AlarmType
 from trader.domain.cash import CashDrift, CashKind
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
@@ -43,6 +44,7 @@ class Draft:
         self.cash_drift = book.cash_drift
         self.day: Day | None = book.day
         self.day_trades: Mapping[date, int] = book.day_trades
+        self.past_creations: Mapping[str, tuple[datetime, ...]] = book.past_creations
         self.orders_made = book.orders_made
         self.signals_seen = book.signals_seen
         self.account = book.account
@@ -64,6 +66,12 @@ class Draft:
     def note(self, type_: JournalType, symbol: str = "", **data: JsonValue) -> None:
         """Append a fact to the journal."""
         self.commit.journal.append(JournalEntry(type_, self.now, symbol, data))
+
+    def alarm(self, type_: AlarmType, symbol: str, what: str, *, about: str = "", **data: JsonValue) -> None:
+        """Append a fact that a person should know of; its alarm is written with it. `about`: where it is no symbol."""
+        if about:
+            data["about"] = about
+        self.note(JournalType.ALARM, symbol, alarm=type_, what=what, **data)
 
     def set_order(self, order: Order) -> None:
         """Take over an order's new state; an ended order leaves memory."""
@@ -176,7 +184,7 @@ class Draft:
     def _count_sale(self, fill: Fill, sign: int) -> None:
         """The proceeds of the day are those of its own sales, not of one of an earlier day that was heard late."""
         if self.day is not None and fill.executed_at >= self.day.started_at:
-            proceeds_micros = sign * fill.quantity * fill.price_micros
+            proceeds_micros = sign * fill.value_micros
             self.day = self.day._replace(sold_micros=self.day.sold_micros + proceeds_micros)
 
     def _count_round_trip(self, trip: RoundTrip) -> None:
@@ -185,6 +193,9 @@ class Draft:
         if day is not None:
             day_trades: dict[date, int] = self._own("day_trades")
             day_trades[day] = day_trades.get(day, 0) + 1
+        if self.day is not None and trip.opened_at >= self.day.started_at:
+            created: dict[str, tuple[datetime, ...]] = self._own("past_creations")
+            created[trip.symbol] = (*created.get(trip.symbol, ()), trip.opened_at)
 
     def entry_ended(self, symbol: str) -> None:
         """An entry works no more: what it has bought is open."""
@@ -226,6 +237,8 @@ class Draft:
         """Begin a day: its opening equity is stored, its counters are counted from now on."""
         self.day = day
         self.commit.day = day
+        self.past_creations = {}
+        self._copied.add("past_creations")
 
     def forget_day_trades(self, before: date) -> None:
         """Day trades of earlier dates count no longer."""
@@ -263,6 +276,8 @@ class Draft:
         if halts.pop(key, None) is None:
             return False
         self.commit.halts.append(Clearance(key, self.now, reason))
+        if key == "all" and self.day is not None and self.now >= self.day.started_at:
+            self.day = self.day._replace(resumed_at=self.now)
         self.note(JournalType.RESUMED, key=key, reason=reason)
         return True
 
@@ -332,7 +347,7 @@ class Draft:
             updated_at=self.now,
         )
         data: dict[str, JsonValue] = {
-            **_order_data(order),
+            **self._order_data(order),
             "family": lock.family,
             "direction": lock.direction,
             "reserved_micros": lock.reserved_micros,
@@ -346,7 +361,7 @@ class Draft:
         self.unsent.add(ref)
         pair = self._pair(ticket.symbol, ticket.quantity, levels, ref) if levels is not None else None
         self.commit.entries.append(Entry(lock, order, journal, pair))
-        self._count_opening(1, ticket.quantity * ticket.limit_micros)
+        self._count_opening(1, order.worst_micros(order.quantity))
         return lock
 
     def _count_opening(self, openings: int, notional_micros: int) -> None:
@@ -383,7 +398,22 @@ class Draft:
         """Hold a new sale, with the journal's word of it."""
         self._hold(order)
         self.unsent.add(order.ref)
-        return Exit(order, JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, _order_data(order)))
+        return Exit(order, JournalEntry(JournalType.ORDER_CREATED, self.now, order.symbol, self._order_data(order)))
+
+    def _order_data(self, order: Order) -> dict[str, JsonValue]:
+        """The journal's word of a new order, with the build that made it."""
+        protects: dict[str, JsonValue] = {"stop_micros": order.stop_micros, "oca": order.oca}
+        return {
+            **(protects if order.is_protection else {}),
+            **({"build": self._before.build} if self._before.build else {}),
+            "order_ref": order.ref,
+            "side": order.side,
+            "quantity": order.quantity,
+            "limit_micros": order.limit_micros,
+            "purpose": order.purpose,
+            "reason": order.reason,
+            "signal_id": order.signal_id,
+        }
 
     def protect(self, symbol: str, quantity: int, levels: Levels) -> None:
         """Draft a pair for shares that are held."""
@@ -407,7 +437,7 @@ class Draft:
             self._end_protection(order)
             self.commit.spilled.append(order)
             self._hold(order)
-            self._note_then(JournalType.ORDER_CREATED, order, _order_data(order))
+            self._note_then(JournalType.ORDER_CREATED, order, self._order_data(order))
             if not order.live:
                 ended = {"order_ref": order.ref, "state": order.state, "reason": _BEFORE}
                 self._note_then(JournalType.ORDER_STATE, order, ended)
@@ -446,7 +476,7 @@ class Draft:
             self.commit.entries.remove(entry)
             if locks.get(entry.lock.symbol) == entry.lock:
                 self._put_back(locks, entry.lock.symbol)
-            self._count_opening(-1, -entry.order.quantity * (entry.order.limit_micros or 0))
+            self._count_opening(-1, -entry.order.worst_micros(entry.order.quantity))
             self._forget_pair(entry.pair)
         for pair in [pair for pair in self.commit.pairs if pair.stop.order.ref in refused]:
             self.commit.pairs.remove(pair)
@@ -492,24 +522,12 @@ class Draft:
             cash_drift=self.cash_drift,
             day=self.day,
             day_trades=self.day_trades,
+            past_creations=self.past_creations,
             orders_made=self.orders_made,
             signals_seen=self.signals_seen,
+            build=self._before.build,
         )
 
 
 def _closing_data(order: Order) -> dict[str, JsonValue]:
     return {"purpose": order.purpose, "reason": order.reason, "signal_id": order.signal_id}
-
-
-def _order_data(order: Order) -> dict[str, JsonValue]:
-    protects: dict[str, JsonValue] = {"stop_micros": order.stop_micros, "oca": order.oca}
-    return {
-        **(protects if order.is_protection else {}),
-        "order_ref": order.ref,
-        "side": order.side,
-        "quantity": order.quantity,
-        "limit_micros": order.limit_micros,
-        "purpose": order.purpose,
-        "reason": order.reason,
-        "signal_id": order.signal_id,
-    }

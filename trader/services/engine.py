@@ -19,10 +19,12 @@ from datetime import timedelta
 from itertools import groupby
 from operator import itemgetter
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import UNSTAMPED, Decision, Signal
 from trader.domain.errors import BookRefused, BookUnwritable, BrokerUnreachable
 from trader.domain.events import (
     NO_EVIDENCE,
+    AlarmRaised,
     Command,
     CommandName,
     Event,
@@ -34,6 +36,7 @@ from trader.domain.events import (
     OrderAccepted,
     OrderIdentified,
     SignalReceived,
+    StrategyAnswered,
     Tick,
 )
 from trader.domain.market import BarTime
@@ -46,11 +49,10 @@ from trader.services.draft import Draft
 from trader.services.inbox import Inbox
 from trader.services.locking import PendingLocks
 from trader.services.marks import Marks
-from trader.services.ports import Broker, Clock, Commit, History, Log, Recorder, SignalRow, Spill, Store
+from trader.services.ports import Broker, Clock, Commit, History, Log, Recorder, SignalRow, Spill, Store, Strategies
 from trader.services.recent import REMEMBERED
 from trader.services.spilling import Spilling
 from trader.services.step import Level, Step
-from trader.services.strategy_host import StrategyHost
 from trader.services.trading import Trading
 
 _EVENTS_PER_STEP = 256
@@ -88,7 +90,7 @@ class Engine:
         ports: Ports,
         chain: Chain,
         calendar: Calendar,
-        strategies: StrategyHost,
+        strategies: Strategies,
         inbox: Inbox,
         marks_every: timedelta,
     ) -> None:
@@ -105,8 +107,12 @@ class Engine:
         self._signals_riding: list[SignalRow] = []
         self._marks = Marks(self.trading.prices, marks_every)
         self._busy = False
+        self.commits = 0
+        """Of its steps in this run."""
         self._halt_file_told = False
         self._asked_at = UNSTAMPED
+        self._unwritten = ""
+        """Why the book could not be written, until the first commit after it, which has the alarm of it."""
         self._said_of_evidence = ""
         """What was said last of a question that nobody has answered."""
 
@@ -133,6 +139,10 @@ class Engine:
         Raises BookUnwritable when it could not be journaled.
         """
         return str(await self._hand_in(command))
+
+    def alarm(self, type_: AlarmType, about: str, what: str) -> None:
+        """Raise an alarm beside the steps, from the loop; its row is written with the next one."""
+        self.inbox.post(AlarmRaised(type_, about, what))
 
     async def drain(self) -> None:
         """Deal with what still waits, after `run` has ended: in the inbox, and of steps that could not be written."""
@@ -182,18 +192,19 @@ class Engine:
         """
         if evidence.executions is None:
             return evidence
+        news = [fill for fill in evidence.executions if self.trading.is_news(fill)]
         oldest = self._ports.clock.now() - REMEMBERED
-        for fill in evidence.executions:
-            if fill.executed_at < oldest and not self.trading.has_booked(fill):
-                await self._is_booked(FillReported(fill))
-        return evidence._replace(executions=tuple(fill for fill in evidence.executions if self.trading.is_news(fill)))
+        forgotten = [fill.execution_id for fill in news if fill.executed_at < oldest]
+        if forgotten:
+            await self._look_for(forgotten)
+        return evidence._replace(executions=tuple(fill for fill in news if self.trading.is_news(fill)))
 
-    async def deliver(self, bar_time: BarTime) -> None:
-        """Hand in the bars of one instant; wait until they have been dealt with."""
+    async def deliver(self, event: BarTime | StrategyAnswered) -> None:
+        """Hand in the bars of one instant, or a strategy's answer to them; wait until they have been dealt with."""
         with suppress(BookUnwritable, BookRefused):  # said already, entries are barred; the feed goes on for the exits
-            await self._hand_in(bar_time)
+            await self._hand_in(event)
 
-    def _hand_in(self, event: SignalReceived | Command | BarTime) -> asyncio.Future[Answer]:
+    def _hand_in(self, event: SignalReceived | Command | BarTime | StrategyAnswered) -> asyncio.Future[Answer]:
         answer = self._answers.expect(event)
         self.inbox.post(event)
         return answer
@@ -204,6 +215,7 @@ class Engine:
         step.draft.commit.signals, self._signals_riding = self._signals_riding, []
         step.draft.note(type_, "", **data)
         self._marks.put_all(step.draft)
+        self.trading.reconciliation.carry(step.draft)
         await self._locks.commit(step.draft)
         self.book = step.draft.book()
 
@@ -264,6 +276,8 @@ class Engine:
             return
         step.say_duplicates()
         self._marks.put(step.draft)
+        if self._unwritten:
+            step.draft.alarm(AlarmType.BOOK_UNWRITABLE, "", f"could not be written for a while: {self._unwritten}")
         asked = _sales_of(step.draft.commit)
         try:
             if step.unread is not None:
@@ -278,8 +292,9 @@ class Engine:
             self.trading.refused_whole(step)
             await (self._blame(events[-1], error) if alone else self._take_apart(gathered))
             return
-        self._riding, self._signals_riding = [], []
+        self._riding, self._signals_riding, self._unwritten = [], [], ""
         self._spilling.written()
+        self.commits += 1
         self.book = step.draft.book()
         self.trading.committed(step)
         self._signals_riding += self.trading.refused(step, refused, asked)
@@ -293,9 +308,9 @@ class Engine:
         executions, orders = self.trading.to_look_up(gathered)
         try:
             if executions:
-                step.looked_up = await self._ports.store.booked(self.book.account, executions, orders)
+                step.looked_up = await self._ports.store.booked(executions, orders)
             if movements:
-                step.moved = await self._ports.store.moved(self.book.account, movements)
+                step.moved = await self._ports.store.moved(movements)
         except BookUnwritable as error:
             step.unread = error
 
@@ -321,6 +336,7 @@ class Engine:
         """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
         self._riding = [report for event in gathered for report in _taken_up_again(event)]
         if self.trading.not_written(str(error)):
+            self._unwritten = str(error)
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
         for event in gathered:
             if isinstance(event, Command):
@@ -359,7 +375,12 @@ class Engine:
     async def _is_booked(self, event: Event) -> bool:
         """Whether it is an execution from so long ago that only the book remembers it."""
         fill = event.fill if isinstance(event, FillReported | Command) else None
-        booked = await self._ports.store.booked(self.book.account, [fill.execution_id]) if fill is not None else {}
+        return fill is not None and await self._look_for([fill.execution_id])
+
+    async def _look_for(self, execution_ids: Sequence[str]) -> bool:
+        """Remember those of the executions that the book has; whether it has any. All of them in one transaction: each
+        one makes a neighbour on the same book wait."""
+        booked = await self._ports.store.booked(execution_ids)
         for booking in booked.values():
             self.trading.already_booked(booking, self._ports.clock.now())
         return bool(booked)
@@ -367,7 +388,7 @@ class Engine:
     async def _leave_out(self, event: Event, error: BookRefused) -> None:
         step = Step(Draft(self.book, self._ports.clock.now()))
         what = f"{type(event).__name__} was left out: {error}"
-        step.draft.note(JournalType.ALARM, "", what=what, event=ascii(event)[:1000])
+        step.draft.alarm(AlarmType.CONTRADICTION, "", what, event=ascii(event)[:1000])
         step.draft.halt(Halt("all", "", what, step.draft.now))
         step.say(Level.ERROR, f"CONTRADICTION {what}; entries stopped account={self.book.account}")
         await self._locks.commit(step.draft)
@@ -410,7 +431,7 @@ def _taken_up_again(event: Event) -> list[Event]:
         return [FillReported(fill) for fill in event.evidence.executions or ()]
     if isinstance(event, SignalReceived):
         return [event] if event.inbox is not None else []
-    return [] if isinstance(event, BarTime | Tick) else [event]
+    return [] if isinstance(event, BarTime | StrategyAnswered | Tick) else [event]
 
 
 def _not_yet(command: Command, error: BookUnwritable) -> str:

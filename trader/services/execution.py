@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import Close, ExitTicket, Purpose, Signal
 from trader.domain.errors import IllegalTransition
 from trader.domain.events import JournalType, OrderAccepted, OrderCancelled, OrderLost, OrderRejected
@@ -13,6 +14,7 @@ from trader.domain.order import Order, OrderEvent, OrderState
 from trader.domain.rules import Rules
 from trader.pipeline.exits import pursue
 from trader.services.cancelling import Cancelling
+from trader.services.changed import Changed
 from trader.services.protecting import Protecting, expect_end
 from trader.services.step import Level, Step
 
@@ -46,6 +48,7 @@ class Execution:
     def __init__(self, rules: Rules) -> None:
         self.cancelling = Cancelling(timedelta(seconds=rules.entry_timeout_s))
         self.protecting = Protecting(rules, self.cancelling)
+        self.changed = Changed(self.cancelling, self.protecting)
         self._reductions: dict[str, _Reduction] = {}
         """Symbol -> a sale that waits until what protects it at the broker has ended."""
         self._failed_exits: dict[str, str] = {}
@@ -63,7 +66,7 @@ class Execution:
         try:
             after = order.after(_EVENTS[type(event)], draft.now)
         except IllegalTransition as error:
-            draft.note(JournalType.ALARM, order.symbol, what=str(error))
+            draft.alarm(AlarmType.IMPOSSIBLE_REPORT, order.symbol, str(error))
             step.say(Level.ERROR, f"IMPOSSIBLE REPORT {error}")
             return
         if after.state is order.state:
@@ -113,6 +116,7 @@ class Execution:
         """What was paged and asked in a step that has not happened is paged and asked again."""
         self.cancelling.not_happened()
         self.protecting.not_happened()
+        self.changed.not_happened()
         self._overdue.clear()
         self._reductions.clear()
 
@@ -197,7 +201,7 @@ class Execution:
             return
         self._overdue.add(order.ref)
         what = f"exit {order.ref} of {order.remaining} {symbol} is {order.state} for {waits.total_seconds():.0f} s"
-        step.draft.note(JournalType.ALARM, symbol, what=what)
+        step.draft.alarm(AlarmType.EXIT_NOT_DONE, symbol, what)
         step.say(Level.ERROR, f"EXIT NOT DONE {what}; it stays working account={order.account}")
 
     def exit(self, step: Step, ticket: ExitTicket) -> None:
@@ -233,7 +237,7 @@ class Execution:
             self._overdue.add(order.ref)
             asked = f"was asked to end {waits.total_seconds():.0f} s ago"
             what = f"protection {order.ref} of {symbol} {asked} and is {order.state}"
-            step.draft.note(JournalType.ALARM, symbol, what=what)
+            step.draft.alarm(AlarmType.EXIT_NOT_SENT, symbol, what)
             step.say(Level.ERROR, f"EXIT NOT SENT {what}; it waits for the broker account={order.account}")
             return
 

@@ -6,7 +6,8 @@ The order in which a position is asked, the first yes counts:
                     exits at the market
     2  take-profit  the bar's high is at or above the target
     3  time stop    it has been held for as long as it may
-    4  close        the session ends, or it should have been closed in an earlier one; what may be held overnight stays
+    4  expiry       an option has so few days left, or its last trading day ends
+    5  close        the session ends, or it should have been closed in an earlier one; what may be held overnight stays
                     where stops at the broker cover all of it
 
 What stops or targets at the broker cover as a whole is theirs: the scanner does not act on its touch, and says so when
@@ -22,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import UNSTAMPED, Close, Rule
 from trader.domain.events import JournalType
 from trader.domain.exit_plan import ExitReason
@@ -30,7 +32,8 @@ from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, BarTime, Prices, by_symbol
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
-from trader.pipeline.exits import closing_time, held_too_long, touched, unprotected_at_close
+from trader.domain.symbol import is_option
+from trader.pipeline.exits import closing_time, expiring, held_too_long, touched, unprotected_at_close
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
@@ -95,6 +98,8 @@ class ExitScanner:
 
     def __init__(self, execution: Execution, families: Families, rules: Rules, prices: Prices, gate: Gate) -> None:
         self.last = self._before = Scan(UNSTAMPED, {}, {})
+        self.looks = 0
+        """How often it has looked at every position, seen or not: that it works at all."""
         self._execution = execution
         self._families = families
         self._rules = rules
@@ -112,7 +117,7 @@ class ExitScanner:
         self._missed: set[str] = set()
         """Symbols of which a look failed: perhaps at the bar that mattered, so a look without a bar mends nothing."""
         self._patience = timedelta(seconds=rules.exit_scan_patience_s)
-        every = (rules.exits, *rules.exits_by_symbol.values())
+        every = (rules.exits, rules.options.exits, *rules.exits_by_symbol.values())
         self._any_follows = any(rule.trailing_ppm for rule in every)
         self._any_times_out = any(rule.time_stop_s for rule in every)
 
@@ -161,28 +166,35 @@ class ExitScanner:
         return symbol in self._missed
 
     def _due(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
+        close = self._touch(position, moment, now)
+        if close is not None:
+            return close
+        rule = self._rules.exit_rule(position.symbol)
+        if self._any_times_out:
+            close = held_too_long(position, rule, now)
+        if close is None and is_option(position.symbol):
+            close = expiring(position, rule, moment.session, now)
+        if close is not None:
+            return close
+        if rule.overnight:
+            stopped = moment.broker(position.symbol).stops_all
+            return unprotected_at_close(position, moment.session, now, stopped=stopped)
+        return closing_time(position, moment.session, now)
+
+    def _touch(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
+        """What its bars have triggered, in this step or in one that has not happened; but what is the broker's."""
         for bars in moment.bars:
             bar = bars.get(position.symbol)
             if bar is None:
                 continue
-            close = touched(position, bar, self._prices, self._rules.limits.collar_ppm)
+            close = touched(position, bar, self._prices, self._rules.limits_of(position.symbol).collar_ppm)
             if close is None:
                 continue
             if moment.broker(position.symbol).does(close, bar):
                 self._leave(position, close, now)
             else:
                 self._touched.setdefault((position.symbol, position.opened_at), close)
-        if self._touched and (close := self._touched.get((position.symbol, position.opened_at))) is not None:
-            return close
-        rule = self._rules.exit_rule(position.symbol)
-        if self._any_times_out:
-            close = held_too_long(position, rule, now)
-            if close is not None:
-                return close
-        if rule.overnight:
-            stopped = moment.broker(position.symbol).stops_all
-            return unprotected_at_close(position, moment.session, now, stopped=stopped)
-        return closing_time(position, moment.session, now)
+        return self._touched.get((position.symbol, position.opened_at)) if self._touched else None
 
     def _leave(self, position: Position, close: Close, now: datetime) -> None:
         left = self._left.get(position.symbol)
@@ -202,19 +214,22 @@ class ExitScanner:
         what = (
             f"{left.reason} of {symbol} was touched {waits.total_seconds():.0f} s ago, and the broker has not sold it"
         )
-        step.draft.note(JournalType.ALARM, symbol, what=what)
+        step.draft.alarm(AlarmType.PROTECTION_NOT_DONE, symbol, what)
         step.say(Level.ERROR, f"PROTECTION NOT DONE {what}; see its orders there account={step.draft.account}")
 
     def _follow(self, step: Step, position: Position, bar: Bar) -> None:
         """Raise a trailing stop. A price that has jumped raises none: it may be a bad print."""
         rule = self._rules.exit_rule(position.symbol)
-        if not rule.trailing_ppm or self._prices.jump_ppm(position.symbol) > self._rules.limits.collar_ppm:
+        if not rule.trailing_ppm or self._has_jumped(position.symbol):
             return
         leverage = self._families.instrument(position.symbol).leverage
         raised = position.tightened(rule.trailing_stop_micros(bar.close_micros, leverage), step.draft.now)
         if raised is not position and raised.exit_plan is not None:
             step.draft.set_position(raised)
             step.draft.note(JournalType.STOP_TIGHTENED, position.symbol, stop_micros=raised.exit_plan.stop_micros)
+
+    def _has_jumped(self, symbol: str) -> bool:
+        return self._prices.jump_ppm(symbol) > self._rules.limits_of(symbol).collar_ppm
 
     def _not_watched(self, position: Position, moment: _Moment) -> str:
         """Why nobody would see its levels touched; nothing while no bar is due, as outside the session."""
@@ -243,11 +258,12 @@ class ExitScanner:
         if symbol in self._alarmed:
             return
         self._alarmed.add(symbol)
-        step.draft.note(JournalType.ALARM, symbol, what=f"its exits are not watched: {why}")
+        step.draft.alarm(AlarmType.EXITS_NOT_WATCHED, symbol, f"its exits are not watched: {why}")
         step.say(Level.ERROR, f"EXITS NOT WATCHED {symbol}: {why} account={step.draft.account}")
 
     def _judge(self, step: Step, scan: Scan, positions: int) -> None:
         """Whether it was a whole scan; the gate follows from when there was one."""
+        self.looks += 1
         for symbol in sorted(self._alarmed & scan.armed.keys()):
             step.say(Level.INFO, f"EXITS WATCHED AGAIN {symbol} account={step.draft.account}")
         self._alarmed -= scan.armed.keys()
@@ -257,7 +273,7 @@ class ExitScanner:
         elif scan.at - self.last.at >= self._patience:
             why = f"no whole exit scan for {self._patience.total_seconds():.0f} s"
             if self._gate.close(Rule.EXIT_SCAN_OVERDUE, why):
-                step.draft.note(JournalType.ALARM, "", what=why)
+                step.draft.alarm(AlarmType.EXIT_SCAN_OVERDUE, "", why)
                 step.say(Level.ERROR, f"EXIT SCAN OVERDUE: {why}; entries stopped account={step.draft.account}")
 
     def happened(self) -> None:

@@ -22,6 +22,10 @@ class Gate:
         """This rule keeps nothing closed any more."""
         self._closed.pop(rule, None)
 
+    def why_closed(self, rule: Rule) -> str:
+        """Why one rule keeps it closed; or nothing."""
+        return self._closed.get(rule, "")
+
     def refusal(self, symbol: str) -> Refusal | None:
         """The "no" that an entry of a symbol gets; None while the gate is open."""
         for rule, why in self._closed.items():

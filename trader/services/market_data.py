@@ -9,9 +9,10 @@ from collections.abc import Container, Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
-from trader.domain.events import JournalType
-from trader.domain.market import SYMBOL, BarTime, Prices
+from trader.domain.alarm import AlarmType
+from trader.domain.market import BarTime, Prices
 from trader.domain.session import new_york_date
+from trader.domain.symbol import is_symbol
 from trader.pipeline.screen import LeftOut, screen
 from trader.services.step import Level, Step
 
@@ -23,7 +24,7 @@ class _AnySymbol:
     """What a feed may carry that was asked for nothing in particular."""
 
     def __contains__(self, symbol: object) -> bool:
-        return isinstance(symbol, str) and SYMBOL.fullmatch(symbol) is not None
+        return isinstance(symbol, str) and is_symbol(symbol)
 
 
 class _Untold(NamedTuple):
@@ -82,7 +83,7 @@ class MarketData:
         for (symbol, fault), ends_at, number in self._untold:
             which = f"of {symbol}" if symbol else "of every symbol"
             if number == 1:
-                step.draft.note(JournalType.ALARM, symbol, what=f"a bar {which} was left out: {fault}")
+                step.draft.alarm(AlarmType.BAR_LEFT_OUT, symbol, f"a bar {which} was left out: {fault}")
             step.say(
                 Level.WARNING,
                 f"BAR LEFT OUT {which}, which ended {ends_at:%Y-%m-%d %H:%M:%S} UTC: {fault} (number {number} today) "

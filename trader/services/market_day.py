@@ -7,6 +7,7 @@ change; nothing else depends on it.
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import UNSTAMPED
 from trader.domain.events import JournalType
 from trader.domain.ledger import Position, PositionState
@@ -151,7 +152,7 @@ class MarketDay:
             return
         self._left_told = day
         held = _in_words(left)
-        step.draft.note(JournalType.ALARM, "", what=f"held while the market is closed: {held}")
+        step.draft.alarm(AlarmType.HELD_WHILE_CLOSED, "", f"held while the market is closed: {held}")
         step.say(
             Level.ERROR,
             f"HELD WHILE CLOSED {held}: closes at the next open, before any entry account={step.draft.account}",

@@ -7,9 +7,9 @@ from typing import NamedTuple, Protocol
 
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
-from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry
+from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry, StrategyAnswered
 from trader.domain.ledger import Lot, Position, RoundTrip
-from trader.domain.market import Bar
+from trader.domain.market import Bar, BarTime
 from trader.domain.order import Fill, LateCommission, Order, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 
@@ -27,6 +27,36 @@ class Strategy(Protocol):
 
     def on_bar(self, bar: Bar) -> Iterable[Signal]:
         """Take in one finished bar."""
+        ...
+
+
+Given = tuple[Signal, Refusal | None]
+"""What a strategy has said, with the reason why it is no signal."""
+
+
+class Strategies(Protocol):
+    """A strategy as the engine sees it, in whichever process it runs."""
+
+    @property
+    def name(self) -> str:
+        """The source of its signals."""
+        ...
+
+    @property
+    def warmup_bars(self) -> int:
+        """Bars of a symbol that have to be seen before its signals count."""
+        ...
+
+    def warm_up(self, bar_times: Iterable[BarTime]) -> None:
+        """Show past bars; the signals that they give are thrown away."""
+        ...
+
+    def on_bars(self, bar_time: BarTime) -> list[Given]:
+        """Show the bars of one instant, once: they may be decided again. Gives what is said at once."""
+        ...
+
+    def heard(self, answered: StrategyAnswered, now: datetime) -> list[Given]:
+        """What was said later."""
         ...
 
 
@@ -141,6 +171,14 @@ class Clearance(NamedTuple):
     reason: str
 
 
+class Acknowledgement(NamedTuple):
+    """Somebody has seen an alarm."""
+
+    alarm: int
+    """Its number."""
+    by: str
+
+
 class Release(NamedTuple):
     """The end of a pending lock, and the evidence for it."""
 
@@ -180,10 +218,13 @@ class Commit:
     """Protection of shares that are held. That of an entry is in it."""
     signals: list[SignalRow] = field(default_factory=list)
     inbox: dict[str, InboxOffset] = field(default_factory=dict)
+    acknowledged: list[Acknowledgement] = field(default_factory=list)
     halts: list[Halt | Clearance] = field(default_factory=list)
     """In the order in which they were made: a halt may be cleared and made again in one step."""
     drift: dict[str, Drift | None] = field(default_factory=dict)
     """By symbol; None where book and broker agree again."""
+    reconciled_at: datetime | None = None
+    """When what the broker holds was last compared; None leaves what the book has."""
     movements: list[str] = field(default_factory=list)
     """Cash movements of statements."""
     cash_drift: CashDrift | None = None
@@ -203,6 +244,8 @@ class Receipt(NamedTuple):
     """What the database made of a commit: orders that its own rules refused, by reference."""
 
     refused: Mapping[str, Rule]
+    alarms: int = 0
+    """So many of its facts were alarms."""
 
 
 class History(NamedTuple):
@@ -212,34 +255,34 @@ class History(NamedTuple):
     """Booked ones with their commission, micros; None for one that was replaced before it was booked."""
     signal_ids: frozenset[str]
     ended_orders: Mapping[str, Order]
+    entered_at: Mapping[str, datetime]
+    """Symbols of which entries were ordered in its last minute, and when: a restart begins no new bar."""
     ends_at: datetime | None
     """When its newest event happened; None in a book whose journal has not begun."""
 
 
 class Store(Protocol):
-    """The book on disk. One writer; a commit is one transaction or nothing."""
+    """One account's book on disk. One writer; a commit is one transaction or nothing."""
 
-    async def load(self, account: str) -> Book:
-        """Read the committed state of an account. Raises BookError; never an empty book for a failed read."""
+    async def load(self) -> Book:
+        """Read the committed state. Raises BookError; never an empty book for a failed read."""
         ...
 
     async def commit(self, commit: Commit) -> Receipt:
         """Write one transaction. Raises BookUnwritable or BookRefused, with nothing written."""
         ...
 
-    async def booked(
-        self, account: str, execution_ids: Collection[str], order_refs: Collection[str] = ()
-    ) -> Mapping[str, Booking]:
+    async def booked(self, execution_ids: Collection[str], order_refs: Collection[str] = ()) -> Mapping[str, Booking]:
         """Those of the executions that are booked, however long ago, and all of the orders; by execution id. Raises
         BookUnwritable.
         """
         ...
 
-    async def moved(self, account: str, movements: Collection[str]) -> frozenset[str]:
+    async def moved(self, movements: Collection[str]) -> frozenset[str]:
         """Those of the cash movements that are booked, however long ago. Raises BookUnwritable."""
         ...
 
-    async def history(self, account: str, since: datetime) -> "History":
+    async def history(self, since: datetime) -> "History":
         """Read what recovery and duplicate checks need beside the book itself."""
         ...
 

@@ -16,6 +16,7 @@ The database keeps 2 and 3 as well (`stops_within_what_may_be_held`, `no_exit_be
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import Refusal, Rule, Stage, Ticket
 from trader.domain.events import JournalType
 from trader.domain.exit_plan import Levels
@@ -155,7 +156,7 @@ class Protecting:
         if self._told.get(symbol) != refused.ref:
             self._told[symbol] = refused.ref
             what = f"{missing} shares of {symbol}: the broker has not kept {refused.times} stops in a row"
-            step.draft.note(JournalType.ALARM, symbol, what=what)
+            step.draft.alarm(AlarmType.NOT_PROTECTED, symbol, what)
             step.say(
                 Level.ERROR,
                 f"NOT PROTECTED AT THE BROKER {what}; the daemon watches its stop and target, and asks again in "

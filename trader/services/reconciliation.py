@@ -11,11 +11,13 @@ a report may be on its way. Protection that rests at the broker for as long as t
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from trader.domain.decision import Rule
 from trader.domain.events import Evidence, JournalType
 from trader.domain.ledger import shares_held
 from trader.domain.portfolio import Drift
+from trader.services.draft import Draft
 from trader.services.gate import Gate
 from trader.services.step import Level, Step
 
@@ -34,6 +36,12 @@ class Reconciliation:
         """The same when the step began."""
         self._untold = False
         """That the epoch has ended."""
+        self.reconciled_at: datetime | None = None
+        """When this run has last compared what the broker holds."""
+        self._compared_at: datetime | None = None
+        """The same, in the step of the moment."""
+        self._written_at: datetime | None = None
+        """The same, as the book has it."""
         gate.close(Rule.UNRECONCILED, "the broker has not been asked yet")
 
     @property
@@ -68,6 +76,7 @@ class Reconciliation:
             self._gate.close(Rule.UNRECONCILED, f"the broker does not tell its {', '.join(evidence.unknown)}")
         if evidence.positions is None:
             return
+        self._compared_at = step.draft.commit.reconciled_at = step.draft.now
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
         in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
@@ -105,8 +114,18 @@ class Reconciliation:
         step.draft.reconciled(symbol, why)
         step.say(Level.WARNING, f"DRIFT ENDED {symbol}: {why} account={step.draft.account}")
 
+    def carry(self, draft: Draft) -> None:
+        """The time of the last comparison goes with whatever is committed next: it is worth no commit of its own."""
+        if self.reconciled_at != self._written_at:
+            draft.commit.reconciled_at = self.reconciled_at
+
+    def committed(self, draft: Draft) -> None:
+        """The book has it."""
+        self._written_at = draft.commit.reconciled_at or self._written_at
+
     def happened(self) -> None:
         """The step is over: a complete answer in it has opened the gate."""
+        self.reconciled_at = self._compared_at
         self._before, self._untold = self._seen, False
         if self._heard:
             self._heard, self._reconciled = False, True
@@ -115,3 +134,4 @@ class Reconciliation:
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
         self._heard, self._seen = False, self._before
+        self._compared_at = self.reconciled_at

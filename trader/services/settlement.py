@@ -5,13 +5,14 @@ Rule 1: an execution counts once, however often it is reported; its commission m
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
 Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
-made), what is reported for another account, what cannot be an execution at all, or not one of its order, and a
-correction of what cannot be undone (see `corrections`).
+made), what is reported for another account, what is not one of its order, and a correction of what cannot be undone
+(see `corrections`). What cannot be an execution at all waits to be told whole (see `unreadable`).
 """
 
 from collections.abc import Mapping
 from datetime import datetime
 
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.exit_plan import ExitPlan
@@ -31,6 +32,7 @@ from trader.services.ports import Booking
 from trader.services.protecting import expect_end
 from trader.services.recent import Recent
 from trader.services.step import Level, Step
+from trader.services.unreadable import Unreadable, keep_as_text
 
 
 def by_hand(order_ref: str) -> str:
@@ -50,6 +52,7 @@ class Settlement:
         self._seen = Recent(executions)
         """Executions with the commission they are booked with; None where nothing can be charged."""
         self._ended = Recent(ended_orders)
+        self._unreadable = Unreadable()
 
     def hear(self, step: Step, fill: Fill) -> None:
         """Book one reported execution, unless it runs ahead: then the order is asked about, and the answer has both."""
@@ -68,22 +71,39 @@ class Settlement:
         order = self.order(step.draft, fill.order_ref)
         if order is None or not order.is_protection or fill.corrects or self.knows(step, fill.execution_id):
             return False
+        if fill.account != step.draft.account:
+            return False
         return fill.quantity > shares_held(step.draft.positions, fill.symbol)
 
     def settle(self, step: Step, fill: Fill) -> None:
         """Book one reported execution into the step's draft."""
+        if fill.account != step.draft.account:
+            self._leave_to_another(step, fill)
+            return
         if self.knows(step, fill.execution_id):
             hear_again(step, fill, self._owed(step, fill))
             return
-        step.executions[fill.execution_id] = None
-        fault = fill.fault if fill.account == step.draft.account else f"the account {ascii(fill.account)[:40]}"
-        if fault:
-            _cannot_book(step, fill, f"execution {ascii(fill.execution_id)[:60]} is reported with {fault}")
+        if fill.fault:
+            self._unreadable.hear(step, fill)
             return
+        self._unreadable.told_whole(step, fill)
+        step.executions[fill.execution_id] = None
         if fill.corrects:
             self._correct(step, fill)
         else:
             self._take_in(step, fill)
+
+    def _leave_to_another(self, step: Step, fill: Fill) -> None:
+        """Said once. The same execution, told of this account, is still news: it is remembered apart."""
+        told = f"{fill.execution_id} of {fill.account}"
+        if self.knows(step, told):
+            return
+        step.executions[told] = None
+        what = f"execution {ascii(fill.execution_id)[:60]} is reported with the account {ascii(fill.account)[:40]}"
+        if self.knows(step, fill.execution_id):
+            step.say(Level.WARNING, f"NOT OURS {what}; it is booked here, and stays account={step.draft.account}")
+        else:
+            _cannot_book(step, fill, what)
 
     def _contradiction(self, draft: Draft, fill: Fill) -> str:
         """What an execution says that its order does not: booked, it would have others sold that are not there."""
@@ -200,6 +220,12 @@ class Settlement:
         is_more = differs(self._seen.get(fill.execution_id), fill.commission_micros)
         return is_more and reversal_of(fill.execution_id) not in self._seen
 
+    def is_news(self, fill: Fill) -> bool:
+        """Whether a report tells of an execution, or of a commission, that the book has not."""
+        if self.has_booked(fill.execution_id):
+            return self.is_told_more(fill)
+        return not fill.fault or self._unreadable.is_news(fill)
+
     def remember(self, execution_id: str, commission_micros: int | None, at: datetime) -> None:
         """It is booked."""
         self._seen.add(execution_id, commission_micros, at)
@@ -208,6 +234,11 @@ class Settlement:
         """The step is over, whether or not anything of it had to be written: remember what it has heard."""
         for execution_id, commission_micros in step.executions.items():
             self.remember(execution_id, commission_micros, step.draft.now)
+        self._unreadable.happened()
+
+    def not_happened(self) -> None:
+        """The step is thrown away: what could not be read in it is heard again."""
+        self._unreadable.not_happened()
 
     def settled(self, step: Step) -> None:
         """After the commit: remember the orders that have ended, and say what was booked."""
@@ -279,21 +310,15 @@ def _plan_of_its_pair(draft: Draft, fill: Fill) -> ExitPlan | None:
 
 
 def _cannot_book(step: Step, fill: Fill, why: str) -> None:
-    """Nothing of it moves the ledger. It is kept as text: not even its numbers can be relied upon."""
-    step.draft.note(
-        JournalType.UNEXPECTED_FILL,
-        plain_symbol(fill.symbol),
-        execution_id=ascii(fill.execution_id)[1:-1],
-        order_ref=ascii(fill.order_ref)[1:-1],
-        reported=f"{fill.side} {fill.quantity} at {fill.price_micros} micros, commission {fill.commission_micros}",
-    )
+    """Nothing of it moves the ledger."""
+    keep_as_text(step, fill)
     _alarm(step, fill, why)
 
 
 def _alarm(step: Step, fill: Fill, why: str) -> None:
     """Say it, journal it, and stop entries until a person has looked."""
     symbol = plain_symbol(fill.symbol)
-    step.draft.note(JournalType.ALARM, symbol, what=why)
+    step.draft.alarm(AlarmType.UNEXPECTED_EXECUTION, symbol, why)
     step.draft.halt(Halt("all", "", f"unexpected execution: {why}", step.draft.now))
     step.say(Level.ERROR, f"UNEXPECTED EXECUTION {symbol}: {why}; entries stopped account={step.draft.account}")
 

@@ -1,27 +1,28 @@
 """What one step decides: what happened, then what has to go, then what may come. Synchronous, from the draft alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal, Stage
 from trader.domain.events import (
+    AlarmRaised,
     BadLine,
     Command,
     EpochEnded,
     Event,
     EvidenceGiven,
     FillReported,
-    OrderAccepted,
-    OrderCancelled,
     OrderIdentified,
-    OrderLost,
-    OrderRejected,
+    OrderShown,
     SignalReceived,
+    StrategyAnswered,
+    StrategySilent,
     Tick,
 )
 from trader.domain.market import BarTime, Prices
 from trader.domain.order import Fill, Order
 from trader.domain.portfolio import Halt, Portfolio
+from trader.domain.reference import is_order_ref
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
@@ -29,8 +30,9 @@ from trader.services.cash_reconciliation import CashReconciliation
 from trader.services.clock_watch import ClockWatch
 from trader.services.commands import Commands
 from trader.services.corrections import corrected
+from trader.services.creation_breaker import watch_creations
 from trader.services.deciding import Deciding
-from trader.services.execution import Execution
+from trader.services.execution import Execution, OrderReport
 from trader.services.exit_scanner import ExitScanner
 from trader.services.flattening import flatten
 from trader.services.gate import Gate
@@ -38,12 +40,13 @@ from trader.services.identity import Identity
 from trader.services.inquiry import Inquiry
 from trader.services.market_data import SAID_AT, MarketData
 from trader.services.market_day import MarketDay
-from trader.services.ports import Booking, History, SignalRow
+from trader.services.ports import Booking, Given, History, SignalRow, Strategies
 from trader.services.reconciliation import Reconciliation
 from trader.services.settlement import Settlement
 from trader.services.step import Level, Step
-from trader.services.strategy_host import StrategyHost
+from trader.services.strategy_watch import StrategyWatch
 from trader.services.untold import Untold
+from trader.services.version_guard import VersionGuard
 
 _NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABILITY, Rule.BAD_SYMBOL, Rule.TOO_MANY})
 
@@ -51,7 +54,7 @@ _NONSENSE = frozenset({Rule.STRATEGY_RAISED, Rule.NOT_A_SIGNAL, Rule.BAD_PROBABI
 class Trading:
     """The parts that a step is decided with, in the order in which they are asked."""
 
-    def __init__(self, chain: Chain, calendar: Calendar, strategies: StrategyHost, history: History) -> None:
+    def __init__(self, chain: Chain, calendar: Calendar, strategies: Strategies, history: History) -> None:
         self.prices = Prices()
         self.market_data = MarketData(self.prices)
         self.families = chain.families
@@ -61,9 +64,10 @@ class Trading:
         self.gate = Gate()
         self._rules = chain.rules
         self._strategies = strategies
+        self._strategy_watch = StrategyWatch(strategies.name)
         self._execution = Execution(chain.rules)
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
-        self._deciding = Deciding(chain, self._execution, self.gate, history.signal_ids)
+        self._deciding = Deciding(chain, self._execution, self.gate, history)
         self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
         self._identity = Identity(history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
@@ -71,7 +75,8 @@ class Trading:
         self._untold = Untold(calendar, history.ends_at)
         self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
         self._clock_watch = ClockWatch(self.gate)
-        self._commands = Commands(self._execution, self._settlement, self.families, self.prices)
+        self.version_guard = VersionGuard(self.gate, stops_entries=chain.rules.version_stops_entries)
+        self._commands = Commands(self._execution, self._settlement, self.families, self.prices, strategies.name)
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
         """Show past bars to the strategy and to the prices; nothing is decided on them."""
@@ -83,19 +88,22 @@ class Trading:
 
     def decide(self, step: Step, events: Sequence[Event]) -> None:
         """What happened first, then what has to go, then what may come."""
+        self.reconciliation.carry(step.draft)
         bar_times: list[BarTime] = []
-        signals: list[SignalReceived | BadLine] = []
+        signals: list[SignalReceived | BadLine | StrategyAnswered] = []
         for event in events:
             if isinstance(event, BarTime):
                 bar_times.append(self.market_data.take_in(event, step.draft.now))
                 step.results[id(event)] = "seen"
-            elif isinstance(event, SignalReceived | BadLine):
+            elif isinstance(event, SignalReceived | BadLine | StrategyAnswered):
                 signals.append(event)
             else:
                 self._happened(step, event)
                 self._clock_watch.look(step, event)
+                self.version_guard.look(step, event)
         self._cash.guard(step.draft)
         self.market_data.tell(step)
+        watch_creations(step, self._rules.limits)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
         if self.prices.suspected_splits:
@@ -113,6 +121,7 @@ class Trading:
             self._decide_signals(step, bar_times, signals, session)
         self._execution.shrink_exits(step)
         trades = session is not None and session.trades_at(step.draft.now)
+        self._execution.changed.look(step, trades=trades)
         if trades:  # nothing is queued for the open
             self._execution.pursue_exits(step)
         self._execution.protecting.look(step, trades=trades)
@@ -120,12 +129,8 @@ class Trading:
     def _happened(self, step: Step, event: Event) -> None:
         if isinstance(event, FillReported):
             self._settlement.hear(step, event.fill)
-        elif isinstance(event, OrderAccepted | OrderCancelled | OrderRejected | OrderLost):
-            self._execution.report(step, event)
-        elif isinstance(event, OrderIdentified):
-            order = self._settlement.order(step.draft, event.order_ref)
-            if order is not None:
-                self._identity.hear(step, event, order)
+        elif isinstance(event, OrderReport | OrderIdentified | OrderShown):
+            self._hear_of_order(step, event)
         elif isinstance(event, EvidenceGiven):
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
             self.reconciliation.hear(step, event.evidence)
@@ -133,8 +138,27 @@ class Trading:
             self._untold.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
+        elif isinstance(event, StrategySilent):
+            self._deciding.refuse(step, *self._strategy_watch.miss(step, event))
+        elif isinstance(event, AlarmRaised):
+            step.draft.alarm(event.type, "", event.what, about=event.about)
         elif isinstance(event, Command):
             step.results[id(event)] = self._commands.obey(step, event)
+
+    def _hear_of_order(self, step: Step, event: OrderReport | OrderIdentified | OrderShown) -> None:
+        """What is told of an order; of another account's it is said, and changes nothing."""
+        ref, account = event.order_ref, step.draft.account
+        if not is_order_ref(ref, account):
+            what = f"{type(event).__name__} of {ascii(ref)[:60]}, which is no reference of this account"
+            step.say(Level.WARNING, f"NOT OURS {what}: nothing is changed account={account}")
+        elif isinstance(event, OrderIdentified):
+            order = self._settlement.order(step.draft, ref)
+            if order is not None:
+                self._identity.hear(step, event, order)
+        elif isinstance(event, OrderShown):
+            self._execution.changed.hear(step, event)
+        else:
+            self._execution.report(step, event)
 
     def _quarantine_splits(self, step: Step) -> None:
         """No entry on a price that may be of other shares than the ones before, until a person has looked."""
@@ -153,26 +177,39 @@ class Trading:
         self,
         step: Step,
         bar_times: Sequence[BarTime],
-        received: Sequence[SignalReceived | BadLine],
+        received: Sequence[SignalReceived | BadLine | StrategyAnswered],
         session: SessionDay | None,
     ) -> None:
         self._deciding.begin()
         portfolio: Portfolio | None = None
-        for bar_time in bar_times:
-            for signal, refusal in self._strategies.on_bars(bar_time):
-                self.signals += 1
-                if refusal is not None:
-                    self._deciding.refuse(step, signal, refusal)
-                    self._complain(step, signal, refusal)
-                    continue
-                portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
-                self._deciding.decide(step, portfolio, signal, self.prices, session)
+        for signal, refusal in self._said_by_strategies(step, bar_times, received):
+            self.signals += 1
+            if refusal is not None:
+                self._deciding.refuse(step, signal, refusal)
+                self._complain(step, signal, refusal)
+                continue
+            portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
+            self._deciding.decide(step, portfolio, signal, self.prices, session)
         for item in received:
+            if isinstance(item, StrategyAnswered):
+                continue
             self.signals += 1
             portfolio = portfolio or self._deciding.portfolio(step.draft, self.prices)
             self._decide_received(step, portfolio, item, session)
         if self._deciding.is_turning:
             self._deciding.decide_turned(step, self._deciding.portfolio(step.draft, self.prices), self.prices, session)
+
+    def _said_by_strategies(
+        self, step: Step, bar_times: Sequence[BarTime], received: Sequence[object]
+    ) -> Iterator[Given]:
+        """What is said to these bars at once, then what was said to earlier ones; nothing of a disabled strategy."""
+        said = [given for bar_time in bar_times for given in self._strategies.on_bars(bar_time)]
+        for event in received:
+            if isinstance(event, StrategyAnswered):
+                said += self._strategies.heard(event, step.draft.now)
+                step.results[id(event)] = "heard"
+        for signal, refusal in said:
+            yield signal, refusal or self._strategy_watch.refusal(step.draft, signal)
 
     def _decide_received(
         self, step: Step, portfolio: Portfolio, item: SignalReceived | BadLine, session: SessionDay | None
@@ -189,6 +226,8 @@ class Trading:
         if isinstance(checked, Refusal):
             remains = what_remains(item.signal, checked, step.draft.now, item.source)
             decision = self._deciding.refuse(step, remains, checked)
+            if item.inbox is not None and checked.rule is Rule.BAD_SYMBOL:
+                step.say(Level.WARNING, f"INBOX LINE {item.inbox.line} REFUSED: {checked.detail}")
         else:
             decision = self._deciding.decide(step, portfolio, checked, self.prices, session)
         step.results[id(item)] = decision
@@ -219,6 +258,7 @@ class Trading:
         self.exits.happened()
         self.prices.suspected_splits.clear()
         self._settlement.settled(step)
+        self.reconciliation.committed(step.draft)
 
     def has_booked(self, fill: Fill) -> bool:
         """Whether an execution is booked, as far as this run remembers."""
@@ -233,7 +273,7 @@ class Trading:
 
     def is_news(self, fill: Fill) -> bool:
         """Whether a report tells of an execution, or of a commission, that the book has not."""
-        return not self.has_booked(fill) or self._settlement.is_told_more(fill)
+        return self._settlement.is_news(fill)
 
     def to_look_up(self, events: Sequence[Event]) -> tuple[set[str], set[str]]:
         """Of which executions, and of all executions of which orders, a step with these events has to know everything
@@ -282,6 +322,7 @@ class Trading:
     def happened(self, step: Step) -> None:
         """The step is over, whether or not anything of it had to be written."""
         self._settlement.happened(step)
+        self._execution.changed.happened()
         self._deciding.happened()
         self.market_data.happened()
         self._inquiry.happened()
@@ -289,6 +330,8 @@ class Trading:
         self._cash.happened()
         self._untold.happened()
         self._clock_watch.happened()
+        self.version_guard.happened()
+        self._strategy_watch.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
         """These cancels have not left: they are asked for again."""
@@ -305,6 +348,7 @@ class Trading:
         return self.gate.close(Rule.BOOK_UNWRITABLE, why)
 
     def _not_happened(self) -> None:
+        self._settlement.not_happened()
         self._deciding.not_happened()
         self.market_data.not_happened()
         self._inquiry.not_happened()
@@ -312,6 +356,8 @@ class Trading:
         self._cash.not_happened()
         self._untold.not_happened()
         self._clock_watch.not_happened()
+        self.version_guard.not_happened()
+        self._strategy_watch.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()
