@@ -1,0 +1,145 @@
+"""What the dashboard shows is what the book says, to a person and to a machine; what is hostile in it stays text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from replayed_book import ReplayedBook, a_replayed_book
+from served_dashboard import Served, served
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> ReplayedBook:
+    """The day up to 12:20: TQQQ is held, and was last seen at 80 dollars."""
+    book = a_replayed_book(tmp_path_factory.mktemp("noon"), until="12:20")
+    book.damage("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'TQQQ', 80000000, 1750695360000000)")
+    return book
+
+
+@pytest.fixture(scope="module")
+def dashboard(book: ReplayedBook) -> Iterator[Served]:
+    """No daemon runs."""
+    with served(book) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "view"),
+    [
+        ("orders", "orders"),
+        ("fills", "trades"),
+        ("trades", "round_trips"),
+        ("signals", "signals"),
+        ("events", "events"),
+    ],
+)
+def test_a_list_has_the_rows_of_its_view(book: ReplayedBook, dashboard: Served, name: str, view: str) -> None:
+    listed = dashboard.get(f"/api/v1/{name}").json()["listed"]
+    assert listed["total"] == len(book.sql(f"SELECT * FROM {view}"))  # noqa: S608  (our names)
+    assert len(listed["rows"]) == listed["total"]
+
+
+def test_a_list_is_chosen_by_what_a_link_says(book: ReplayedBook, dashboard: Served) -> None:
+    listed = dashboard.get("/api/v1/signals?outcome=refused&rule=symbol_locked&account=other").json()["listed"]
+    assert listed["chosen"] == {"outcome": "refused", "rule": "symbol_locked"}
+    assert listed["total"] == int(book.one("SELECT count(*) FROM signals WHERE rule = 'symbol_locked'"))
+
+
+def test_the_first_page_has_the_money_of_the_book(book: ReplayedBook, dashboard: Served) -> None:
+    overview = dashboard.get("/api/v1/overview").json()["overview"]
+    assert overview["standing"]["cash"] == float(book.one("SELECT cash FROM account"))
+    assert overview["standing"]["equity"] == float(book.one("SELECT equity FROM account"))
+    [held] = overview["standing"]["positions"]
+    assert (held["symbol"], held["quantity"], held["last"]) == ("TQQQ", 185, 80.0)
+    page = dashboard.get("/").body
+    assert f"{overview['standing']['equity']:,.2f}" in page
+    assert "TQQQ" in page
+
+
+def test_a_book_at_rest_says_that_nobody_watches(dashboard: Served) -> None:
+    overview = dashboard.get("/api/v1/overview").json()["overview"]
+    assert overview["standing"]["daemon"]["down"] is True
+    assert "STOPPED" in dashboard.get("/").body
+
+
+def test_the_exposure_of_a_family_stands_beside_its_limit(dashboard: Served) -> None:
+    exposure = dashboard.get("/api/v1/overview").json()["overview"]["exposure"]
+    assert [row["family"] for row in exposure] == ["all", "QQQ"]
+    assert exposure[1]["value"] == 185 * 80.0
+    assert exposure[1]["limit"] == pytest.approx(exposure[0]["limit"] * 0.4, abs=0.01)
+
+
+def test_a_moment_of_the_day_is_done_when_the_journal_says_so(dashboard: Served) -> None:
+    moments = dashboard.get("/api/v1/overview").json()["overview"]["moments"]
+    assert [(moment["name"], moment["reached"], moment["proof"] is not None) for moment in moments] == [
+        ("opens", True, True),
+        ("entries stop", False, False),
+        ("flatten", False, False),
+        ("flat by", False, False),
+        ("closes", False, False),
+    ]
+
+
+def test_every_id_of_a_list_has_its_story(book: ReplayedBook, dashboard: Served) -> None:
+    ref = book.one("SELECT order_ref FROM orders ORDER BY created_at LIMIT 1")
+    story = dashboard.get(f"/api/v1/why/{ref}").json()
+    told = [line["said"] for line in story["story"]]
+    assert any("created: BUY" in said for said in told)
+    assert f'href="/why/{ref}"' in dashboard.get("/orders").body
+
+
+def test_an_id_that_nobody_knows_is_said_and_no_error(dashboard: Served) -> None:
+    answer = dashboard.get("/why/%3Cscript%3Ealert(1)%3C/script%3E")
+    assert answer.status == 200
+    assert "knows no such id" in answer.body
+    assert "<script>alert" not in answer.body
+
+
+def test_nothing_in_the_book_becomes_a_part_of_a_page(book: ReplayedBook, tmp_path: Path) -> None:
+    hostile = "</script><img src=x onerror=alert(1)>'\"&"
+    struck = book.copy_to(tmp_path / "struck")
+    struck.damage("UPDATE book_signals SET rule = ? WHERE rule = 'symbol_locked'", hostile)
+    struck.damage("UPDATE book_round_trips SET exit_reason = ? WHERE id = 1", hostile)
+    struck.damage("UPDATE book_events SET symbol = ? WHERE seq = 5", hostile)
+    with served(struck) as running:
+        for path in ("/", "/signals", "/trades", "/events", "/calendar"):
+            body = running.get(path).body
+            assert "<img" not in body, path
+        assert "onerror=alert(1)" in running.get("/events").body
+
+
+def test_a_book_that_cannot_be_read_is_said_and_the_dashboard_goes_on(book: ReplayedBook, tmp_path: Path) -> None:
+    other = book.copy_to(tmp_path / "other")
+    with served(other) as running:
+        whole = other.db.read_bytes()
+        other.db.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+        broken = running.get("/api/v1/orders")
+        assert (broken.status, str(other.db) in broken.body) == (503, True)
+        other.db.write_bytes(whole)
+        assert running.get("/api/v1/orders").status == 200
+
+
+def test_the_description_knows_every_path(dashboard: Served) -> None:
+    description = dashboard.get("/api/v1/openapi.json").json()
+    for path, what in description["paths"].items():
+        if "get" in what:
+            assert dashboard.get(path.replace("{id}", "S-1")).status == 200, path
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "7",
+        "null",
+        "{",
+        '{"reason": 7}',
+        '{"reason": "x"}',
+        '{"confirmation": "flatten"}',
+        '{"reason": "x", "confirmation": "FLATTEN", "scope": []}',
+    ],
+)
+def test_a_flatten_that_is_not_confirmed_is_not_sent(dashboard: Served, body: str) -> None:
+    headers = {"Authorization": f"Bearer {dashboard.operator}"}
+    assert dashboard.ask("POST", "/api/v1/flatten", headers, body).status == 400

@@ -1,0 +1,75 @@
+// Draws charts, takes the first page's changes, says when nothing is heard any more, and sends commands.
+"use strict";
+
+const STALE_MS = 5000;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+function draw(within) {
+  const ink = getComputedStyle(document.body).color;
+  const grid = dark.matches ? "#333" : "#ddd";
+  for (const element of within.querySelectorAll("[data-chart]")) {
+    const chart = JSON.parse(document.getElementById(element.dataset.chart).textContent);
+    const layout = { height: 300, margin: { t: 20, r: 20, b: 45 }, showlegend: false, ...chart.layout,
+                     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink } };
+    for (const axis of ["xaxis", "yaxis", "yaxis2"]) {
+      layout[axis] = { gridcolor: grid, zerolinecolor: grid, automargin: true, ...layout[axis] };
+    }
+    Plotly.newPlot(element, chart.data, layout, { responsive: true, displayModeBar: false });
+  }
+}
+
+function follow(cards) {
+  const stale = document.getElementById("stale");
+  let heard = Date.now();
+  const old = () => {
+    const silent = Date.now() - heard;
+    if (silent >= STALE_MS) return `nothing heard for ${Math.round(silent / 1000)} s`;
+    return document.querySelector("[data-old]")?.dataset.old ?? "";
+  };
+  const source = new EventSource(cards.dataset.live);
+  source.onmessage = (message) => {
+    heard = Date.now();
+    for (const [name, html] of Object.entries(JSON.parse(message.data))) {
+      const card = document.getElementById(`card-${name}`);
+      const open = [...card.querySelectorAll("details")].map((details) => details.open);
+      card.innerHTML = html;
+      card.querySelectorAll("details").forEach((details, place) => { details.open = open[place] ?? false; });
+      draw(card);
+    }
+  };
+  setInterval(() => {
+    const why = old();
+    stale.hidden = why === "";
+    const said = `STALE: ${why}; what you see is old`;
+    if (why && stale.textContent !== said) stale.textContent = said;
+  }, 500);
+}
+
+async function send(form) {
+  const answer = document.getElementById("answer");
+  answer.textContent = "asking ...";
+  const typed = Object.fromEntries(new FormData(form));
+  if (form.dataset.command === "acknowledge") {
+    typed.alarms = [...document.querySelectorAll("[data-alarm]")].map((row) => Number(row.dataset.alarm));
+  }
+  try {
+    const response = await fetch(`/api/v1/${form.dataset.command}`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Trader-Form": document.body.dataset.formKey },
+      body: JSON.stringify(typed),
+    });
+    const said = await response.json();
+    answer.textContent = said.error ?? said.message;
+    if (response.ok) form.reset();
+  } catch (error) {
+    answer.textContent = `not sent: ${error.message}`;
+  }
+}
+
+draw(document);
+dark.addEventListener("change", () => draw(document));
+const cards = document.querySelector("[data-live]");
+if (cards) follow(cards);
+for (const form of document.querySelectorAll("form[data-command]")) {
+  form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
+}
