@@ -12,10 +12,13 @@ import pytest
 from replayed_book import ReplayedBook, a_replayed_book, trader
 
 from trader.adapters.calendar import load_calendar
+from trader.adapters.clock import SteppedClock
 from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.run_lock import Holder, RunLock
 from trader.app import checks
 from trader.app.checks import Check, Verdict
+from trader.app.doctor import examine
+from trader.app.settings import load_settings
 
 NOW = datetime(2025, 6, 23, 16, 0, tzinfo=UTC)
 
@@ -173,9 +176,15 @@ def test_a_wrong_configuration(book: ReplayedBook, line: str, says: str) -> None
     assert book.trader("config", "check").code == 2
 
 
-def test_a_halt_file(book: ReplayedBook) -> None:
-    book.db.with_name("HALT").touch()
+@pytest.mark.parametrize("name", ["HALT", "HALT.paper"])
+def test_a_halt_file(book: ReplayedBook, name: str) -> None:
+    book.db.with_name(name).touch()
     assert not_ok(book) == {"HALT file": "warn"}
+
+
+def test_the_halt_file_of_another_account_is_none_of_ours(book: ReplayedBook) -> None:
+    book.db.with_name("HALT.tiny").touch()
+    assert not_ok(book) == {}
 
 
 def test_a_daemon_that_runs_is_named(book: ReplayedBook) -> None:
@@ -395,7 +404,7 @@ def test_the_calendar_heeds_the_configuration(folder: Path, monkeypatch: pytest.
 def test_the_version_names_the_code() -> None:
     facts = json.loads(trader("version", "--json").out)
     assert facts["code"] == code_fingerprint()
-    assert set(facts) == {"version", "code", "python", "sqlite", "platform"}
+    assert set(facts) == {"version", "code", "configuration", "schema", "python", "sqlite", "platform"}
 
 
 def test_a_backup_is_a_sound_copy_where_it_was_asked_for(book: ReplayedBook, tmp_path: Path) -> None:
@@ -418,3 +427,14 @@ def test_a_backup_of_no_book_is_refused(book: ReplayedBook) -> None:
     answer = book.trader("backup")
     assert answer.code == 2
     assert "there is no book" in answer.err
+
+
+def test_a_live_configuration_that_tells_nobody_of_alarms_is_minded(book: ReplayedBook) -> None:
+    def alarms(**section: object) -> Check:
+        ibkr = {"feed": {"kind": "ibkr"}, "broker": {"kind": "ibkr"}, "ibkr": {"account": "U1234567", "port": 4001}}
+        live = load_settings(book.config, mode="live", book={"db": book.db}, alarms=section, **ibkr)
+        return next(check for check in examine(lambda: live, SteppedClock(NOW), full=False) if check.what == "alarms")
+
+    assert (alarms().verdict, alarms().said) == (Verdict.WARN, "nobody is told")
+    told = alarms(command=["/usr/local/bin/page"])
+    assert (told.verdict, told.said) == (Verdict.OK, "are told by command; `trader alerts test` tries it")

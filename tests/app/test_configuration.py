@@ -3,12 +3,15 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 from replayed_book import trader
 
 from trader.app.faults import known_keys
-from trader.app.settings import Settings
+from trader.app.settings import Settings, load_settings
+from trader.domain.money import PREMIUM_TICKS
 
 
 @pytest.fixture
@@ -53,6 +56,52 @@ def complaint(folder: Path, text: str = "") -> str:
 )
 def test_a_wrong_key_is_named_with_what_it_should_be(bare: Path, text: str, says: str) -> None:
     assert complaint(bare, text) == f"mine.toml: {says}"
+
+
+def _settings_of(*kinds: type) -> list[str]:
+    """All settings of a kind, by section and key."""
+    found = []
+    for section, field in Settings.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys = field.annotation.model_fields.items()
+            found += [f"{section}.{key}" for key, one in keys if {one.annotation, *get_args(one.annotation)} & {*kinds}]
+    return sorted(found)
+
+
+def _line(setting: str, value: str) -> str:
+    section, _, key = setting.rpartition(".")
+    return f"[{section}]\n{key} = {value}"
+
+
+@pytest.mark.parametrize(
+    "setting", [*_settings_of(int), "limits.max_day_trades_5d", "exits.symbols.TQQQ.time_stop_min"]
+)
+@pytest.mark.parametrize("value", ["true", "false", "7.0"])
+def test_where_a_whole_number_stands_nothing_else_is_taken_for_one(bare: Path, setting: str, value: str) -> None:
+    assert complaint(bare, _line(setting, value)) == f"mine.toml: {setting} has to be a valid integer"
+
+
+@pytest.mark.parametrize("setting", _settings_of(float))
+def test_where_a_number_stands_a_boolean_is_refused(bare: Path, setting: str) -> None:
+    assert complaint(bare, _line(setting, "true")) == f"mine.toml: {setting} has to be a valid number"
+
+
+@pytest.mark.parametrize("setting", _settings_of(bool))
+@pytest.mark.parametrize("value", ["1", "0.0"])
+def test_where_a_boolean_stands_a_number_is_refused(bare: Path, setting: str, value: str) -> None:
+    assert complaint(bare, _line(setting, value)) == f"mine.toml: {setting} has to be a valid boolean"
+
+
+def test_all_kinds_of_settings_are_looked_at() -> None:
+    assert {"ibkr.port", "feed.seed", "session.flatten_min", "limits.open_positions"} <= set(_settings_of(int))
+    assert {
+        "account.settled_cash_only",
+        "dashboard.enabled",
+        "exits.overnight",
+        "options.overnight",
+        "version.stops_entries",
+    } == set(_settings_of(bool))
+    assert {"account.starting_cash", "exits.stop_pct", "thresholds.enter_3x"} <= set(_settings_of(float))
 
 
 @pytest.mark.parametrize("close", ['"noon"', '"Closed"', '"13:00Z"', "1300", "true"])
@@ -159,3 +208,53 @@ def test_the_examples_in_the_default_configuration_are_right(bare: Path) -> None
 def test_nothing_is_held_overnight_behind_a_stop_that_dies_with_the_daemon(bare: Path) -> None:
     said = complaint(bare, "[exits.symbols.TSLA]\novernight = true\n")
     assert 'overnight = true of TSLA needs a stop that lives at the broker: set exits.protection = "broker"' in said
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("QQQ261318C00500000", "a day that there is not"),
+        ("QQQ 261218C00500000", "padded to six characters"),
+        ("AAPL1260116C00150000", "an adjusted option"),
+        ("qqq", "is no symbol such as TQQQ"),
+    ],
+)
+def test_a_symbol_that_is_none_is_told_with_its_key_and_what_is_wrong(bare: Path, named: str, why: str) -> None:
+    said = complaint(bare, f'[feed]\nsymbols = ["TSLA", "{named}"]\n')
+    assert "feed.symbols.1 cannot be: " in said
+    assert repr(named) in said
+    assert why in said
+
+
+def test_an_option_is_named_in_either_way_of_writing_it(bare: Path) -> None:
+    assert complaint(bare, '[feed]\nsymbols = ["QQQ   261218C00500000", "QQQ261218P00450000"]\n') == ""
+    symbols = load_settings(bare / "mine.toml").feed.symbols
+    assert symbols == ("QQQ261218C00500000", "QQQ261218P00450000")
+
+
+def test_an_option_is_no_member_of_a_family(bare: Path) -> None:
+    complaint(bare)
+    (bare / "families.toml").write_text("[QQQ]\nQQQ = 1\nQQQ261218C00500000 = 3\n", "utf-8")
+    answer = trader("config", "check", "--config", "mine.toml")
+    assert answer.code == 2
+    assert "[QQQ] has 'QQQ261218C00500000', an option, which moves with no family" in answer.err
+
+
+def test_an_options_exits_are_its_own_and_not_those_of_shares(bare: Path) -> None:
+    assert "exits.symbols.QQQ261218C00500000 cannot be: " in complaint(
+        bare, "[exits.symbols.QQQ261218C00500000]\nstop_pct = 2.0\n"
+    )
+    assert "'QQQ' is no option" in complaint(bare, "[options.symbols.QQQ]\nstop_pct = 20.0\n")
+    text = (
+        '[options]\nstop_pct = 40.0\n[options.symbols."QQQ   261218C00500000"]\nstop_pct = 30.0\ndays_to_expiry = 9\n'
+    )
+    assert complaint(bare, text) == ""
+    rules = load_settings(bare / "mine.toml").rules()
+    one, another = rules.exit_rule("QQQ261218C00500000"), rules.exit_rule("QQQ261218P00500000")
+    assert (one.stop_ppm, one.days_to_expiry, one.ticks) == (300_000, 9, PREMIUM_TICKS)
+    assert (another.stop_ppm, another.days_to_expiry, another.ticks) == (400_000, 1, PREMIUM_TICKS)
+
+
+def test_an_option_held_overnight_needs_a_stop_at_the_broker(bare: Path) -> None:
+    assert "overnight = true of every option needs" in complaint(bare, "[options]\novernight = true\n")
+    assert complaint(bare, '[options]\novernight = true\n[exits]\nprotection = "broker"\n') == ""

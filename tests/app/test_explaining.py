@@ -232,3 +232,19 @@ async def test_the_story_of_a_signal_tells_of_its_repeats(tmp_path: Path) -> Non
         said = [row["said"] for row in trader("why", "x1", "--db", str(market.path)).rows()]
         assert len(said) == 2
         assert sum("refused at signal by repeated" in line for line in said) == 1
+
+
+async def test_what_is_told_of_an_option_is_a_price_a_share(tmp_path: Path) -> None:
+    call = "QQQ250718C00500000"
+    async with a_machine(tmp_path) as market:
+        market.prices[call] = 4.0
+        await market.bar()
+        await market.submit(call, 0.9, "mine")
+        await market.bar()
+        held = trader("why", "mine", "--db", str(market.path)).rows()
+        await market.submit(call, 0.5)
+        await market.bar()
+        sold = trader("why", "mine", "--db", str(market.path)).rows()
+    assert held[-1]["said"] == "is open now, 4 held at 4.10, stop 2.05, take profit 8.20"
+    assert next(row["said"] for row in held if row["what"] == "position") == "created, 4 contracts"
+    assert sold[-1]["said"].startswith(f"4 {call} bought at 4.10, sold at 3.90 because signal")

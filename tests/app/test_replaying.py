@@ -1,6 +1,7 @@
 """`trader replay`: what is said of bars that were refused, and of files that cannot be used."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -76,3 +77,64 @@ def test_a_column_that_may_be_missing_is_not_called_needed(bars: Path) -> None:
 @pytest.mark.parametrize(("asked", "says"), [("QQ", "did you mean QQQ?"), ("MSFT", "there are QQQ, SPY")])
 def test_a_symbol_without_a_file_names_the_nearest(bars: Path, asked: str, says: str) -> None:
     assert says in trader("replay", str(bars), "--symbols", asked).err
+
+
+CALL = "QQQ250718C00500000"
+
+
+@pytest.fixture
+def option_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """QQQ stays at 500.00; a call on it has 4.00 for half an hour, then 9.00."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    starts = [f"{(STARTS + timedelta(minutes=minute)).isoformat()}" for minute in range(60)]
+    premiums = [4] * 30 + [9] * 30
+    header = "timestamp,open,high,low,close"
+    shares = [f"{start},500,500,500,500" for start in starts]
+    calls = [f"{start},{price},{price},{price},{price}" for start, price in zip(starts, premiums, strict=True)]
+    (folder / "QQQ.csv").write_text("\n".join([header, *shares]), "utf-8")
+    (folder / "QQQ   250718C00500000.csv").write_text("\n".join([header, *calls]), "utf-8")
+    return folder
+
+
+def _said_at(minute: float, symbol: str, probability: float, id_: str) -> str:
+    at = (STARTS + timedelta(minutes=minute)).isoformat()
+    return json.dumps({"id": id_, "symbol": symbol, "probability": probability, "timestamp": at})
+
+
+def test_signals_from_outside_trade_an_option_in_a_replay(option_day: Path) -> None:
+    """Asked for at 09:40:30, bought at the open of 09:41; at 10:00 twice as dear and more, and sold at its target after
+    a second print.
+    """
+    lines = [_said_at(10.5, "QQQ   250718C00500000", 0.95, "mine"), _said_at(11.2, CALL, 0.95, "again")]
+    (option_day.parent / "signals.jsonl").write_text("\n".join(lines), "utf-8")
+    answer = trader("replay", str(option_day), "--signals", "signals.jsonl", "--db", "day.db", "--json")
+    assert answer.code == 0, answer.err
+    assert trader("rebuild", "--check", "--db", "day.db").code == 0
+    assert trader("audit", "--db", "day.db").code == 0
+    rows = trader("trades", "--db", "day.db").rows()
+    told = {(row["side"], row["symbol"], row["quantity"], row["price"], row["timestamp"][11:16]) for row in rows}
+    assert told == {("BUY", CALL, "4", "4.1", "13:41"), ("SELL", CALL, "4", "8.9", "14:02")}
+    assert json.loads(answer.out)["equity"] == pytest.approx(100_000 + 4 * 100 * (8.9 - 4.1) - 2 * 2.6)
+    outcomes = {row["id"]: row["outcome"] for row in trader("signals", "--db", "day.db").rows()}
+    assert (outcomes["mine"], outcomes["again"]) == ("ordered", "unchanged")
+    again = trader("replay", str(option_day), "--signals", "signals.jsonl", "--db", "again.db", "--json")
+    assert json.loads(again.out)["journal_digest"] == json.loads(answer.out)["journal_digest"]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"symbol": "QQQ"}', "signals.jsonl line 2: probability is missing"),
+        ('{"symbol": "QQQ", "probability": 0.9}', "signals.jsonl line 2: no timestamp"),
+        (_said_at(1, "QQQ261318C00500000", 0.9, "x"), "signals.jsonl line 2: 'QQQ261318C00500000' .* a day that there"),
+        ("QQQ 0.9", "signals.jsonl line 2: not JSON"),
+    ],
+)
+def test_a_line_that_is_no_signal_stops_the_replay_before_it_starts(option_day: Path, line: str, why: str) -> None:
+    (option_day.parent / "signals.jsonl").write_text(f"{_said_at(5, CALL, 0.9, 'a')}\n{line}\n", "utf-8")
+    answer = trader("replay", str(option_day), "--signals", "signals.jsonl", "--db", "day.db")
+    assert answer.code == 2
+    assert re.search(why, answer.err)
+    assert not (option_day.parent / "day.db").exists()

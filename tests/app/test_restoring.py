@@ -50,10 +50,12 @@ def files(book: ReplayedBook) -> set[str]:
 
 
 def rows(path: Path) -> list[str]:
-    """Everything that a book holds, but its epoch and its newest events and halts."""
+    """Everything that a book holds, but its epoch and its newest events, halts and alarms."""
     with closing(sqlite3.connect(path)) as connection:
         lines = [line for line in connection.iterdump() if line.startswith("INSERT")]
-    return [line for line in lines if not any(name in line for name in ("stamp", "events", "halts", "accounts"))]
+    return [
+        line for line in lines if not any(name in line for name in ("stamp", "events", "halts", "accounts", "alarms"))
+    ]
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from trader.adapters.sqlite.queries import QUERIES
 from trader.domain.consistency import Consistency, Gap, consistency_of, gaps_between
 
 if TYPE_CHECKING:
@@ -15,10 +16,8 @@ _PROTECTED = """
                                        WHERE g.account = s.account AND g.oca = s.oca AND g.oca <> ''))
     FROM book_orders s
     WHERE s.account = ? AND s.purpose = 'protection' AND s.stop_micros IS NOT NULL AND s.state = 'working'
-          AND (SELECT book_id FROM book_stamp) <> s.account
     GROUP BY s.symbol"""
-"""Shares that stops at the broker sell without a daemon. The paper broker ends with it, on whichever prices: a book of
-its is called as the account is, one of a broker outside by that broker's name of the account."""
+"""Shares that stops at the broker sell without a daemon."""
 
 
 class ArmedExits(NamedTuple):
@@ -50,10 +49,16 @@ def read_armed_exits(book: sqlite3.Connection, account: str, daemon: "DaemonSays
     armed, unarmed, at = _read(scan)
     if scan is None:
         unarmed = dict.fromkeys(held, "no daemon watches it")
-        protected = dict(book.execute(_PROTECTED, (account,)).fetchall())
+        protected = dict(book.execute(_PROTECTED, (account,)).fetchall()) if _is_outside(book, account) else {}
         armed = {symbol: min(held[symbol], shares) for symbol, shares in protected.items() if symbol in held}
     gaps = gaps_between(held, armed, unarmed)
     return ArmedExits(consistency_of(held, gaps), gaps, len(held), armed, at)
+
+
+def _is_outside(book: sqlite3.Connection, account: str) -> bool:
+    """Whether its broker outlives the daemon. The paper broker does not, and calls the account as we do."""
+    called: dict[str, str] = dict(book.execute(QUERIES["broker_accounts"]).fetchall())
+    return called.get(account, account) != account
 
 
 def _read(scan: object) -> tuple[dict[str, int], dict[str, str], str]:

@@ -2,7 +2,7 @@
 
 import sqlite3
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -113,8 +113,9 @@ def check_daemon(lock: Path) -> Check:
     return ok("daemon", said)
 
 
-def check_halt_file(halt_file: Path) -> Check:
+def check_halt_files(halt_files: Collection[Path]) -> Check:
     """The last resort stays in force until somebody removes it."""
-    if halt_file.exists():
-        return warn("HALT file", f"{halt_file} keeps entries halted", f"rm {halt_file}, then `trader resume`")
+    there = " ".join(str(path) for path in halt_files if path.exists())
+    if there:
+        return warn("HALT file", f"{there} keeps entries halted", f"rm {there}, then `trader resume`")
     return ok("HALT file", "none")

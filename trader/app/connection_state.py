@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from trader.adapters.control import Answer
 
-_OPEN = "open"
+OPEN = "open"
 _OLD_BARS_S = 120.0
 
 
@@ -45,7 +45,7 @@ class ConnectionState:
 
     def warnings(self, *, in_session: bool) -> Iterator[str]:
         """What of it keeps anything from being traded."""
-        if self.link != _OPEN:
+        if self.link != OPEN:
             yield f"Interactive Brokers is {self.link} since {self.since}: {self.last_error or 'no reason was given'}"
         for symbol, why in sorted(self.not_live.items()):
             yield f"no live bars of {symbol}: {why}"

@@ -8,9 +8,10 @@ Stop    SIGTERM, SIGINT or `trader stop`: no more bars, finish the step, journal
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from trader import __version__
@@ -19,30 +20,44 @@ from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.run_lock import Holder, RunLock
 from trader.adapters.run_lock import lock_path as run_lock_path
 from trader.adapters.schedule import Schedule
+from trader.adapters.service_manager import READY, STOPPING
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.recorder import SqliteRecorder
-from trader.app.host import Host, ThisMachine
+from trader.adapters.sqlite.soundness import schema_fingerprint
+from trader.adapters.strategy_process import Listener
+from trader.app.auditing import Auditing
+from trader.app.couriers import Couriers
+from trader.app.dashboard_process import DashboardProcess
+from trader.app.digest import digest_of
+from trader.app.host import Host, HostedStrategies, ThisMachine, Versions
+from trader.app.installed import Running
 from trader.app.marketplace import Marketplace
+from trader.app.pulse import Pulse
 from trader.app.requests import LONGEST_REASON, Requests
 from trader.app.settings import Settings
 from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
+from trader.domain.alarm import AlarmType
 from trader.domain.consistency import consistency_of, gaps_between
+from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
-from trader.domain.events import Command, CommandName, JournalType, Tick
+from trader.domain.events import Command, CommandName, JournalType, Tick, VersionCompared
 from trader.domain.market import BarTime
 from trader.domain.money import usd
+from trader.domain.portfolio import scope_of_strategy
 from trader.domain.session import NEW_YORK
 from trader.services.engine import Engine
 from trader.services.ports import Broker, Log
 from trader.services.recovery import recover
+from trader.services.telling import Channel
 
 _INQUIRE_S = 5
 _TICK_S = 0.1
 _FLUSH_S = 1.0
 _WATCH_S = 1.0
 _HEARTBEAT_S = 60.0
+_COMPARE_S = 60.0
 
 
 def lock_path(settings: Settings) -> Path:
@@ -56,6 +71,7 @@ class Stopping:
 
     event: asyncio.Event
     reason: str = ""
+    failed: bool = False
 
     def ask(self, reason: str) -> None:
         """Ask for an orderly stop; the first reason counts."""
@@ -74,9 +90,14 @@ async def run_daemon(settings: Settings, host: Host | None = None) -> None:
 @asynccontextmanager
 async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
     """A daemon on an open book, not recovered yet; everything is closed in order when the block is left."""
-    parts = make_parts(settings)
-    holder = host.holder()
+    strategies = host.strategies(settings)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(strategies.close)
+        await strategies.spawn()  # it comes to life while the files are read
+        installed = host.installed(settings)
+        parts = make_parts(settings, strategies)
+        holder = host.holder()
+        await strategies.load()
         lock = RunLock.take(lock_path(settings), holder)
         stack.callback(lock.release)
         marketplace = host.marketplace(parts)
@@ -90,7 +111,9 @@ async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
         await book.store.check_newest_events()
         spill = host.open_spill(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
-        daemon = await Daemon.prepare(settings, host, parts, marketplace, book, holder, lock, spill)
+        daemon = await Daemon.prepare(
+            settings, host, parts, installed, strategies, marketplace, book, holder, lock, spill
+        )
         stack.push_async_callback(daemon.close)
         yield daemon
 
@@ -103,6 +126,8 @@ class Daemon:
         settings: Settings,
         host: Host,
         parts: Parts,
+        running: Running,
+        strategies: HostedStrategies,
         book: OpenBook,
         holder: Holder,
         lock: RunLock,
@@ -111,10 +136,13 @@ class Daemon:
         recorder: SqliteRecorder,
         machine: Machine[Broker],
         inbox: InboxFile | None,
+        channels: Sequence[Channel],
     ) -> None:
         self._settings = settings
         self._host = host
         self._parts = parts
+        self._running = running
+        self._strategies = strategies
         self._book = book
         self._holder = holder
         self._lock = lock
@@ -125,14 +153,27 @@ class Daemon:
         self._inbox = inbox
         self._log = log
         self._stopping = Stopping(asyncio.Event())
-        self._schedule = Schedule(self._log)
+        self._pulse = Pulse(machine.engine, marketplace.clock, host.tell_manager)
+        digest = partial(host.aside, partial(digest_of, settings))
+        self._couriers = Couriers(settings, channels, book, machine.engine, marketplace, host.clock, log, digest)
+        self._schedule = Schedule(self._log, self._chore_failed)
+        watch = host.watch(settings)
+        engine, account = machine.engine, settings.account.name
+        self._auditing = (
+            Auditing(watch, host.aside, engine.command, engine.alarm, lambda: "all" in engine.book.halts, log, account)
+            if watch is not None
+            else None
+        )
         requests = Requests(
             machine.engine,
             marketplace.clock,
             holder,
-            settings.book.halt_file,
+            settings.halt_files,
             self._stopping.ask,
             marketplace.standing,
+            strategies.standing,
+            running.build,
+            self._pulse.as_answer,
         )
         self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
 
@@ -142,6 +183,8 @@ class Daemon:
         settings: Settings,
         host: Host,
         parts: Parts,
+        installed: Versions,
+        strategies: HostedStrategies,
         marketplace: Marketplace,
         book: OpenBook,
         holder: Holder,
@@ -149,13 +192,30 @@ class Daemon:
         spill: SpillFile,
     ) -> "Daemon":
         """Put the machine together; the marketplace goes on where the book ends."""
-        account = settings.account.name
         await marketplace.begin(book)
         log = host.log(marketplace.clock)
-        recorder = SqliteRecorder(book.writer, account)
-        machine = await make_machine(parts, book, marketplace.clock, log, recorder, spill, marketplace.broker)
+        recorder = SqliteRecorder(book.writer)
+        running = installed.on(await book.writer.transact(schema_fingerprint))
+        machine = await make_machine(
+            parts, book, marketplace.clock, log, recorder, spill, marketplace.broker, build=running.build.stamp
+        )
         inbox = await _inbox_file(settings, book, log)
-        return cls(settings, host, parts, book, holder, lock, marketplace, log, recorder, machine, inbox)
+        return cls(
+            settings,
+            host,
+            parts,
+            running,
+            strategies,
+            book,
+            holder,
+            lock,
+            marketplace,
+            log,
+            recorder,
+            machine,
+            inbox,
+            host.channels(settings),
+        )
 
     @property
     def engine(self) -> Engine:
@@ -171,7 +231,7 @@ class Daemon:
         account = settings.account.name
         self._log.info(f"Managing positions for account: {account}")
         self._log.info(
-            f"START version={__version__} code={self._holder.fingerprint} pid={self._holder.pid} mode={settings.mode} "
+            f"START version={__version__} {self._running.build.in_words()} pid={self._holder.pid} mode={settings.mode} "
             f"book={settings.book.db} epoch={self._book.stamp.epoch} seed={self._book.stamp.seed} "
             f"cash={usd(engine.book.cash_micros)} positions={len(engine.book.positions)} account={account}"
         )
@@ -181,24 +241,45 @@ class Daemon:
                 "its market; another one needs another book (--db)"
             )
         if self._book.journal_is_empty:
-            await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
+            opening_cash_micros = engine.book.cash_micros
+            await engine.mark(
+                JournalType.ACCOUNT_OPENED, starting_cash_micros=opening_cash_micros, broker_account=settings.book_id
+            )
         await engine.mark(
-            JournalType.RUN_STARTED, kind=settings.mode, version=__version__, code=self._holder.fingerprint
+            JournalType.RUN_STARTED,
+            kind=settings.mode,
+            version=__version__,
+            build=self._running.build.stamp,
+            **self._running.build._asdict(),
         )
+        await self._bar_what_is_not_listed()
         await recover(engine, self._machine.broker, self._log)
         await self._warm_up()
 
+    async def _bar_what_is_not_listed(self) -> None:
+        """Something is held, so this run is there for its exits; the next start looks again."""
+        engine, account = self._machine.engine, self._settings.account.name
+        for symbol, why in self._marketplace.not_listed.items():
+            engine.trading.gate.close(Rule.NOT_LISTED, f"{why}; what is held is only closed until the next start")
+            await engine.mark(JournalType.ALARM, alarm=AlarmType.NOT_LISTED, what=why, about=symbol)
+            self._log.error(
+                f"NOT LISTED {symbol}: {why}; positions are held, so that exits go on and no entry leaves: take it out "
+                f"of the families or correct its name, then `./START_TRADER.sh --restart`; shares of it can only be "
+                f"sold in TWS account={account}"
+            )
+
     async def _warm_up(self) -> None:
         marketplace, trading = self._marketplace, self._machine.engine.trading
-        self._parts.strategies.start(self._parts.families.drivers(marketplace.symbols))
+        await self._strategies.begin(self._parts.families.drivers(marketplace.symbols))
         trading.market_data.expect(marketplace.symbols)
         past: list[BarTime] = []
         try:
-            past = await marketplace.past(self._parts.strategies.warmup_bars)
+            past = await marketplace.past(self._strategies.warmup_bars)
         except BrokerUnreachable as error:
             self._log.warning(f"NOT WARMED UP: {error}; the strategy waits for its bars from now on, exits do not")
         now = marketplace.clock.now()
         trading.warm_up(past, now)
+        await self._strategies.ready()
         self._log.info(f"READY warmed up on {len(past)} bars, market time {now:%Y-%m-%d %H:%M:%S} UTC")
 
     async def run(self) -> None:
@@ -207,12 +288,16 @@ class Daemon:
         if self._inbox is not None:
             self._inbox.begin()
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
-        self._schedule.every(_WATCH_S, "keep lock and socket", self._keep_lock_and_socket)
+        self._schedule.every(_COMPARE_S, "compare what runs with the disk", self._compare_version)
+        self._schedule.every(_WATCH_S, "keep lock and socket", self._look_after_ourselves)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.daily(18, 30, "verify the book", self._verify)
         self._schedule.daily(23, 59, "hear the day's executions", self._machine.engine.ask_broker)
+        self._host.tell_manager(READY)
         self._schedule.every(_INQUIRE_S, "ask about orders of unknown fate", self._machine.engine.inquire)
+        if self._auditing is not None:
+            self._auditing.begin(self._schedule)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._machine.engine.run(), name="engine")
@@ -221,14 +306,20 @@ class Daemon:
                     group.create_task(self._tick(), name="tick"),
                     group.create_task(self._follow_inbox()),
                     group.create_task(self._marketplace.keep(), name="connection"),
+                    group.create_task(self._strategies.keep(self._listener()), name="strategy"),
+                    group.create_task(DashboardProcess(self._settings, self._log).keep(), name="dashboard"),
                 ]
-                await self._marketplace.play(self._machine.engine.deliver, self._stopping.event)
+                if self._couriers:
+                    others.append(group.create_task(self._couriers.run(), name="couriers"))
+                engine = self._machine.engine
+                await self._marketplace.play(self._publish, self._stopping.event, lambda: engine.book.positions)
                 await self._schedule.stop()
                 for task in others:
                     task.cancel()
                 self._machine.engine.stop()
         except BaseExceptionGroup as failed:
             first = failed.exceptions[0]
+            self._stopping.failed = True
             self._stopping.ask(f"{type(first).__name__}: {first}")
             self._log.error(f"FAILED {type(first).__name__}: {first}")
             raise first from None
@@ -236,15 +327,30 @@ class Daemon:
         if self._robbed is not None:
             raise self._robbed
 
+    def _listener(self) -> Listener:
+        engine, key = self._machine.engine, scope_of_strategy(self._strategies.name)
+        return Listener(engine.deliver, engine.inbox.post, lambda: key in engine.book.halts)
+
+    async def _publish(self, bar_time: BarTime) -> None:
+        """Exits are dealt with first, without the strategy; then the market may stand for a moment for its answer."""
+        await self._machine.engine.deliver(bar_time)
+        await self._strategies.answered()
+
     async def close(self) -> None:
         """Finish: take up what still waits, journal the end, say what stays."""
+        self._host.tell_manager(STOPPING)
         await self._schedule.stop()
+        if self._auditing is not None:
+            self._auditing.end()
         await self._control.stop()
         engine = self._machine.engine
         try:
             await engine.drain()
-            await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed")
+            failed = self._stopping.failed or not self._stopping.reason
+            await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed", failed=failed)
             await self._recorder.flush()
+            if failed:
+                await self._couriers.last_words()
         except TraderError as error:
             self._stopped_unwritten(error)
         else:
@@ -267,16 +373,25 @@ class Daemon:
         return what_stays(self._machine.engine.book, broker_outlives=outlives)
 
     async def _tick(self) -> None:
-        halt_file = self._settings.book.halt_file
+        loop = asyncio.get_running_loop()
         while True:
+            began_s = loop.time()
             await asyncio.sleep(_TICK_S)
-            if _is_there(halt_file):
+            self._pulse.beat(loop.time(), loop.time() - began_s - _TICK_S)
+            if any(map(_is_there, self._settings.halt_files)):
                 await self._machine.engine.halt_by_file()
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:
             await self._inbox.run(self._machine.engine.inbox.put, self._host.aside)
+
+    def _chore_failed(self, name: str, said: str) -> None:
+        self._machine.engine.alarm(AlarmType.CHORE_FAILED, name, said)
+
+    async def _look_after_ourselves(self) -> None:
+        self._couriers.look(asyncio.get_running_loop().time())
+        await self._keep_lock_and_socket()
 
     async def _keep_lock_and_socket(self) -> None:
         """Somebody may remove our files. What is ours is made again; a lock that another has is his: we stop."""
@@ -295,13 +410,21 @@ class Daemon:
         engine = self._machine.engine
         book, scan = engine.book, engine.trading.exits.last
         held = {position.symbol: position.quantity for position in book.positions.values()}
+        differs = " VERSION DIFFERS" if engine.trading.version_guard.differs else ""
         self._log.info(
             f"HEARTBEAT market={self._marketplace.clock.now().astimezone(NEW_YORK):%Y-%m-%d %H:%M} ET "
             f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
             f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
             f"exits={consistency_of(held, gaps_between(held, scan.armed, scan.unarmed))} "
-            f"halts={','.join(book.halts) or '-'} account={book.account}"
+            f"halts={','.join(book.halts) or '-'}{differs} account={book.account}"
         )
+
+    async def _compare_version(self) -> None:
+        """Whether what runs is still what lies on the disk, beside the loop; told where that has changed."""
+        engine = self._machine.engine
+        differs = await self._host.aside(self._running.differs)
+        if differs != engine.trading.version_guard.differs:
+            await engine.inbox.put(VersionCompared(differs))
 
     async def _backup(self) -> None:
         book = self._settings.book
@@ -324,7 +447,7 @@ async def _inbox_file(settings: Settings, book: OpenBook, log: Log) -> InboxFile
     path = settings.inbox_path()
     if path is None:
         return None
-    start = await book.store.inbox_offset(settings.account.name, str(path))
+    start = await book.store.inbox_offset(str(path))
     return InboxFile(path, start, log.warning)
 
 

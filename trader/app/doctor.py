@@ -6,18 +6,26 @@ import sys
 from collections.abc import Callable, Iterator
 
 from trader.app import checks
-from trader.app.book_checks import check_book, check_daemon, check_halt_file
-from trader.app.checks import Check, fail, ok
+from trader.app.alarm_channels import channels_of
+from trader.app.book_checks import check_book, check_daemon, check_halt_files
+from trader.app.checks import Check, fail, ok, warn
 from trader.app.daemon import lock_path
+from trader.app.former_book import former_book_check
 from trader.app.paths import check_paths, with_absolute_paths
 from trader.app.settings import Settings
-from trader.app.wiring import Parts, make_parts
+from trader.app.trying import try_parts
+from trader.app.wiring import Parts
 from trader.domain.errors import ConfigurationError
 from trader.services.ports import Clock
 
 
-def examine(read_settings: Callable[[], Settings], clock: Clock, *, full: bool) -> Iterator[Check]:
-    """Look at everything. What needs the configuration is left out when that cannot be read."""
+def examine(
+    read_settings: Callable[[], Settings], clock: Clock, *, full: bool, make: Callable[[Settings], Parts] = try_parts
+) -> Iterator[Check]:
+    """Look at everything. What needs the configuration is left out when that cannot be read.
+
+    `make`: who starts a daemon next leaves its strategy untried; the start tries it.
+    """
     now = clock.now()
     yield checks.check_python(sys.version_info[:3])
     yield checks.check_sqlite(sqlite3.sqlite_version_info)
@@ -26,12 +34,14 @@ def examine(read_settings: Callable[[], Settings], clock: Clock, *, full: bool) 
     yield checks.check_environment(os.environ)
     try:
         settings = read_settings()
-        parts = make_parts(settings)
+        parts = make(settings)
     except ConfigurationError as error:
         yield fail("configuration", str(error), "correct it; `trader config show` lists every key and its origin")
         return
     yield _configuration(parts)
     yield _paths(settings)
+    if settings.mode == "live":
+        yield _alarms(settings)
     yield checks.check_calendar(parts.calendar, now)
     yield from _around_the_book(settings)
     yield from check_book(settings.book.db, settings.mode, full=full)
@@ -47,6 +57,13 @@ def _configuration(parts: Parts) -> Check:
     return ok("configuration", f"{settings.toml_file}, {families} families, strategy {settings.strategy.entry}")
 
 
+def _alarms(settings: Settings) -> Check:
+    names = ", ".join(channel.name for channel in channels_of(settings))
+    if names:
+        return ok("alarms", f"are told by {names}; `trader alerts test` tries it")
+    return warn("alarms", "nobody is told", "set TRADER_ALARMS__URLS, alarms.urls_file or alarms.command")
+
+
 def _paths(settings: Settings) -> Check:
     try:
         check_paths(with_absolute_paths(settings))
@@ -60,5 +77,6 @@ def _around_the_book(settings: Settings) -> Iterator[Check]:
     yield checks.check_folder("book's folder", folder)
     yield checks.check_space(folder)
     yield checks.check_folder("log's folder", settings.log.file.parent)
-    yield check_halt_file(settings.book.halt_file)
+    yield former_book_check(settings)
+    yield check_halt_files(settings.halt_files)
     yield check_daemon(lock_path(settings))

@@ -24,6 +24,7 @@ _IN_WORDS = {
 """Keys whose rule is a pattern or a choice of one."""
 
 _OVERRIDES = ("session", "overrides")
+_ACCOUNTS = "accounts"
 _OF_THE_KEY = "[key]"
 
 Key = tuple[str, ...]
@@ -78,14 +79,17 @@ def _said(fault: ErrorDetails, key: Key, settings: type[BaseModel]) -> str:
         if fault["loc"][-1] == _OF_THE_KEY:
             return "is not a date; write it as 2026-11-24"
         return f'= {json.dumps(str(fault["input"]))} must be "closed" or a New York time such as "13:00"'
-    return _IN_WORDS.get(".".join(key)) or fault["msg"].replace("Input should be", "has to be")
+    if key[0] == _ACCOUNTS and fault["loc"][-1] == _OF_THE_KEY:
+        return _IN_WORDS["account.name"]
+    said = fault["msg"].replace("Input should be", "has to be").replace("Value error, ", "cannot be: ")
+    return _IN_WORDS.get(".".join(key[-2:])) or said
 
 
 def _meant(key: Key, settings: type[BaseModel]) -> str:
     """The nearest key: of those that could stand in its place, else of all."""
     beside = {name: ".".join((*key[:-1], name)) for name in _names_beside(key, settings)}
     anywhere = {known.rpartition(".")[2]: known for known in known_keys(settings)}
-    for names in (beside, anywhere):
+    for names in (beside, anywhere) if key[-1] not in anywhere else (anywhere,):
         meant = nearest(key[-1], names)
         if meant is not None:
             return f"; did you mean {names[meant]}?"

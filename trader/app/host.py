@@ -6,21 +6,28 @@ a machine of his own.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from trader.adapters.clock import SystemClock
-from trader.adapters.control import ControlServer, Handler
+from trader.adapters.control import Answer, ControlServer, Handler
 from trader.adapters.logs import LoguruLog
 from trader.adapters.run_lock import Holder, this_process
+from trader.adapters.service_manager import ServiceManager
 from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.database import ThreadWriter, Writer
+from trader.adapters.strategy_process import Listener
+from trader.app.alarm_channels import channels_of
+from trader.app.auditing import BookWatch
+from trader.app.installed import Installed, Running
 from trader.app.marketplace import EmbeddedMarketplace, Marketplace
 from trader.app.settings import Settings
+from trader.app.trying import strategy_process
 from trader.app.verifying import faults_of_the_book
 from trader.app.wiring import Parts
-from trader.services.ports import Clock, Log
+from trader.services.ports import Clock, Log, Strategies
+from trader.services.telling import Channel
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -42,6 +49,50 @@ class Door(Protocol):
         ...
 
 
+class HostedStrategies(Strategies, Protocol):
+    """A strategy, and the process that it runs in."""
+
+    async def spawn(self) -> None:
+        """Begin to load it. Raises ConfigurationError."""
+        ...
+
+    async def load(self) -> None:
+        """Have it. Raises ConfigurationError."""
+        ...
+
+    async def begin(self, drivers: Collection[str]) -> None:
+        """Tell it which symbols may be signalled. Raises ConfigurationError."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait, not for long, until it has seen its warm-up."""
+        ...
+
+    async def keep(self, listener: Listener) -> None:
+        """Pass on what it says, and look after it, for ever."""
+        ...
+
+    async def answered(self) -> None:
+        """Wait, not for long, until it has answered to everything."""
+        ...
+
+    def standing(self) -> Answer:
+        """How it is, for `status`."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Versions(Protocol):
+    """What is installed, as it was at the start."""
+
+    def on(self, schema: str) -> Running:
+        """What runs on a book with this schema."""
+        ...
+
+
 class Host(Protocol):
     """What a daemon takes from its machine."""
 
@@ -56,6 +107,14 @@ class Host(Protocol):
 
     def log(self, clock: Clock) -> Log:
         """The log, with the time of this clock in each line."""
+        ...
+
+    def installed(self, settings: Settings) -> Versions:
+        """What is installed at this moment."""
+        ...
+
+    def strategies(self, settings: Settings) -> HostedStrategies:
+        """The configured strategy, not loaded yet. Raises ConfigurationError."""
         ...
 
     def marketplace(self, parts: Parts) -> Marketplace:
@@ -82,12 +141,25 @@ class Host(Protocol):
         """Look through the whole book beside the loop; gives its faults, in words. Raises BookError."""
         ...
 
+    def channels(self, settings: Settings) -> Sequence[Channel]:
+        """The ways by which alarms reach a person. Raises ConfigurationError."""
+        ...
+
+    def tell_manager(self, state: str) -> None:
+        """Say something to the service manager that has started us, where there is one."""
+        ...
+
+    def watch(self, settings: Settings) -> BookWatch | None:
+        """What audits the book while it is traded on; None where whoever runs the daemon looks himself."""
+        ...
+
 
 class ThisMachine:
     """The host as it is."""
 
     def __init__(self) -> None:
         self._clock = SystemClock()
+        self._manager = ServiceManager()
 
     @property
     def clock(self) -> Clock:
@@ -101,6 +173,14 @@ class ThisMachine:
     def log(self, clock: Clock) -> Log:
         """The log file, written by a thread of its own."""
         return LoguruLog(clock)
+
+    def installed(self, settings: Settings) -> Versions:
+        """On its disk."""
+        return Installed(settings)
+
+    def strategies(self, settings: Settings) -> HostedStrategies:
+        """In a process of its own."""
+        return strategy_process(settings, self.log(self._clock))
 
     def marketplace(self, parts: Parts) -> Marketplace:
         """The one that is configured."""
@@ -129,3 +209,15 @@ class ThisMachine:
     async def verify(self, settings: Settings) -> str:
         """By `trader doctor --full`, in a process of its own."""
         return await faults_of_the_book(settings)
+
+    def channels(self, settings: Settings) -> Sequence[Channel]:
+        """Those that are configured."""
+        return channels_of(settings)
+
+    def tell_manager(self, state: str) -> None:
+        """By systemd's protocol."""
+        self._manager.tell(state)
+
+    def watch(self, settings: Settings) -> BookWatch | None:
+        """From connections of its own."""
+        return BookWatch(settings)

@@ -16,12 +16,14 @@ UNREACHABLE = "interactive brokers"
 """The check that everything else needs."""
 
 _PROBE_S = 10.0
+_OF_A_PROBE = 1_000
+"""So far above the account's client id that it is no other account's: IB has one connection of each."""
 
 
 def check_ibkr(settings: Settings, clock: Clock) -> Iterator[Check]:
-    """Look, under the client id after the configured one, and judge."""
+    """Look, and judge."""
     ibkr = settings.ibkr
-    address = Address(ibkr.host, ibkr.port, ibkr.client_id + 1)
+    address = Address(ibkr.host, ibkr.port, ibkr.client_id + _OF_A_PROBE)
     try:
         found = asyncio.run(probe(address, clock, _PROBE_S))
     except BrokerUnreachable as error:

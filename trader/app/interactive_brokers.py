@@ -12,13 +12,15 @@ from trader.adapters.ibkr.market_data import IbkrFeed, Publish
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.paper.broker import PaperBroker
 from trader.app.connection_state import ConnectionState
-from trader.app.marketplace import Emit
+from trader.app.marketplace import Emit, Held
 from trader.app.wiring import OpenBook, Parts
 from trader.domain.errors import BrokerUnreachable, ConfigurationError
 from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
 from trader.domain.money import usd
 from trader.domain.rules import Costs
+from trader.domain.session import new_york_date
+from trader.domain.symbol import is_option, option_of
 from trader.services.ports import Broker, Clock, Log
 
 
@@ -35,6 +37,7 @@ class InteractiveBrokers:
         self._contracts = Contracts(self._connection)
         self._broker = IbkrBroker(self._connection, self._contracts, settings.account.name, self._tell, log, clock)
         self._feed: IbkrFeed
+        self._not_listed: Mapping[str, str] = {}
         self._emit: Emit | None = None
         self._untold: list[BrokerEvent] = []
         self._paper: PaperBroker | None = None
@@ -64,21 +67,32 @@ class InteractiveBrokers:
         return told_micros
 
     async def begin(self, book: OpenBook) -> None:
-        """Look up what may be traded, and what the book holds: that is watched whatever the families say."""
+        """Look up what may be traded, and what the book holds: that is watched whatever the families say.
+
+        Raises ConfigurationError for what IB does not list, unless something is held: then its exits come first.
+        """
         settings = self._parts.settings
         self._broker.first_epoch = book.stamp.first_epoch
         members = [symbol for family in self._parts.families.families.values() for symbol in family.members]
-        held = await book.store.held(settings.account.name)
-        symbols = sorted({*members, *settings.feed.symbols})
-        await self._contracts.qualify(symbols)
-        for symbol in sorted(set(held) - set(symbols)):
-            try:
-                await self._contracts.qualify([symbol])
-            except ConfigurationError as error:
-                self._log.error(f"HELD AND NOT TO BE TRADED {symbol}: {error} account={settings.account.name}")
-            else:
-                symbols.append(symbol)
+        held = await book.store.held()
+        symbols = sorted(self._unexpired({*members, *settings.feed.symbols, *held}))
+        if held:
+            self._not_listed = await self._contracts.look_up(symbols)
+            symbols = [symbol for symbol in symbols if symbol not in self._not_listed]
+        else:
+            await self._contracts.qualify(symbols)
         self._feed = IbkrFeed(self._connection, self._contracts, symbols, self._parts.calendar, self._clock, self._log)
+
+    def _unexpired(self, symbols: set[str]) -> set[str]:
+        """Without the options that are no more: named in the configuration or held, they keep nothing from trading."""
+        today = new_york_date(self._clock.now())
+        expired = {symbol for symbol in symbols if is_option(symbol) and option_of(symbol).expiry < today}
+        for symbol in sorted(expired):
+            self._log.warning(
+                f"EXPIRED {symbol}: there are no bars of it any more; take it out of feed.symbols; one that the book "
+                f"still holds is DRIFT, which `trader adjust --missing {symbol}` ends"
+            )
+        return symbols - expired
 
     @property
     def clock(self) -> Clock:
@@ -89,6 +103,11 @@ class InteractiveBrokers:
     def symbols(self) -> Iterable[str]:
         """The families' members, what is configured beside them, and what the book holds."""
         return self._feed.symbols
+
+    @property
+    def not_listed(self) -> Mapping[str, str]:
+        """As IB has said at the start."""
+        return self._not_listed
 
     def broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Broker:
         """IB, or the paper broker."""
@@ -112,12 +131,12 @@ class InteractiveBrokers:
         """By historical requests. Raises BrokerUnreachable."""
         return await self._feed.history(self._clock.now(), bars)
 
-    async def play(self, publish: Publish, stop: asyncio.Event) -> None:
+    async def play(self, publish: Publish, stop: asyncio.Event, held: Held) -> None:
         """Live; the paper broker is filled by five-second bars."""
         if self._paper is None:
-            await self._feed.run(publish, stop)
+            await self._feed.run(publish, stop, held=held)
         else:
-            await self._feed.run(publish, stop, opening=self._paper.match)
+            await self._feed.run(publish, stop, opening=self._paper.match, held=held)
 
     async def keep(self) -> None:
         """Connect again whenever the connection is lost."""

@@ -7,7 +7,7 @@ The daemon knows no other.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,9 +20,12 @@ from trader.domain.events import BrokerEvent
 from trader.domain.market import BarTime
 from trader.domain.rules import Costs
 from trader.domain.session import NEW_YORK
+from trader.domain.symbol import is_option
 from trader.services.ports import Broker, Clock
 
 Emit = Callable[[BrokerEvent], None]
+Held = Callable[[], Collection[str]]
+"""Symbols of which shares are held at the moment."""
 _BEFORE_THE_OPEN = timedelta(seconds=30)
 
 
@@ -51,6 +54,11 @@ class Marketplace(Protocol):
         """Of what there are bars."""
         ...
 
+    @property
+    def not_listed(self) -> Mapping[str, str]:
+        """Symbols that are configured or held, and why it does not trade them. While there are any nothing opens."""
+        ...
+
     def broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Broker:
         """Where orders go; what it has to say goes to `emit`. `positions`: shares that the book holds, by symbol."""
         ...
@@ -59,8 +67,8 @@ class Marketplace(Protocol):
         """The last bar times that have ended, oldest first. Raises BrokerUnreachable."""
         ...
 
-    async def play(self, publish: Publish, stop: asyncio.Event) -> None:
-        """Publish every bar time, until asked to stop."""
+    async def play(self, publish: Publish, stop: asyncio.Event, held: Held) -> None:
+        """Publish every bar time, until asked to stop. `held` says whose bars matter most."""
         ...
 
     async def keep(self) -> None:
@@ -105,9 +113,11 @@ class EmbeddedMarketplace:
         return self._parts.settings.account.starting_cash_micros
 
     async def begin(self, book: OpenBook) -> None:
-        """The market of the book's seed, from the time of its newest event."""
-        newest_event_at = await book.store.newest_event_at(self._parts.settings.account.name)
-        self._market = SimulatedMarket(book.stamp.seed, self._parts.calendar)
+        """The market of the book's seed, from the time of its newest event, with the options that are named or held."""
+        newest_event_at = await book.store.newest_event_at()
+        named = {*self._parts.settings.feed.symbols, *await book.store.held()}
+        options = [symbol for symbol in named if is_option(symbol)]
+        self._market = SimulatedMarket(book.stamp.seed, self._parts.calendar, options)
         self._feed = self.make_feed(self._market, newest_event_at or self._first_open(book.stamp.created_at))
 
     def make_feed(self, market: SimulatedMarket, starts_at: datetime) -> SimulatedFeed:
@@ -128,6 +138,11 @@ class EmbeddedMarketplace:
         """All of the market."""
         return self._market.symbols
 
+    @property
+    def not_listed(self) -> Mapping[str, str]:
+        """None: the market makes bars of whatever is configured."""
+        return {}
+
     def broker(self, emit: Emit, costs: Costs, positions: Mapping[str, int]) -> Broker:
         """One that is filled by the market's opens."""
         self._broker = self.make_broker(emit, costs, positions)
@@ -137,7 +152,7 @@ class EmbeddedMarketplace:
         """As the seed has it."""
         return list(self._feed.history(self._feed.now(), bars))
 
-    async def play(self, publish: Publish, stop: asyncio.Event) -> None:
+    async def play(self, publish: Publish, stop: asyncio.Event, held: Held) -> None:
         """At a bar's start its open fills orders, at its end it is published."""
         await self._feed.run(publish, stop, opening=self._broker.match)
 

@@ -1,4 +1,4 @@
-"""Every setting with its value and where that came from: default, file, .env, env (the environment) or flag."""
+"""Every setting with its value and where that came from: default, file, account, .env, env or flag."""
 
 import json
 import re
@@ -38,6 +38,7 @@ def settings_with_origins(settings: Settings, flags: Mapping[str, object]) -> li
         ("flag", flags),
         ("env", EnvSettingsSource(kind)()),
         (".env", DotEnvSettingsSource(kind)()),
+        ("account", settings.of_account),
         ("file", TomlConfigSettingsSource(kind, settings.toml_file)()),
     )
     named = [(origin, {_plain(key) for key, _ in _leaves(source)}) for origin, source in sources]
@@ -47,7 +48,7 @@ def settings_with_origins(settings: Settings, flags: Mapping[str, object]) -> li
             _masked(key[-1], value),
             next((origin for origin, keys in named if _plain(key) in keys), "default"),
         )
-        for key, value in _leaves(settings.model_dump())
+        for key, value in _leaves(settings.model_dump(exclude={"accounts"}))
     ]
 
 

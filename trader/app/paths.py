@@ -28,13 +28,14 @@ class NamedFile(NamedTuple):
 
 def with_absolute_paths(settings: Settings) -> Settings:
     """The same settings, whatever the current folder will be. Raises ConfigurationError for a path that is none."""
-    book, log, feed = settings.book, settings.log, settings.feed
+    book, log, feed, alarms = settings.book, settings.log, settings.feed, settings.alarms
     try:
         inbox = settings.inbox_path()
         update = {
             "book": book.model_copy(update={"db": book.db.absolute(), "backups": book.backups.absolute()}),
             "log": log.model_copy(update={"file": log.file.absolute()}),
             "feed": feed.model_copy(update={"inbox": str(inbox) if inbox is not None else ""}),
+            "alarms": alarms.model_copy(update={"urls_file": str(alarms.urls_path() or "")}),
         }
     except (OSError, ValueError, RuntimeError) as error:  # a null in it, or links that go round in a circle
         raise ConfigurationError(f"{settings.toml_file}: a path cannot be looked up: {error}") from error
@@ -71,11 +72,15 @@ def _files(settings: Settings) -> Iterator[NamedFile]:
     yield NamedFile("the book's run lock", lock_path(db, account))
     yield NamedFile("the socket of the daemon", socket_path(db, account))
     yield NamedFile("the file of exits that the book could not take", spill_path(db, account))
-    yield NamedFile("the file that halts entries", settings.book.halt_file)
+    for halt_file in settings.halt_files:
+        yield NamedFile("the file that halts entries", halt_file)
     yield NamedFile("the folder of the backups", settings.book.backups)
     yield NamedFile("the configuration", settings.toml_file)
     yield NamedFile("the families file", settings.toml_file.parent / settings.families.file)
     yield NamedFile("the file of variables", Path(DOT_ENV))
+    addresses = settings.alarms.urls_path()
+    if addresses is not None:
+        yield NamedFile("the file of the alarms' addresses", addresses)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from trader.adapters.clock import SteppedClock, SystemClock
@@ -13,12 +13,15 @@ from trader.adapters.feeds.tape import Tape
 from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.run_lock import RunLock, lock_path, this_process
 from trader.adapters.sqlite.database import InlineWriter, connect
+from trader.app.replayed_signals import ReplayedSignals
 from trader.app.settings import Settings
 from trader.app.summary import Course, Summary, summarise
-from trader.app.wiring import make_machine, make_parts, open_book
+from trader.app.wiring import inline_strategy, make_machine, make_parts, open_book
 from trader.domain.errors import BookBroken, ConfigurationError
 from trader.domain.events import BrokerEvent, Event, JournalType
+from trader.domain.market import BarTime
 from trader.domain.order import Order
+from trader.services.engine import Engine
 from trader.services.ports import Log
 from trader.services.recovery import recover
 
@@ -26,6 +29,7 @@ Progress = Callable[[int], None]
 """Told how many bars were played since it was last told."""
 
 _KIND = "replay"
+_MOMENT = timedelta(microseconds=1)
 _NOBODY_READS = timedelta(days=1)
 """A replay's book is valued at fills and at its end; marks in between would only cost commits."""
 
@@ -40,6 +44,8 @@ class ReplayRequest:
     interval: timedelta | None = None
     start: date | None = None
     end: date | None = None
+    signals: Path | None = None
+    """A file of signals from outside."""
 
 
 class NoSpill:
@@ -77,18 +83,24 @@ def read_request(request: ReplayRequest, settings: Settings) -> Tape:
 
 
 def replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
-    """Play a tape into a book of its own and sum it up. Raises AlreadyRunning while another replay writes that book."""
+    """Play a tape into a book of its own and sum it up. Raises AlreadyRunning while another replay writes that book,
+    and DataError for a line of the signals that is none.
+    """
+    signals = ReplayedSignals(request.signals)
     holder = this_process(SystemClock().now())
     lock = RunLock.take(lock_path(request.db, _KIND), holder, "Wait for its end, or name another book with --db")
     try:
         clear_replay_book(request.db)
-        return asyncio.run(_replay(request, settings, tape, log, progress))
+        return asyncio.run(_replay(request, settings, tape, signals, log, progress))
     finally:
         lock.release(remove=True)
 
 
-async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: Log, progress: Progress) -> Summary:
-    parts = make_parts(settings)
+async def _replay(
+    request: ReplayRequest, settings: Settings, tape: Tape, signals: ReplayedSignals, log: Log, progress: Progress
+) -> Summary:
+    strategy = inline_strategy(settings)
+    parts = make_parts(settings, strategy)
     reported: list[BrokerEvent] = []
     clock = SteppedClock(tape.starts_at)
     cash_micros = settings.account.starting_cash_micros
@@ -98,7 +110,7 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             parts, book, clock, log, NoInputs(), NoSpill(), PaperBroker, reported.append, _NOBODY_READS
         )
         engine, broker = machine.engine, machine.broker
-        parts.strategies.start(parts.families.drivers(tape.symbols))
+        strategy.start(parts.families.drivers(tape.symbols))
         await engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=engine.book.cash_micros)
         await engine.mark(
             JournalType.RUN_STARTED,
@@ -106,22 +118,55 @@ async def _replay(request: ReplayRequest, settings: Settings, tape: Tape, log: L
             strategy=settings.strategy.entry,
             seed=settings.feed.seed,
             files={report.symbol: report.sha256 for report in tape.report},
+            **({"signals": signals.sha256} if signals else {}),
         )
         await recover(engine, broker, log)
         course = Course()
+        steps = _Steps(engine, clock, reported, signals)
         for bar_time in tape:
+            fills = await steps.signals_until(bar_time.ends_at - bar_time.interval) if signals else 0
             broker.match(bar_time)
-            events: list[Event] = [*reported, bar_time]
-            reported.clear()
-            clock.set(bar_time.ends_at)
-            await engine.handle(events)
-            course.observe(engine, fills=len(events) - 1)
+            if signals:
+                fills += await steps.signals_until(bar_time.ends_at - _MOMENT)
+            fills += await steps.bars(bar_time)
+            course.observe(engine, fills)
             progress(len(bar_time.bars))
         await engine.mark(JournalType.RUN_STOPPED, reason="the bars end")
-        digest = await book.store.journal_digest(settings.account.name)
+        digest = await book.store.journal_digest()
         return summarise(request.db, settings.account.name, tape, engine, course, broker.slippage_micros, digest)
     finally:
         await book.store.close()
+
+
+class _Steps:
+    """The engine's steps: what the broker has reported comes before what else happens."""
+
+    def __init__(
+        self, engine: Engine, clock: SteppedClock, reported: list[BrokerEvent], signals: ReplayedSignals
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._reported = reported
+        self._signals = signals
+
+    async def bars(self, bar_time: BarTime) -> int:
+        """Decide what follows from bars, at their end. Gives how many reports came before them."""
+        self._clock.set(bar_time.ends_at)
+        return await self._step(bar_time)
+
+    async def signals_until(self, instant: datetime) -> int:
+        """Decide the signals from outside up to an instant, each at its own time; the same."""
+        reports = 0
+        for received in self._signals.until(instant):
+            self._clock.set(max(received.signal.timestamp, self._clock.now()))
+            reports += await self._step(received)
+        return reports
+
+    async def _step(self, event: Event) -> int:
+        events: list[Event] = [*self._reported, event]
+        self._reported.clear()
+        await self._engine.handle(events)
+        return len(events) - 1
 
 
 def clear_replay_book(db: Path) -> None:
@@ -147,7 +192,7 @@ def override(settings: Settings, strategy: str | None, params: Sequence[str]) ->
     """The strategy section with `--strategy` and `--param k=v` over it. Raises ConfigurationError."""
     section: dict[str, object] = settings.strategy.model_dump()
     if strategy is not None:
-        section = {"entry": strategy, "params": {}}
+        section |= {"entry": strategy, "params": {}}
     values = dict(section["params"]) if isinstance(section["params"], dict) else {}
     for param in params:
         key, separator, value = param.partition("=")

@@ -1,19 +1,22 @@
 """What may be asked of a running daemon by its socket: its state, a signal, an operator's command, to stop."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
+from trader.domain.alarm import AlarmType
+from trader.domain.build import UNKNOWN_BUILD, Build
 from trader.domain.cash import CashKind
 from trader.domain.decision import UNSTAMPED, Side, Signal
 from trader.domain.errors import TraderError
 from trader.domain.events import Command, CommandName, Fate
-from trader.domain.market import SYMBOL
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
+from trader.domain.symbol import read_symbol
 from trader.services.engine import Engine
 from trader.services.exit_scanner import Scan
 from trader.services.ports import Clock
@@ -38,15 +41,21 @@ class Requests:
         engine: Engine,
         clock: Clock,
         holder: Holder,
-        halt_file: Path,
+        halt_files: Collection[Path],
         stop: Callable[[str], None],
         connection: Callable[[], Answer] = dict,
+        strategy: Callable[[], Answer] = dict,
+        build: Build = UNKNOWN_BUILD,
+        work: Callable[[], Answer] = dict,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._connection = connection
+        self._strategy = strategy
+        self._build = build
+        self._work = work
         self._holder = holder
-        self._halt_file = halt_file
+        self._halt_files = halt_files
         self._stop = stop
 
     async def answer(self, request: Request) -> Answer:
@@ -56,19 +65,29 @@ class Requests:
             return self._status()
         if what == "signal":
             return await self._signal(request)
+        if what == "test_alarm":
+            return self._test_alarm(request)
         if what == "stop":
             self._stop(f"{_text(request, 'operator')}: {_text(request, 'reason')}")
             return {"message": "stopping; positions stay as they are"}
-        if what in ("halt", "resume", "flatten", "adjust", "resolve", "adopt", "cash"):
+        if what in ("halt", "resume", "flatten", "adjust", "resolve", "adopt", "cash", "acknowledge"):
             return await self._command(CommandName(what), request)
         raise BadRequest(f"the daemon does not know how to {what!r}")
 
     async def _command(self, name: CommandName, request: Request) -> Answer:
         command = _command(name, request, self._clock)
-        if name is CommandName.RESUME and command.scope == "all" and self._halt_file.exists():
-            return {"message": f"refused: the file {self._halt_file} keeps entries halted; remove it", "refused": True}
+        there = [str(path) for path in self._halt_files if path.exists()]
+        if name is CommandName.RESUME and command.scope == "all" and there:
+            return {"message": f"refused: the file {there[0]} keeps entries halted; remove it", "refused": True}
         message = await self._engine.command(command)
         return {"message": message, "refused": message.startswith("refused")}
+
+    def _test_alarm(self, request: Request) -> Answer:
+        """Each test is an alarm of its own: it is told at once, however many there were before."""
+        operator = _text(request, "operator")
+        subject = f"{operator} {self._clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        self._engine.alarm(AlarmType.TEST, subject, f"a test, asked for by {operator}")
+        return {"subject": subject}
 
     def _status(self) -> Answer:
         book, barred = self._engine.book, self._engine.trading.gate.why
@@ -80,15 +99,22 @@ class Requests:
             "halts": {key: halt.reason for key, halt in book.halts.items()},
             "market_time": self._clock.now().isoformat(timespec="seconds"),
             "connection": self._connection(),
+            "strategy": self._strategy(),
+            "work": self._work(),
             "pid": self._holder.pid,
             "version": self._holder.version,
             "code": self._holder.fingerprint,
+            "configuration": self._build.configuration,
+            "schema": self._build.schema,
+            "build": self._build.stamp,
+            "version_differs": self._engine.trading.version_guard.differs,
             "started_at": self._holder.started_at,
             "cash": book.cash_micros / MICROS_PER_DOLLAR,
             "positions": len(book.positions),
             "orders": len(book.orders),
             "signals": self._engine.trading.signals,
             "scan": _scan(self._engine.trading.exits.last),
+            "reconciled_at": _moment(self._engine.trading.reconciliation.reconciled_at),
         }
 
     async def _signal(self, request: Request) -> Answer:
@@ -115,6 +141,10 @@ class Requests:
         }
 
 
+def _moment(at: datetime | None) -> str:
+    return at.isoformat(timespec="seconds") if at is not None else ""
+
+
 def _scan(scan: Scan) -> Answer:
     at = scan.at.isoformat(timespec="seconds") if scan.at != UNSTAMPED else ""
     return {"at": at, "armed": dict(scan.armed), "unarmed": dict(scan.unarmed)}
@@ -122,10 +152,10 @@ def _scan(scan: Scan) -> Answer:
 
 def _command(name: CommandName, request: Request, clock: Clock) -> Command:
     scope, target = str(request.get("scope") or "all"), str(request.get("target") or "")
-    if scope not in ("all", "family", "symbol") or (scope == "all") != (target == ""):
-        raise BadRequest("name a family or a symbol, or neither for everything")
-    if target and not SYMBOL.fullmatch(target):
-        raise BadRequest(f"{ascii(target)[:40]} is not a symbol")
+    if scope not in ("all", "family", "symbol", "strategy") or (scope == "all") != (target == ""):
+        raise BadRequest("name a family or a symbol or the strategy, or nothing for everything")
+    if target and not (scope == "strategy" and target.isidentifier()):
+        target = _symbol(target)
     amount = request.get("amount_micros", 0)
     fill = request.get("fill")
     return Command(
@@ -136,10 +166,22 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         target=target,
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
+        alarms=_numbers(request.get("alarms")),
         **(_movement(request) if name is CommandName.CASH else {}),
         **(_resolution(request) if name is CommandName.RESOLVE else {}),
         **({"price_micros": _price_micros(request)} if name in (CommandName.ADOPT, CommandName.ADJUST) else {}),
     )
+
+
+def _numbers(value: object) -> tuple[int, ...]:
+    return tuple(number for number in value if type(number) is int) if isinstance(value, list) else ()
+
+
+def _symbol(text: str) -> str:
+    try:
+        return read_symbol(text)
+    except ValueError as error:
+        raise BadRequest(str(error)) from None
 
 
 def _one_of(words: type[_Word], request: Request, key: str) -> _Word:

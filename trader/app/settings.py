@@ -7,32 +7,72 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from types import NoneType, UnionType
+from typing import Annotated, ClassVar, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticKnownError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
     TomlConfigSettingsSource,
 )
 
+from trader.app.accounts import check_accounts, choose, sections_of
 from trader.app.faults import in_words, known_keys, not_json
 from trader.app.interlocks import contradiction
-from trader.app.variables import DOT_ENV, PREFIX, check_names, read_variables
+from trader.app.variables import DOT_ENV, PREFIX, account_name, check_names, read_variables
+from trader.domain.alarm import SILENT, AlarmType, Telling
 from trader.domain.errors import ConfigurationError
 from trader.domain.exit_plan import ExitRule
 from trader.domain.family import Families
-from trader.domain.market import SYMBOL
-from trader.domain.money import micros, percent_ppm
-from trader.domain.rules import Costs, Limits, Protection, Rules, Thresholds
+from trader.domain.money import PREMIUM_TICKS, micros, percent_ppm
+from trader.domain.rules import Costs, Limits, OptionRules, Protection, Rules, Thresholds
 from trader.domain.session import Cutoffs
+from trader.domain.symbol import is_option, is_symbol, read_symbol
 
 Percent = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
 Dollars = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
+
+_NO_SUCH: dict[type[float], Literal["bool_type", "int_type", "float_type"]] = {
+    bool: "bool_type",
+    int: "int_type",
+    float: "float_type",
+}
+
+
+def _of_an_option(text: str) -> str:
+    symbol = read_symbol(text)
+    if not is_option(symbol):
+        raise ValueError(f"{symbol!a} is no option; its exits are set in exits.symbols")
+    return symbol
+
+
+def _of_shares(text: str) -> str:
+    symbol = read_symbol(text)
+    if is_option(symbol):
+        raise ValueError(f"{symbol!a} is an option; its exits are set in options.symbols")
+    return symbol
+
+
+Symbol = Annotated[str, AfterValidator(read_symbol)]
+ShareSymbol = Annotated[str, AfterValidator(_of_shares)]
+OptionSymbol = Annotated[str, AfterValidator(_of_an_option)]
 
 _OVER_IT = "with .env, environment and flags over it"
 
@@ -42,6 +82,30 @@ IB_ACCOUNT = r"^([A-Z]{1,3}[0-9]{4,10})?$"
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_of_its_kind(cls, value: object, about: ValidationInfo) -> object:
+        """Without it `port = true` would be port 1, `connect_s = 30.0` thirty, and `overnight = 1` true. Texts are
+        read: variables have nothing else."""
+        wanted = _number_or_flag(cls.model_fields[about.field_name or ""].annotation)
+        if wanted is not None and isinstance(value, bool | int | float) and not _fits(value, wanted):
+            raise PydanticKnownError(_NO_SUCH[wanted])
+        return value
+
+
+def _number_or_flag(annotation: object) -> type[float] | None:
+    """What a setting is by its annotation, also one that need not be set: a bool, an int, a float; None otherwise."""
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(each for each in get_args(annotation) if each is not NoneType)
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return next((kind for kind in _NO_SUCH if annotation is kind), None)
+
+
+def _fits(value: float, wanted: type[float]) -> bool:
+    """Whether one may stand for the other: a whole number for any number, and nothing else but its own kind."""
+    return type(value) is wanted or (wanted is float and type(value) is int)
 
 
 class AccountSection(_Section):
@@ -83,7 +147,7 @@ class FeedSection(_Section):
     """Where bars and signals come from."""
 
     kind: Literal["simulated", "ibkr"] = "simulated"
-    symbols: tuple[Annotated[str, Field(pattern=f"^{SYMBOL.pattern}$")], ...] = ()
+    symbols: tuple[Symbol, ...] = ()
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
     speed: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] = 120.0
     inbox: str = ""
@@ -107,12 +171,20 @@ class IbkrSection(_Section):
 
 
 class StrategySection(_Section):
-    """Which strategy, with which parameters."""
+    """Which strategy, with which parameters, and what its process may take."""
 
     entry: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] = (
         "trader.pipeline.strategies.momentum:Momentum"
     )
     params: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    deadline_s: Annotated[float, Field(ge=0.01, le=60)] = 1.0
+    start_s: Seconds = 30
+    memory_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 2048
+
+    @property
+    def name(self) -> str:
+        """The source of its signals: its class."""
+        return self.entry.rpartition(":")[2]
 
 
 class FamiliesSection(_Section):
@@ -142,6 +214,8 @@ class LimitsSection(_Section):
     cash_tolerance: Dollars = 25.0
     open_positions: Count = 6
     openings_per_day: Count = 200
+    creations_per_hour: Count = 40
+    regular_creations: Annotated[int, Field(ge=2, le=1_000_000)] = 5
     max_day_trades_5d: Count | None = None
     daily_notional_pct: Percent = 3000.0
     day_loss_pct: Percent = 3.0
@@ -163,6 +237,8 @@ class LimitsSection(_Section):
             cash_tolerance_micros=micros(self.cash_tolerance),
             open_positions=self.open_positions,
             openings_per_day=self.openings_per_day,
+            creations_per_hour=self.creations_per_hour,
+            regular_creations=self.regular_creations,
             max_day_trades_5d=self.max_day_trades_5d,
             daily_notional_ppm=percent_ppm(self.daily_notional_pct),
             day_loss_ppm=percent_ppm(self.day_loss_pct),
@@ -204,7 +280,7 @@ class ExitsSection(ExitDistances):
 
     protection: Protection = Protection.DAEMON
     scan_patience_s: Seconds = 10
-    symbols: Annotated[dict[str, ExitDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
+    symbols: Annotated[dict[ShareSymbol, ExitDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
 
 
 def _closed_or_time(close: object) -> object:
@@ -214,6 +290,49 @@ def _closed_or_time(close: object) -> object:
     if isinstance(close, str) and (at := time.fromisoformat(close)).tzinfo is None:
         return at
     raise ValueError("neither closed nor a New York time")
+
+
+class OptionDistances(_Section):
+    """Distances from entry, percent of the premium; how long an option may be held, and how near to its expiry."""
+
+    stop_pct: Annotated[float, Field(gt=0, lt=100)] = 50.0
+    take_profit_pct: Annotated[float, Field(gt=0, lt=10_000)] = 100.0
+    trailing_pct: Annotated[float, Field(ge=0, lt=100)] = 0.0
+    time_stop_min: Annotated[int, Field(ge=0, le=100_000)] = 0
+    days_to_expiry: Annotated[int, Field(ge=0, le=3_650)] = 1
+    overnight: bool = False
+
+    def rule(self) -> ExitRule:
+        """The domain's exit rule."""
+        return ExitRule(
+            stop_ppm=percent_ppm(self.stop_pct),
+            take_profit_ppm=percent_ppm(self.take_profit_pct),
+            trailing_ppm=percent_ppm(self.trailing_pct),
+            time_stop_s=self.time_stop_min * 60,
+            overnight=self.overnight,
+            days_to_expiry=self.days_to_expiry,
+            ticks=PREMIUM_TICKS,
+        )
+
+
+class OptionsSection(OptionDistances):
+    """Exits of options, also by symbol: `[options.symbols.QQQ261218C00500000]`; and what of their limits differs."""
+
+    position_pct: Percent = 2.0
+    collar_pct: Percent = 50.0
+    limit_offset_pct: Percent = 5.0
+    minimum_premium: Annotated[float, Field(ge=0.1, le=10_000, allow_inf_nan=False)] = 0.1
+    symbols: Annotated[dict[OptionSymbol, OptionDistances], BeforeValidator(_by_symbol)] = Field(default_factory=dict)
+
+    def rules(self) -> OptionRules:
+        """The domain's rules of options."""
+        return OptionRules(
+            exits=self.rule(),
+            position_ppm=percent_ppm(self.position_pct),
+            collar_ppm=percent_ppm(self.collar_pct),
+            limit_offset_ppm=percent_ppm(self.limit_offset_pct),
+            minimum_price_micros=micros(self.minimum_premium),
+        )
 
 
 class SessionSection(_Section):
@@ -249,6 +368,7 @@ class CostsSection(_Section):
     """Costs of the paper broker."""
 
     per_share: Dollars = 0.005
+    per_contract: Dollars = 0.65
     minimum: Dollars = 1.0
     maximum_pct: Percent = 1.0
     slippage_pct: Percent = 0.01
@@ -257,10 +377,65 @@ class CostsSection(_Section):
         """The domain's costs."""
         return Costs(
             per_share_micros=micros(self.per_share),
+            per_contract_micros=micros(self.per_contract),
             minimum_micros=micros(self.minimum),
             maximum_ppm=percent_ppm(self.maximum_pct),
             slippage_ppm=percent_ppm(self.slippage_pct),
         )
+
+
+class DashboardSection(_Section):
+    """The pages that the daemon serves on this host, by a process of its own."""
+
+    enabled: bool = False
+    port: Annotated[int, Field(ge=1024, le=65_535)] = 8787
+
+
+class VersionSection(_Section):
+    """What happens while what runs is not what lies on the disk."""
+
+    stops_entries: bool = True
+
+
+class AlarmsSection(_Section):
+    """Who is told of alarms, by what, and of which; of every account."""
+
+    urls: SecretStr | None = None
+    urls_file: str = ""
+    command: tuple[str, ...] = ()
+    deadline_s: Annotated[int, Field(ge=1, le=300)] = 20
+    types: dict[AlarmType, Telling] = Field(default_factory=dict)
+
+    def urls_path(self) -> Path | None:
+        """The file of addresses, absolute, or None."""
+        return Path(self.urls_file).absolute() if self.urls_file else None
+
+    def told(self, telling: Telling) -> frozenset[AlarmType]:
+        """The types that are told in this way."""
+        default = {type_: Telling.SILENT if type_ in SILENT else Telling.ON for type_ in AlarmType}
+        return frozenset(type_ for type_, how in {**default, **self.types}.items() if how is telling)
+
+
+class DeclaredAccount(_Section):
+    """One account of several: its money, and what of the sections is another for it alone."""
+
+    starting_cash: Dollars = 100_000.0
+    settled_cash_only: bool = False
+    book: BookSection = BookSection()
+    log: LogSection = LogSection()
+    feed: FeedSection = FeedSection()
+    broker: BrokerSection = BrokerSection()
+    ibkr: IbkrSection = IbkrSection()
+    strategy: StrategySection = StrategySection()
+    families: FamiliesSection = FamiliesSection()
+    thresholds: ThresholdsSection = ThresholdsSection()
+    limits: LimitsSection = LimitsSection()
+    exits: ExitsSection = ExitsSection()
+    options: OptionsSection = OptionsSection()
+    signals: SignalsSection = SignalsSection()
+    costs: CostsSection = CostsSection()
+    version: VersionSection = VersionSection()
+    dashboard: DashboardSection = DashboardSection()
 
 
 class Settings(BaseSettings):
@@ -276,8 +451,11 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
     toml_file: ClassVar[Path]
+    of_account: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    """What is declared of the account that is meant, by section."""
 
     mode: Literal["simulated", "paper", "live"] = "simulated"
+    accounts: dict[Annotated[str, Field(pattern=ACCOUNT_NAME)], DeclaredAccount] = Field(default_factory=dict)
     account: AccountSection = AccountSection()
     book: BookSection = BookSection()
     log: LogSection = LogSection()
@@ -289,9 +467,13 @@ class Settings(BaseSettings):
     thresholds: ThresholdsSection = ThresholdsSection()
     limits: LimitsSection = LimitsSection()
     exits: ExitsSection = ExitsSection()
+    options: OptionsSection = OptionsSection()
     session: SessionSection = SessionSection()
     signals: SignalsSection = SignalsSection()
     costs: CostsSection = CostsSection()
+    version: VersionSection = VersionSection()
+    dashboard: DashboardSection = DashboardSection()
+    alarms: AlarmsSection = AlarmsSection()
 
     @classmethod
     def settings_customise_sources(
@@ -302,10 +484,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags win over the environment, which wins over .env, which wins over the file."""
+        """Flags win over the environment, which wins over .env, over what is declared of an account, over the file."""
         del file_secret_settings
+        declared = InitSettingsSource(settings_cls, init_kwargs=dict(cls.of_account))
         toml = TomlConfigSettingsSource(settings_cls, cls.toml_file)
-        return init_settings, env_settings, dotenv_settings, toml
+        return init_settings, env_settings, dotenv_settings, declared, toml
 
     def rules(self) -> Rules:
         """The domain's rules. Raises ConfigurationError where settings contradict one another."""
@@ -314,16 +497,26 @@ class Settings(BaseSettings):
                 thresholds=Thresholds(**self.thresholds.model_dump()),
                 limits=self.limits.limits(),
                 exits=self.exits.rule(),
-                exits_by_symbol={symbol: distances.rule() for symbol, distances in self.exits.symbols.items()},
+                exits_by_symbol={
+                    **{symbol: distances.rule() for symbol, distances in self.exits.symbols.items()},
+                    **{symbol: distances.rule() for symbol, distances in self.options.symbols.items()},
+                },
+                options=self.options.rules(),
                 protection=self.exits.protection,
                 signal_max_age_s=self.signals.max_age_s,
                 signals_per_bar=self.signals.per_bar,
                 entry_timeout_s=self.signals.entry_timeout_s,
                 exit_scan_patience_s=self.exits.scan_patience_s,
+                version_stops_entries=self.version.stops_entries,
                 settled_cash_only=self.account.settled_cash_only,
             )
         except ValueError as error:
             raise ConfigurationError(f"{self.toml_file} ({_OVER_IT}): {error}") from error
+
+    @property
+    def halt_files(self) -> tuple[Path, Path]:
+        """Files that stop entries as long as they lie there: of every account in that folder, and of this one."""
+        return self.book.halt_file, self.book.halt_file.with_name(f"HALT.{self.account.name}")
 
     @property
     def book_id(self) -> str:
@@ -347,8 +540,11 @@ class Settings(BaseSettings):
             if not isinstance(members, dict) or not all(type(value) is int for value in members.values()):
                 raise ConfigurationError(f"{path}: [{name}] has to map symbols to whole signed leverages")
             for symbol in members:
-                if not SYMBOL.fullmatch(symbol):
-                    raise ConfigurationError(f"{path}: [{name}] has {symbol!r}, which is no symbol such as TQQQ")
+                if not is_symbol(symbol) or is_option(symbol):
+                    why = "which is no symbol such as TQQQ"
+                    if is_option(symbol):
+                        why = "an option, which moves with no family: name it in feed.symbols"
+                    raise ConfigurationError(f"{path}: [{name}] has {symbol!r}, {why}")
         try:
             return Families.of(table)
         except ValueError as error:
@@ -356,22 +552,43 @@ class Settings(BaseSettings):
 
 
 def load_settings(config: Path, **flags: object) -> Settings:
-    """Read a configuration file with .env, environment and flags over it. Raises ConfigurationError."""
+    """Read a configuration for one account, with .env, environment and flags over it. Raises ConfigurationError."""
+    of_file = _of_file(config, flags)
+    try:
+        name = choose(_names(of_file), account_name())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{config} ({_OVER_IT}): {error}") from None
+    return _of_account(of_file, name, flags)
+
+
+def load_every_account(config: Path, **flags: object) -> list[Settings]:
+    """The same for each account, by name, whichever ACCOUNT_NAME says. Raises ConfigurationError."""
+    of_file = _of_file(config, flags)
+    return [_of_account(of_file, name, flags) for name in _names(of_file)]
+
+
+def _names(of_file: Settings) -> list[str]:
+    return sorted(of_file.accounts) or [of_file.account.name]
+
+
+def _of_file(config: Path, flags: Mapping[str, object]) -> Settings:
+    """The settings before an account is chosen."""
     if not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config.absolute()}")
-    variables = read_variables()
-    check_names(variables, known_keys(Settings))
-    file_settings = type("FileSettings", (Settings,), {"toml_file": config})
+    check_names(read_variables(), known_keys(Settings))
+    settings = _read(config, {}, flags)
     try:
-        settings: Settings = file_settings(**flags)
-    except ValidationError as error:
-        raise ConfigurationError(in_words(error, file_settings, config, variables, flags)) from None
-    except SettingsError as error:
-        raise ConfigurationError(not_json(error, file_settings, variables)) from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{config}: {error}") from None
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{config}: {type(error).__name__}: {error}") from None
+        check_accounts(settings)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{config} ({_OVER_IT}): {error}") from None
+    return settings
+
+
+def _of_account(of_file: Settings, name: str, flags: Mapping[str, object]) -> Settings:
+    """The settings of an account, with everything in them looked at."""
+    config, settings = of_file.toml_file, of_file
+    if of_file.accounts:
+        settings = _read(config, sections_of(of_file, name), flags)
     settings.rules()
     if wrong := contradiction(settings):
         raise ConfigurationError(f"{config} ({_OVER_IT}): {wrong}")
@@ -379,4 +596,20 @@ def load_settings(config: Path, **flags: object) -> Settings:
         settings.session.cutoffs()
     except ValueError as error:
         raise ConfigurationError(f"{config} ({_OVER_IT}): {error}") from error
+    return settings
+
+
+def _read(config: Path, of_account: Mapping[str, Mapping[str, object]], flags: Mapping[str, object]) -> Settings:
+    """The settings of all sources, each value possible by itself. Raises ConfigurationError."""
+    file_settings = type("FileSettings", (Settings,), {"toml_file": config, "of_account": of_account})
+    try:
+        settings: Settings = file_settings(**flags)
+    except ValidationError as error:
+        raise ConfigurationError(in_words(error, file_settings, config, read_variables(), flags)) from None
+    except SettingsError as error:
+        raise ConfigurationError(not_json(error, file_settings, read_variables())) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{config}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{config}: {type(error).__name__}: {error}") from None
     return settings

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +13,12 @@ from trader.adapters.fingerprint import code_fingerprint
 from trader.adapters.run_lock import lock_path, running_daemon
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_cash_drift, read_drift, read_halt
+from trader.app.account_figures import AccountFigures, read_figures
 from trader.app.armed_exits import ArmedExits, read_armed_exits
 from trader.app.connection_state import ConnectionState, read_state
 from trader.app.settings import Settings
 from trader.domain.cash import CashDrift
 from trader.domain.errors import BookUnwritable
-from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.portfolio import Drift, Halt
 from trader.domain.session import Calendar, Phase, SessionDay, new_york_date
 
@@ -33,6 +33,7 @@ _OF_A_POSITION = (
     "last",
     "last_at",
     "unrealized_pnl",
+    "multiplier",
 )
 
 
@@ -68,13 +69,13 @@ class Standing:
     market: MarketNow | None
     cash: float
     equity: float
-    pnl_day: float | None
-    """None before the first session of the market's date has begun."""
-    pnl_total: float
+    figures: AccountFigures
     positions: list[dict[str, object]]
     drift: list[Drift]
     cash_drift: CashDrift | None
     orders: list[dict[str, object]]
+    alarms: int
+    """Warnings and worse that nobody has acknowledged."""
     exits: ArmedExits | None
     """None of a replay's book: nothing is watched after it."""
     code_on_disk: str
@@ -95,10 +96,21 @@ class Standing:
         return read_state(self.daemon.answer.get("connection")) if self.daemon.answer is not None else None
 
     @property
+    def strategy(self) -> Mapping[str, object]:
+        """The strategy's process, as the daemon tells; empty where nobody does."""
+        told = self.daemon.answer.get("strategy") if self.daemon.answer is not None else None
+        return told if isinstance(told, dict) else {}
+
+    @property
     def code_differs(self) -> bool:
         """Whether the running daemon was started from other code than is on disk now."""
         running = self.daemon.text("code")
         return bool(running) and running != self.code_on_disk
+
+    @property
+    def version_differs(self) -> bool:
+        """Whether anything of what runs is another on the disk now."""
+        return self.code_differs or bool(self.daemon.text("version_differs"))
 
 
 def ask_daemon(settings: Settings) -> DaemonSays:
@@ -133,7 +145,7 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
     account = settings.account.name
     money = book.execute("SELECT * FROM account WHERE account = ?", (account,)).fetchone()
     market, stamp = _market(book, settings, daemon), _stamp(book, settings)
-    equity = float(money["equity"])
+    told_at = _aware(daemon.text("reconciled_at"))
     standing = Standing(
         daemon=daemon,
         book=stamp,
@@ -141,9 +153,8 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
         halts=[read_halt(tuple(row)) for row in book.execute(QUERIES["halts"], (account,))],
         market=market,
         cash=money["cash"],
-        equity=equity,
-        pnl_day=_pnl_of_day(book, account, equity, new_york_date(market.at)) if market is not None else None,
-        pnl_total=round(equity - money["starting_cash"] - _moved(book, account, 0), 2),
+        equity=money["equity"],
+        figures=read_figures(book, account, market.at if market is not None else None, told_at),
         positions=[{name: row[name] for name in _OF_A_POSITION} for row in valued_positions(book, account)],
         drift=[read_drift(tuple(row)) for row in book.execute(QUERIES["drift"], (account,))],
         cash_drift=read_cash_drift(book.execute(QUERIES["cash_drift"], (account,)).fetchone()),
@@ -153,11 +164,18 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
             f"state IN {LIVE_STATES}",
             account,
         ),
+        alarms=_open_alarms(book, account),
         exits=read_armed_exits(book, account, daemon) if stamp["kind"] != "replay" else None,
         code_on_disk=code_fingerprint(),
     )
     standing.warnings.extend(_warnings(standing, settings))
     return standing
+
+
+def _open_alarms(book: sqlite3.Connection, account: str) -> int:
+    query = "SELECT count(*) FROM alarms WHERE account = ? AND state = 'open' AND severity <> 'info'"
+    [number] = book.execute(query, (account,)).fetchone()
+    return int(number)
 
 
 def _rows(book: sqlite3.Connection, query: str, condition: str, account: str) -> list[dict[str, object]]:
@@ -174,34 +192,12 @@ def valued_positions(book: sqlite3.Connection, account: str, *, flat_too: bool =
     return book.execute(
         "SELECT p.*, round(m.price_micros / 1e6, 4) AS last, "
         "strftime('%Y-%m-%dT%H:%M:%fZ', m.at_us / 1e6, 'unixepoch') AS last_at, "
-        "round((m.price_micros / 1e6 - p.avg_cost) * p.quantity, 2) AS unrealized_pnl "
+        "round((m.price_micros / 1e6 - p.avg_cost) * p.quantity * p.multiplier, 2) AS unrealized_pnl "
         "FROM positions p "
         "LEFT JOIN book_marks m ON m.account = p.account AND m.symbol = p.symbol AND p.quantity > 0 "
         "WHERE p.account = ? AND (p.quantity > 0 OR ?) ORDER BY p.symbol",
         (account, flat_too),
     )
-
-
-def _moved(book: sqlite3.Connection, account: str, since_us: int) -> float:
-    """Cash that came or went otherwise than by trading, dollars."""
-    row = book.execute(
-        "SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events "
-        "WHERE account = ? AND type = 'cash_moved' AND at_us >= ?",
-        (account, since_us),
-    ).fetchone()
-    return float(row[0]) / MICROS_PER_DOLLAR
-
-
-def _pnl_of_day(book: sqlite3.Connection, account: str, equity: float, day: date) -> float | None:
-    opening = book.execute(
-        "SELECT opening_equity_micros FROM book_days WHERE account = ? AND day = ?", (account, day.isoformat())
-    ).fetchone()
-    started = book.execute(
-        "SELECT max(at_us) FROM book_events WHERE account = ? AND type = 'day_started'", (account,)
-    ).fetchone()
-    if opening is None or started[0] is None:
-        return None
-    return round(equity - float(opening[0]) / MICROS_PER_DOLLAR - _moved(book, account, started[0]), 2)
 
 
 def _market(book: sqlite3.Connection, settings: Settings, daemon: DaemonSays) -> MarketNow | None:
@@ -257,9 +253,20 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
             f"THE RUNNING CODE IS NOT THE CODE ON DISK: {standing.daemon.text('code')} runs, {standing.code_on_disk} "
             "is on disk; ./START_TRADER.sh --restart"
         )
+    elif standing.daemon.text("version_differs"):
+        warnings.append(
+            f"WHAT RUNS IS NOT WHAT IS ON DISK: {standing.daemon.text('version_differs')}; ./START_TRADER.sh --restart"
+        )
     if standing.daemon.down and standing.exits is not None and standing.exits.gaps:
         held = ", ".join(gap.symbol for gap in standing.exits.gaps)
         warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
+    warnings += [
+        f"strategy {halt.target} is disabled: {halt.reason}; `trader resume --strategy {halt.target} --reason ...`"
+        for halt in standing.halts
+        if halt.scope == "strategy"
+    ]
+    if standing.strategy.get("state", "running") not in ("running", "disabled"):
+        warnings.append(f"strategy {standing.strategy.get('name')} says nothing: {standing.strategy.get('state')}")
     if standing.daemon.text("barred"):
         warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
     if standing.connection is not None:
@@ -281,7 +288,9 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         for order in standing.orders
         if order["state"] == "unknown"
     ]
-    halt_file = settings.book.halt_file
-    if halt_file.exists():
-        warnings.append(f"the file {halt_file} keeps entries halted; remove it, then `trader resume`")
+    warnings += [
+        f"the file {halt_file} keeps entries halted; remove it, then `trader resume`"
+        for halt_file in settings.halt_files
+        if halt_file.exists()
+    ]
     return warnings

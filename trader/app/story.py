@@ -10,6 +10,7 @@ from trader.adapters.sqlite.rows import from_us
 from trader.app.links import AccountRows, Episode, Links
 from trader.domain.money import dollars, usd
 from trader.domain.order import LIVE
+from trader.domain.symbol import units_of
 
 _BEFORE, _AFTER = 0, 2**62
 """Places of what the journal has no number for: signals come before their consequences, results after."""
@@ -116,7 +117,7 @@ def _grounds(row: sqlite3.Row, facts: Facts, ref: str) -> Iterator[Happening]:
         "session": f"open, {facts.number('seconds_to_cutoff') / 60:.0f} min until entries stop",
         "sizing": (
             f"{facts.text('sized_by')} leaves {usd(facts.number('room_micros'))} USD of an equity of "
-            f"{usd(facts.number('equity_micros'))}: {facts.number('quantity')} shares at a last price of "
+            f"{usd(facts.number('equity_micros'))}: {facts.number('quantity')} {units_of(symbol)} at a last price of "
             f"{price(facts.number('price_micros'))}"
         ),
     }
@@ -144,7 +145,8 @@ def _fill(row: sqlite3.Row, facts: Facts) -> Iterator[Happening]:
     yield Happening(from_us(facts.number("executed_us")), seq, "fill", execution, said)
     stop, target = facts.number_or_none("stop_micros"), facts.number_or_none("take_profit_micros")
     if facts.flag("position_created") and stop is not None and target is not None:
-        yield Happening(booked_at, seq, "position", row["symbol"], f"created, {facts.number('held')} shares")
+        held = f"{facts.number('held')} {units_of(row['symbol'])}"
+        yield Happening(booked_at, seq, "position", row["symbol"], f"created, {held}")
         plan = f"stop {price(stop)}, take profit {price(target)}"
         yield Happening(booked_at, seq, "exit plan", row["symbol"], plan)
     if facts.flag("lock_released"):
@@ -234,9 +236,10 @@ def _round_trips(rows: AccountRows, episode: Episode) -> Iterator[Happening]:
         episode.fills[-1]["executed_us"],
     ):
         quantity, held_min = trip["quantity"], (trip["closed_us"] - trip["opened_us"]) / 60e6
+        shares = quantity * trip["multiplier"]
         said = (
-            f"{quantity} {episode.symbol} bought at {price(trip['bought_micros'] // quantity)}, sold at "
-            f"{price(trip['sold_micros'] // quantity)} because {trip['exit_reason']}, held {held_min:,.0f} min: "
+            f"{quantity} {episode.symbol} bought at {price(trip['bought_micros'] // shares)}, sold at "
+            f"{price(trip['sold_micros'] // shares)} because {trip['exit_reason']}, held {held_min:,.0f} min: "
             f"{dollars(trip['pnl_micros']):+,.2f} USD with commissions"
         )
         yield Happening(from_us(episode.fills[-1]["booked_us"]), _AFTER, "round trip", episode.symbol, said)
@@ -246,8 +249,9 @@ def _still_held(rows: AccountRows, episode: Episode) -> Iterator[Happening]:
     for row in rows.all(
         "SELECT * FROM book_positions WHERE account = ? AND symbol = ? AND quantity > 0", episode.symbol
     ):
+        cost_micros = row["cost_micros"] // (row["quantity"] * row["multiplier"])
         said = (
-            f"is {row['state']} now, {row['quantity']} held at {price(row['cost_micros'] // row['quantity'])}, stop "
+            f"is {row['state']} now, {row['quantity']} held at {price(cost_micros)}, stop "
             f"{price(row['stop_micros'])}, take profit {price(row['take_profit_micros'])}"
         )
         known_us = max(row["updated_us"], episode.fills[-1]["booked_us"])

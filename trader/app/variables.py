@@ -6,11 +6,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
 from trader.domain.errors import ConfigurationError
 from trader.domain.spelling import nearest
 
 PREFIX = "TRADER_"
 DOT_ENV = ".env"
+_ACCOUNT_NAME = "ACCOUNT_NAME"
 
 _NOT_SETTINGS = frozenset({"TRADER_MARKET_DATA", "TRADER_VENV", "TRADER_PYTHON", "TRADER_TEST_PROCESSES"})
 """Variables with our prefix that are no configuration: the scripts' own, and where the tests find real bars."""
@@ -60,6 +63,12 @@ def _of_dot_env() -> list[Variable]:
         raise ConfigurationError(f"{path.absolute()} is not text in UTF-8; write it anew") from error
     found = [Variable(match["name"], number) for number, line in enumerate(lines, 1) if (match := _LINE.match(line))]
     return found[::-1]  # of two lines with one name the last one counts
+
+
+def account_name() -> str:
+    """Which account is meant, by ACCOUNT_NAME of the environment, else of `.env`; empty where neither says."""
+    in_file = DotEnvSettingsSource(BaseSettings, env_file=DOT_ENV).env_vars
+    return os.environ.get(_ACCOUNT_NAME) or in_file.get(_ACCOUNT_NAME.lower()) or ""
 
 
 def check_names(variables: Collection[Variable], keys: Collection[str]) -> None:

@@ -3,20 +3,27 @@
 import typer
 
 from trader.app.cli import (
+    alerts,
+    auditing,
     cash,
     checking,
+    dashboard,
     explaining,
+    exporting,
     funnel,
     ibkr,
     ledger,
+    moving,
     operating,
     reading,
     rebuilding,
     reconciling,
     replaying,
+    reporting,
     restoring,
     running,
     status,
+    watching,
 )
 
 application = typer.Typer(
@@ -39,6 +46,9 @@ application.command("trades")(reading.trades_command)
 application.command("signals")(reading.signals_command)
 application.command("funnel")(funnel.funnel_command)
 application.command("why")(explaining.why_command)
+application.command("dashboard")(dashboard.dashboard_command)
+application.command("report")(reporting.report_command)
+application.command("export")(exporting.export_command)
 
 application.command("signal", context_settings={"ignore_unknown_options": True})(operating.signal_command)
 application.command("halt")(operating.halt_command)
@@ -50,12 +60,17 @@ application.add_typer(cash.cash_application, name="cash")
 application.command("resolve")(operating.resolve_command)
 application.command("adopt")(operating.adopt_command)
 
+application.command("watch")(watching.watch_command)
+application.add_typer(alerts.alerts_application, name="alerts")
+
 application.add_typer(ibkr.ibkr_application, name="ibkr")
 
 application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")
 application.command("calendar")(checking.calendar_command)
+application.command("audit")(auditing.audit_command)
 application.command("rebuild")(rebuilding.rebuild_command)
 application.command("backup")(checking.backup_command)
 application.command("restore")(restoring.restore_command)
+application.command("move-book")(moving.move_book_command)
 application.command("version")(checking.version_command)

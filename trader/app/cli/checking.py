@@ -80,10 +80,10 @@ def config_show_command(config: ConfigOption = None, db: DbOption = None, as_jso
 @config_application.command("check")
 def config_check_command(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:
     """Read everything that the configuration names: families, calendar, strategy. Exit code 2 when it is wrong."""
-    from trader.app.wiring import make_parts
+    from trader.app.trying import try_parts
 
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
-    parts = make_parts(settings_for(config, db))
+    parts = try_parts(settings_for(config, db))
     facts = {
         "configuration": str(config_path(config)),
         "mode": parts.settings.mode,
@@ -126,21 +126,35 @@ def calendar_command(
 
 
 def version_command(config: ConfigOption = None, db: DbOption = None, as_json: JsonOption = False) -> None:
-    """Which version this is, by number and by a fingerprint of its code."""
+    """Which version this is, by number and by fingerprints: of its code, of the configuration, of a book's schema."""
     import platform
     import sqlite3
 
     from trader import __version__
-    from trader.adapters.fingerprint import code_fingerprint
 
     facts = {
         "version": __version__,
-        "code": code_fingerprint(),
+        **_fingerprints(config, db),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "platform": platform.platform(),
     }
     show_facts(facts, as_json=as_json)
+
+
+def _fingerprints(config: Path | None, db: Path | None) -> dict[str, str]:
+    """What a start would run now. A configuration that is wrong has none, and says so."""
+    from trader.adapters.fingerprint import code_fingerprint
+    from trader.adapters.sqlite.soundness import shipped_fingerprint
+    from trader.app.installed import configuration_fingerprint
+    from trader.app.paths import with_absolute_paths
+    from trader.domain.errors import ConfigurationError
+
+    try:
+        configuration = configuration_fingerprint(with_absolute_paths(settings_for(config, db)))
+    except (ConfigurationError, OSError) as error:
+        configuration = f"none: {error}"
+    return {"code": code_fingerprint(), "configuration": configuration, "schema": shipped_fingerprint()}
 
 
 def backup_command(

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.one_account import show_only
 from trader.domain.errors import BookBroken, BookError
+from trader.domain.symbol import read_symbol
 
 if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
     from trader.app.settings import Settings
@@ -19,9 +21,12 @@ DbOption = Annotated[Path | None, typer.Option("--db", help="The book, a SQLite 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
-def upper(text: str) -> str:
-    """Symbols are in capitals, however they are typed."""
-    return text.upper()
+def as_symbol(text: str) -> str:
+    """A symbol as the book has it, however it is typed; what is none stays, for whom it is told to say so."""
+    try:
+        return read_symbol(text.upper())
+    except ValueError:
+        return text.upper()
 
 
 _DEFAULT_CONFIG = Path("config/default.toml")
@@ -48,11 +53,11 @@ def settings_for(
     return load_settings(config_path(config), **sections)
 
 
-@contextmanager
-def book_of(settings: "Settings") -> Iterator[sqlite3.Connection]:
-    """The book, opened for reading. Raises BookError."""
-    with _opened(settings.book.db) as connection:
-        yield connection
+def settings_of_every_account(config: Path | None, db: Path | None) -> "list[Settings]":
+    """The same for each account that is configured, by name."""
+    from trader.app.settings import load_every_account
+
+    return load_every_account(config_path(config), **({"book": {"db": db}} if db is not None else {}))
 
 
 def check_place(db: Path) -> None:
@@ -65,7 +70,7 @@ def check_place(db: Path) -> None:
 
 
 class Reading(NamedTuple):
-    """An open book, and the account whose rows are meant."""
+    """An open book that shows one account's rows, and whose they are."""
 
     book: sqlite3.Connection
     account: str
@@ -87,7 +92,17 @@ def account_of(settings: "Settings") -> Iterator[Reading]:
         known = [row[0] for row in book.execute("SELECT account FROM book_accounts ORDER BY account")]
         if account not in known:
             raise BookError(f"{path.absolute()} has no account {account!r}; it has {', '.join(known) or 'none yet'}")
+        show_only(book, account)
         yield Reading(book, account, settings)
+
+
+def accounts_in(path: Path) -> list[str]:
+    """Whose rows a book holds; nobody's where it cannot be read."""
+    try:
+        with _opened(path) as book:
+            return [row[0] for row in book.execute("SELECT account FROM book_accounts ORDER BY account")]
+    except BookError:
+        return []
 
 
 @contextmanager

@@ -131,7 +131,8 @@ def _orders(book: sqlite3.Connection, account: str, first: int, end: int, entere
     states = Counter(refused)
     working = 0
     for state, count in book.execute(
-        "SELECT o.state, count(*) FROM book_signals s JOIN book_orders o ON o.order_ref = s.order_ref "
+        "SELECT o.state, count(*) FROM book_signals s "
+        "JOIN book_orders o ON o.account = s.account AND o.order_ref = s.order_ref "
         "WHERE s.account = ? AND s.received_us >= ? AND s.received_us < ? AND s.outcome = 'ordered' AND o.filled = 0 "
         "GROUP BY 1",
         (account, first, end),

@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from trader.app.cli.asking import Asking, ask_daemon
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, book_of, settings_for, upper
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, as_symbol, settings_for
 from trader.app.cli.output import Exit, complain, show_facts
 from trader.domain.errors import ConfigurationError
 
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the journal.")]
-SymbolOption = Annotated[str, typer.Option("--symbol", callback=upper, help="Only this symbol.")]
-FamilyOption = Annotated[str, typer.Option("--family", callback=upper, help="Only this family.")]
+SymbolOption = Annotated[str, typer.Option("--symbol", callback=as_symbol, help="Only this symbol.")]
+FamilyOption = Annotated[str, typer.Option("--family", callback=as_symbol, help="Only this family.")]
+StrategyOption = Annotated[str, typer.Option("--strategy", help="Only what the strategy of this name says.")]
 
 
 def stop_command(
@@ -25,24 +26,26 @@ def halt_command(
     reason: ReasonOption,
     symbol: SymbolOption = "",
     family: FamilyOption = "",
+    strategy: StrategyOption = "",
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop entries: everywhere, of a family, or of a symbol. Exits, stops and the close of the day go on."""
-    _scoped(Asking("halt", settings_for(config, db), as_json), reason, symbol, family)
+    """Stop entries: everywhere, or of a family, symbol or strategy. Exits, stops and the close of the day go on."""
+    _scoped(Asking("halt", settings_for(config, db), as_json), reason, symbol, family, strategy)
 
 
 def resume_command(
     reason: ReasonOption,
     symbol: SymbolOption = "",
     family: FamilyOption = "",
+    strategy: StrategyOption = "",
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Allow entries again after a halt."""
-    _scoped(Asking("resume", settings_for(config, db), as_json), reason, symbol, family)
+    """Allow entries again after a halt; of a strategy also after it was disabled for being late."""
+    _scoped(Asking("resume", settings_for(config, db), as_json), reason, symbol, family, strategy)
 
 
 def flatten_command(
@@ -59,10 +62,9 @@ def flatten_command(
     if yes:
         _scoped(asking, reason, symbol, family)
         return
-    with book_of(asking.settings) as book:
+    with account_of(asking.settings) as (book, account, _):
         rows = book.execute(
-            "SELECT symbol, quantity, family FROM book_positions WHERE account = ? AND quantity > 0",
-            (asking.settings.account.name,),
+            "SELECT symbol, quantity, family FROM book_positions WHERE account = ? AND quantity > 0", (account,)
         ).fetchall()
     chosen = [row for row in rows if symbol in ("", row["symbol"]) and family in ("", row["family"])]
     would_close = ", ".join(f"{row['symbol']} {row['quantity']}" for row in chosen) or "nothing"
@@ -70,7 +72,9 @@ def flatten_command(
 
 
 def signal_command(
-    symbol: Annotated[str, typer.Argument(callback=upper, help="An underlying or a single symbol.")],
+    symbol: Annotated[
+        str, typer.Argument(callback=as_symbol, help="An underlying, a single symbol, or an option's OCC symbol.")
+    ],
     probability: Annotated[float, typer.Argument(help="That it rises, 0 to 1.")],
     id_: Annotated[str, typer.Option("--id", help="Your id; a repeated one is refused.")] = "",
     config: ConfigOption = None,
@@ -93,7 +97,7 @@ def adjust_command(
     reason: ReasonOption,
     execution: Annotated[str, typer.Option(help="Book a row that reverses this execution.")] = "",
     missing: Annotated[
-        str, typer.Option(callback=upper, help="Book the shares of this symbol that the broker lacks as sold.")
+        str, typer.Option(callback=as_symbol, help="Book the shares of this symbol that the broker lacks as sold.")
     ] = "",
     price: Annotated[str, typer.Option(help="Of a missing share, dollars.")] = "",
     config: ConfigOption = None,
@@ -135,7 +139,7 @@ def resolve_command(
 
 
 def adopt_command(
-    symbol: Annotated[str, typer.Argument(callback=upper, help="Whose foreign shares; see `trader ledger`.")],
+    symbol: Annotated[str, typer.Argument(callback=as_symbol, help="Whose foreign shares; see `trader ledger`.")],
     price: Annotated[str, typer.Option(help="What a share has cost, dollars; its exits lie around it.")],
     reason: ReasonOption,
     config: ConfigOption = None,
@@ -161,8 +165,7 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     """The execution that undoes another one: other side, same price, commission given back."""
     from trader.domain.order import reversal_of
 
-    account = asking.settings.account.name
-    with book_of(asking.settings) as book:
+    with account_of(asking.settings) as (book, account, _):
         row = book.execute(
             "SELECT * FROM charged_fills WHERE account = ? AND execution_id = ?", (account, execution)
         ).fetchone()
@@ -181,8 +184,9 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     }
 
 
-def _scoped(asking: Asking, reason: str, symbol: str, family: str) -> None:
-    if symbol and family:
-        raise ConfigurationError("name a symbol or a family, not both")
-    scope = "symbol" if symbol else "family" if family else "all"
-    asking.ask(reason=reason, scope=scope, target=symbol or family)
+def _scoped(asking: Asking, reason: str, symbol: str, family: str, strategy: str = "") -> None:
+    named = {scope: of for scope, of in (("symbol", symbol), ("family", family), ("strategy", strategy)) if of}
+    if len(named) > 1:
+        raise ConfigurationError(f"name one of {', '.join(f'--{scope}' for scope in named)}, not {len(named)}")
+    scope, target = next(iter(named.items()), ("all", ""))
+    asking.ask(reason=reason, scope=scope, target=target)

@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from trader.adapters.sqlite.rows import LIVE_STATES, to_us
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, reading, upper
+from trader.app.cli.context import ConfigOption, DbOption, JsonOption, as_symbol, reading
 from trader.app.cli.output import complain, is_terminal, show_rows
 from trader.app.cli.zones import TzOption, in_zone
 from trader.domain.errors import ConfigurationError
@@ -16,7 +16,7 @@ from trader.domain.session import new_york_day
 from trader.domain.spelling import did_you_mean
 
 LastOption = Annotated[int, typer.Option("--last", "-n", min=0, help="Only the newest so many; 0 is all.")]
-OfSymbolOption = Annotated[str, typer.Option("--symbol", "-s", callback=upper, help="Only of this symbol.")]
+OfSymbolOption = Annotated[str, typer.Option("--symbol", "-s", callback=as_symbol, help="Only of this symbol.")]
 
 _SHOWN = 50
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trader.app.cli.alone import alone_with_book
 from trader.app.cli.asking import operator_name
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, check_place, settings_for
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
@@ -51,28 +52,29 @@ def _compare(settings: "Settings") -> "Comparison":
 
 
 def _apply(settings: "Settings") -> None:
-    """Mend the book, alone with it: the run lock is held as a daemon would hold it. Raises AlreadyRunning."""
+    """Mend the account's rows, alone with the book: its guards, which are of all accounts, stand aside meanwhile.
+
+    Raises AlreadyRunning.
+    """
     from trader.adapters.clock import SystemClock
-    from trader.adapters.run_lock import RunLock, this_process
     from trader.adapters.sqlite.backup import backup
     from trader.adapters.sqlite.database import connect
+    from trader.adapters.sqlite.one_account import refuse_others
     from trader.adapters.sqlite.rebuilding import rebuild
-    from trader.app.daemon import lock_path
 
-    now, place = SystemClock().now(), settings.book
-    lock = RunLock.take(lock_path(settings), this_process(now))
+    place = settings.book
     try:
-        before = _compare(settings)
-        if before.journal_findings or not before.findings:
-            return
-        complain(f"backup: {backup(place.db, place.backups, now, place.backups_kept)}")
-        with closing(connect(place.db)) as connection:
-            mended = rebuild(connection, settings.account.name, operator_name())
-        complain(f"{mended} rows and guards were mended")
+        with alone_with_book(place.db, settings.account.name):
+            before = _compare(settings)
+            if before.journal_findings or not before.findings:
+                return
+            complain(f"backup: {backup(place.db, place.backups, SystemClock().now(), place.backups_kept)}")
+            with closing(connect(place.db)) as connection:
+                refuse_others(connection, settings.account.name)
+                mended = rebuild(connection, settings.account.name, operator_name())
+            complain(f"{mended} rows and guards were mended")
     except sqlite3.Error as error:
         raise BookBroken(f"{place.db} cannot be mended ({error}); nothing was changed") from error
-    finally:
-        lock.release()
 
 
 def _show(comparison: "Comparison", *, as_json: bool) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, check_place, settings_for
+from trader.app.cli.context import (
+    ConfigOption,
+    DbOption,
+    JsonOption,
+    account_of,
+    as_symbol,
+    check_place,
+    settings_for,
+)
 from trader.app.cli.output import complain, say, show_facts, show_rows
 from trader.domain.errors import ConfigurationError
 
@@ -33,6 +41,10 @@ def replay_command(
     interval: Annotated[str, typer.Option(help="Length of a bar: 1m, 5m, 1h. Default: the smallest gap.")] = "",
     from_: Annotated[str, typer.Option("--from", help="First New York date.")] = "",
     to: Annotated[str, typer.Option("--to", help="Last New York date.")] = "",
+    signals: Annotated[
+        Path | None, typer.Option(help="Signals from outside, one JSON object a line, each with its timestamp.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="A folder for the run's report.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Replay historical bars through the daemon's own engine into a book of its own (default replay.db)."""
@@ -46,15 +58,21 @@ def replay_command(
     request = ReplayRequest(
         paths=paths,
         db=db or Path("replay.db"),
-        symbols=[symbol.strip().upper() for symbol in symbols.split(",") if symbol.strip()],
+        symbols=[as_symbol(symbol.strip()) for symbol in symbols.split(",") if symbol.strip()],
         interval=_interval(interval),
         start=_date("--from", from_),
         end=_date("--to", to),
+        signals=signals,
     )
     check_place(request.db)
+    if report is not None and not report.is_dir():
+        raise ConfigurationError(f"--report {report}: there is no such folder; make it")
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
     tape = read_request(request, settings)
-    _show(_with_progress(request, settings, tape), as_json=as_json)
+    summary = _with_progress(request, settings, tape)
+    _show(summary, as_json=as_json)
+    if report is not None:
+        _report(settings_for(config, request.db, flags), summary, report)
 
 
 def _with_progress(request: "ReplayRequest", settings: "Settings", tape: "Tape") -> "Summary":
@@ -69,6 +87,22 @@ def _with_progress(request: "ReplayRequest", settings: "Settings", tape: "Tape")
     with Progress(*columns, refresh_per_second=5, transient=True) as progress:
         task = progress.add_task("replaying", total=tape.bars)
         return replay(request, settings, tape, StderrLog(), lambda bars: progress.advance(task, bars))
+
+
+def _report(settings: "Settings", summary: "Summary", folder: Path) -> None:
+    """The report of the whole run; nothing of a run without a session."""
+    from trader.app.report.figures import read_figures
+    from trader.app.report.files import write_report
+    from trader.app.report.period import Period, Span
+
+    if not summary.sessions:
+        complain("no report: no bar is of a session")
+        return
+    first, last = date.fromisoformat(summary.first_session), date.fromisoformat(summary.last_session)
+    with account_of(settings) as (book, account, _):
+        figures = read_figures(book, account, settings, Period(Span.RANGE, first, last))
+    for path in write_report(figures, folder):
+        complain(f"report: {path}")
 
 
 class StderrLog:

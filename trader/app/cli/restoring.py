@@ -1,17 +1,14 @@
 """`trader restore`: a backup put in the place of the book."""
 
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from trader.app.cli.alone import alone_with_book
 from trader.app.cli.asking import Asking, operator_name
 from trader.app.cli.context import ConfigOption, DbOption, JsonOption, check_place, settings_for
 from trader.app.cli.output import show_facts
-
-if TYPE_CHECKING:  # reading the configuration costs a quarter of a second; commands do it when they run
-    from trader.app.settings import Settings
 
 
 def restore_command(
@@ -31,8 +28,7 @@ def restore_command(
     settings = settings_for(config, db)
     place = settings.book.db
     check_place(place)
-    with ExitStack() as stack:
-        _hold_run_locks(settings, stack)
+    with alone_with_book(place, settings.account.name):
         if not yes:
             found = look_through(place, backup)
             up_to = f"{found.newest_event_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -49,13 +45,3 @@ def restore_command(
         "next": "compare it with the broker, start, and `trader resume`: its entries are halted",
     }
     show_facts(facts, as_json=as_json)
-
-
-def _hold_run_locks(settings: "Settings", stack: ExitStack) -> None:
-    """Of every account that ever ran on this book, as their daemons would hold them. Raises AlreadyRunning."""
-    from trader.adapters.clock import SystemClock
-    from trader.adapters.run_lock import RunLock, lock_path, this_process
-
-    db, holder = settings.book.db.resolve(), this_process(SystemClock().now())
-    for path in sorted({lock_path(db, settings.account.name), *db.parent.glob(f"{db.name}.*.lock")}):
-        stack.callback(RunLock.take(path, holder, "Stop it first: `trader stop`").release)

@@ -1,6 +1,7 @@
 """`trader run`: the daemon, from the command line to its end."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -39,6 +40,7 @@ def run_command(
 ) -> None:
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
     from trader.app.daemon import run_daemon
+    from trader.app.former_book import check_former_book
     from trader.app.interlocks import check_consent
     from trader.app.paths import check_paths, with_absolute_paths
     from trader.app.replay import override
@@ -54,15 +56,17 @@ def run_command(
     check_consent(settings, live=live, account=account)
     sys.path.insert(0, "")  # a user's strategy lies in the current folder
     check_place(settings.book.db)
+    check_former_book(settings)
     settings = with_absolute_paths(settings)
     check_paths(settings)
     if doctor:
         _examine(settings)
     _open_log(settings)
-    _say_where_the_log_is(settings)
+    _say_what_starts(settings)
     try:
         if restart:
             _stop_running(settings)
+        gc.freeze()  # to go through all that was loaded takes 25 ms and more, in which the loop would stand still
         asyncio.run(run_daemon(settings))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -75,9 +79,10 @@ def _examine(settings: "Settings") -> None:
     from trader.adapters.clock import SystemClock
     from trader.app.checks import Verdict
     from trader.app.doctor import examine
+    from trader.app.trying import untried_parts
 
     verdicts = set()
-    for check in examine(lambda: settings, SystemClock(), full=False):
+    for check in examine(lambda: settings, SystemClock(), full=False, make=untried_parts):
         verdicts.add(check.verdict)
         if check.verdict is not Verdict.OK:
             complain(f"[{check.verdict}] {check.what}: {check.said} -> {check.todo}")
@@ -90,7 +95,9 @@ def _open_log(settings: "Settings") -> None:
 
     log = settings.log
     try:
-        open_log(log.file, log.level, log.rotation, log.retention, on_terminal=sys.stderr.isatty())
+        open_log(
+            log.file, settings.account.name, log.level, log.rotation, log.retention, on_terminal=sys.stderr.isatty()
+        )
     except OSError as error:
         raise BookError(f"cannot write the log {log.file}: {error.strerror}; check the folder and its owner") from error
     except ValueError as error:
@@ -99,12 +106,20 @@ def _open_log(settings: "Settings") -> None:
         ) from error
 
 
-def _say_where_the_log_is(settings: "Settings") -> None:
-    """A terminal sees the log itself. Everybody else gets one line, past the buffer: it must not hold up a daemon."""
+def _say_what_starts(settings: "Settings") -> None:
+    """A terminal sees the log itself. Everybody else gets where that is, and which code and configuration begin.
+
+    Past the buffer: it must not hold up a daemon.
+    """
+    from trader import __version__
+    from trader.adapters.fingerprint import code_fingerprint
+    from trader.app.installed import configuration_fingerprint
+
     if sys.stdout is None or (sys.stdout.isatty() and sys.stderr.isatty()):
         return
+    which = f"{__version__} code={code_fingerprint()} configuration={configuration_fingerprint(settings)}"
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), f"log\t{settings.log.file.absolute()}\n".encode())
+        os.write(sys.stdout.fileno(), f"log\t{settings.log.file.absolute()}\nversion\t{which}\n".encode())
 
 
 def _close_log(settings: "Settings") -> None:
@@ -120,13 +135,13 @@ def _stop_running(settings: "Settings") -> None:
     """Ask the running daemon to stop, and wait until its run lock is free. Nothing is stopped for a wrong start."""
     from trader.adapters.run_lock import running_daemon
     from trader.app.daemon import lock_path
-    from trader.app.wiring import make_parts
+    from trader.app.trying import try_parts
 
     path = lock_path(settings)
     running = running_daemon(path)
     if running is None:
         return
-    make_parts(settings)
+    try_parts(settings)
     complain(f"stopping process {running.pid}, version {running.version} ...")
     asked = False
     for waited in range(_LONGEST_STOP_S * 10):

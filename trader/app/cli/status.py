@@ -6,14 +6,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trader.app.cli.context import ConfigOption, DbOption, JsonOption, account_of, settings_for
+from trader.app.cli.accounts import COLUMNS, LEAST, AccountRow, rows_of, told
+from trader.app.cli.context import (
+    ConfigOption,
+    DbOption,
+    JsonOption,
+    account_of,
+    settings_for,
+    settings_of_every_account,
+)
 from trader.app.cli.funnel import Funnel, read_funnel
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
 from trader.app.cli.tables import printable
-from trader.app.cli.zones import TzOption, on_terminal, zone
+from trader.app.cli.zones import TzOption, in_zone, on_terminal, zone
 from trader.domain.session import NEW_YORK, new_york_date
 
 if TYPE_CHECKING:  # the standing needs the settings, which are slow to import
+    from trader.app.account_figures import AccountFigures
     from trader.app.standing import DaemonSays, MarketNow, Standing
 
 _HELD = ("symbol", "quantity", "avg_cost", "last", "unrealized_pnl", "stop_loss", "take_profit", "state")
@@ -27,7 +36,8 @@ def status_command(
     as_json: JsonOption = False,
     tz: TzOption = "",
 ) -> None:
-    """How things stand: daemon, session, money, positions, orders. Without a daemon, what the book says."""
+    """How things stand: daemon, session, money, positions, orders; a row for each of several accounts. Without a
+    daemon, what the book says."""
     from trader.app.standing import ask_daemon, read_standing
 
     settings = settings_for(config, db)
@@ -37,14 +47,18 @@ def status_command(
         funnel = None
         if standing.market is not None:
             funnel = read_funnel(book, account, new_york_date(standing.market.at))
+    accounts = rows_of(settings_of_every_account(config, db), standing)
     if as_json:
-        show_facts(_as_json(standing, funnel, tz), as_json=True)
+        rows = [row.facts() for row in accounts]
+        show_facts({**_as_json(standing, funnel, tz), "accounts": rows}, as_json=True)
     elif short:
         say(_in_one_line(standing))
     elif is_terminal():
         _show(standing, funnel, tz)
+        _show_accounts(accounts, tz)
     else:
         _write(standing, funnel, tz)
+        _show_accounts(accounts, tz)
     code = _exit(standing)
     if code is not Exit.OK:
         raise typer.Exit(code)
@@ -56,8 +70,20 @@ def _exit(standing: "Standing") -> Exit:
     if standing.daemon.answer is None:
         return Exit.NO_ANSWER
     differs = standing.drift or standing.cash_drift is not None
-    findings = standing.code_differs or differs or (standing.exits is not None and standing.exits.gaps)
+    findings = standing.version_differs or differs or (standing.exits is not None and standing.exits.gaps)
     return Exit.FINDINGS if findings else Exit.OK
+
+
+def _show_accounts(accounts: Sequence[AccountRow], tz: str) -> None:
+    """Where there are several: of one alone everything has been said."""
+    if len(accounts) <= 1:
+        return
+    say("")
+    rows = in_zone(COLUMNS, [row.cells() for row in accounts], tz, as_json=False)
+    show_rows(COLUMNS, rows, as_json=False, title="Accounts", least=LEAST)
+    for row in accounts:
+        if row.why:
+            complain(f"{row.account}: {row.why}")
 
 
 def _write(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
@@ -82,13 +108,19 @@ def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
         "account": standing.account,
         "state": _state(standing),
         **({"connection": standing.connection.in_words()} if standing.connection is not None else {}),
+        **({"strategy": _strategy(standing)} if standing.strategy else {}),
         **_session(standing.market, tz),
         "cash": f"{standing.cash:,.2f}",
         "equity": f"{standing.equity:,.2f}",
-        "P&L of the day": _signed(standing.pnl_day),
-        "P&L in total": _signed(standing.pnl_total),
+        "P&L of the day": _signed(standing.figures.pnl_day),
+        "P&L in total": _signed(standing.figures.pnl_total),
+        "positions created": f"{standing.figures.created_last_hour} in the last hour",
+        "reconciled": _reconciled(standing.figures, tz),
+        "refusals of the day": standing.figures.refusals_in_words or "none",
         **({"exits": standing.exits.in_words()} if standing.exits is not None else {}),
+        "alarms": f"{standing.alarms} not acknowledged; see `trader alerts`" if standing.alarms else "none open",
         "signals of the day": funnel.in_one_line() if funnel is not None else "none",
+        **({"runs": _runs(standing.daemon)} if standing.daemon.text("build") else {}),
         "code on disk": standing.code_on_disk + ("" if standing.daemon.answer is None else _same(standing)),
     }
     show_facts(facts, as_json=False)
@@ -96,6 +128,16 @@ def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
     _table("Working orders", _WORKING, standing.orders)
     for warning in standing.warnings:
         _say_loudly(warning)
+
+
+def _reconciled(figures: "AccountFigures", tz: str) -> str:
+    if figures.reconciled_at is None:
+        return "never; phantoms unknown"
+    return f"{on_terminal(figures.reconciled_at, tz)}, {figures.phantoms} phantoms"
+
+
+def _runs(daemon: "DaemonSays") -> str:
+    return " ".join(f"{name}={daemon.text(name)}" for name in ("code", "configuration", "schema"))
 
 
 def _same(standing: "Standing") -> str:
@@ -107,6 +149,12 @@ def _daemon(daemon: "DaemonSays") -> str:
         since = daemon.text("started_at")
         return f"running, process {daemon.text('pid')}, version {daemon.text('version')}, since {since}"
     return "DOWN; this is what the book says" if daemon.down else f"NO ANSWER: {daemon.why}"
+
+
+def _strategy(standing: "Standing") -> str:
+    told = standing.strategy
+    process = f", process {told['pid']}" if told.get("pid") else ""
+    return f"{told.get('name')}, {told.get('state')}{process}, begun anew {told.get('restarts')} times"
 
 
 def _state(standing: "Standing") -> str:
@@ -154,10 +202,10 @@ def _in_one_line(standing: "Standing") -> str:
     market = standing.market
     when = f"{market.at.astimezone(NEW_YORK):%Y-%m-%d %H:%M %Z} {market.phase}" if market is not None else "no session"
     halts = ",".join(halt.key for halt in standing.halts) or "-"
-    day = f"{standing.pnl_day:+.2f}" if standing.pnl_day is not None else "-"
+    day = f"{standing.figures.pnl_day:+.2f}" if standing.figures.pnl_day is not None else "-"
     return (
         f"{standing.state} {standing.account} {standing.book['kind']} {when} equity={standing.equity:.2f} "
-        f"day={day} total={standing.pnl_total:+.2f} positions={len(standing.positions)} "
+        f"day={day} total={standing.figures.pnl_total:+.2f} positions={len(standing.positions)} "
         f"orders={len(standing.orders)} halts={halts}{' CODE DIFFERS' if standing.code_differs else ''}"
     )
 
@@ -165,7 +213,7 @@ def _in_one_line(standing: "Standing") -> str:
 def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, object]:
     there = zone(tz) if tz else UTC
     daemon, market = standing.daemon, standing.market
-    known = ("pid", "version", "code", "started_at")
+    known = ("pid", "version", "code", "configuration", "schema", "build", "started_at")
     return {
         "daemon": {
             "running": daemon.answer is not None,
@@ -177,6 +225,7 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         "state": standing.state,
         "halts": [halt._asdict() for halt in standing.halts],
         "connection": standing.connection.as_answer() if standing.connection is not None else None,
+        "strategy": standing.strategy or None,
         "market_time": market.at.astimezone(there) if market is not None else None,
         "phase": market.phase if market is not None else None,
         "next": {what.replace(" ", "_"): at.astimezone(there) for what, at in market.next}
@@ -184,8 +233,8 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         else {},
         "cash": standing.cash,
         "equity": standing.equity,
-        "pnl_day": standing.pnl_day,
-        "pnl_total": standing.pnl_total,
+        **told(standing.figures),  # its positions are listed below
+        "alarms": standing.alarms,
         "exits": standing.exits.consistency if standing.exits is not None else None,
         "positions": standing.positions,
         "orders": standing.orders,
@@ -193,5 +242,6 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         "filled": funnel.levels[-1].passed if funnel is not None else 0,
         "code_on_disk": standing.code_on_disk,
         "code_differs": standing.code_differs,
+        "version_differs": standing.version_differs,
         "warnings": standing.warnings,
     }

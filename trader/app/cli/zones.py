@@ -15,7 +15,9 @@ TzOption = Annotated[
     str, typer.Option("--tz", help="Show times in this zone: UTC, Europe/Berlin. A terminal's default is New York.")
 ]
 
-TIMES = frozenset({"timestamp", "opened_at", "closed_at", "created_at", "updated_at", "last_at"})
+TIMES = frozenset(
+    {"timestamp", "opened_at", "closed_at", "created_at", "updated_at", "first_at", "last_at", "reconciled_at"}
+)
 """Columns of the views that hold a time."""
 
 

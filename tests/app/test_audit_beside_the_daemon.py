@@ -1,0 +1,127 @@
+"""The audit beside a running daemon: it sees each commit, says once what is wrong, and stops entries."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from builders import CONFIGURATION, Market, a_machine
+
+from trader.app.auditing import Auditing, BookWatch
+from trader.app.settings import load_settings
+from trader.audit.rule import Answer
+from trader.domain.events import Command, CommandName
+
+PRINCIPLES = {"no_negative_cash", "no_conflicting_positions", "one_opening_per_bar", "flat_at_close"}
+
+
+@pytest.fixture
+async def market(tmp_path: Path) -> AsyncIterator[Market]:
+    """AAPL is held."""
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        yield market
+
+
+@pytest.fixture
+def watch(market: Market) -> BookWatch:
+    """Of its book."""
+    return BookWatch(load_settings(CONFIGURATION, book={"db": market.path}))
+
+
+def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditing:
+    """Its looks are taken here and now."""
+
+    async def here(job: Callable[[], list[Answer]]) -> list[Answer]:
+        return job()
+
+    async def command(command: Command) -> str:
+        asked = asyncio.ensure_future(market.engine.command(command))
+        await market._while_asking(asked)
+        return await asked
+
+    engine = market.engine
+    return Auditing(watch, here, command, engine.alarm, lambda: "all" in engine.book.halts, market.log, account)
+
+
+def meddle(market: Market, statement: str) -> None:
+    """Do what the program never does."""
+    with closing(sqlite3.connect(market.path, isolation_level=None)) as book:
+        guards = book.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            book.execute(f"DROP TRIGGER {name}")
+        assert book.execute(statement).rowcount == 1
+        for _, guard in guards:
+            book.execute(guard)
+
+
+def wrong(answers: list[Answer]) -> set[str]:
+    """Names of the rules that something is wrong with."""
+    return {answer.rule.name for answer in answers if answer.findings or answer.fault}
+
+
+async def test_each_commit_is_looked_at_once(market: Market, watch: BookWatch) -> None:
+    assert {answer.rule.name for answer in watch.principles()} == PRINCIPLES
+    assert watch.principles() == []
+    await market.bar({"AAPL": 0.5})
+    assert wrong(watch.principles()) == set()
+    assert watch.principles() == []
+    watch.close()
+
+
+async def test_what_was_looked_at_is_carried_forward(market: Market, watch: BookWatch) -> None:
+    watch.principles()
+    await market.bars(2, {"MSFT": 0.8})
+    answers = {answer.rule.name: answer for answer in watch.principles()}
+    assert answers["no_negative_cash"].looked_at == 3  # what cash was, what is held, and one execution
+    assert answers["flat_at_close"].looked_at == 2  # what is held of AAPL, and one execution
+    await market.jump(market.now + timedelta(days=1))
+    assert wrong(watch.principles()) == {"flat_at_close"}
+    watch.close()
+
+
+async def test_a_violation_stops_entries_and_is_said_once(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    await look._look_at_everything()
+    assert "all" not in market.engine.book.halts
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    for _ in range(2):
+        await look._look_at_everything()
+    assert "lots_are_positions" in market.engine.book.halts["all"].reason
+    said = market.log.said("AUDIT VIOLATED lots_are_positions: AAPL")
+    assert len(said) == 1
+    assert "trader why paper-1-0001" in said[0]
+    look.end()
+
+
+async def test_a_violation_under_a_halt_stops_entries_when_that_has_ended(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    await market.command(CommandName.HALT)
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    await look._look_at_everything()
+    assert market.engine.book.halts["all"].reason == "a test"
+    await market.settle()
+    assert ("audit", "critical") in market.sql("SELECT type, severity FROM alarms")
+    await market.command(CommandName.RESUME)
+    await look._look_at_everything()
+    assert "lots_are_positions" in market.engine.book.halts["all"].reason
+    look.end()
+
+
+async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    market.path.rename(market.path.with_suffix(".gone"))
+    await look._look_at_everything()
+    assert market.log.said("AUDIT COULD NOT CHECK")
+    assert "all" in market.engine.book.halts
+
+
+async def test_what_another_account_of_the_book_has_done_stops_nobody_else(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch, "tiny")
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    await look._look_at_everything()
+    assert not [line for line in market.log.errors if "lots_are_positions" in line]
+    look.end()

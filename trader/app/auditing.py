@@ -1,0 +1,172 @@
+"""The audit beside a running daemon: the principles after each commit, everything each minute.
+
+Rule 1: it looks from connections of its own that cannot write, and beside the loop: no commit waits for it.
+Rule 2: what is violated, and what could not be checked, stops entries until a person resumes them. Each finding does so
+once a run: who has resumed knows of it.
+Rule 3: what the engine bars by itself, as a drift, is left to it.
+"""
+
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from typing import Protocol
+
+from trader.adapters.schedule import Schedule
+from trader.app.overnight import may_stay
+from trader.app.requests import LONGEST_REASON
+from trader.app.settings import Settings
+from trader.audit.audit import proven_look
+from trader.audit.besides import as_shipped
+from trader.audit.following import Following
+from trader.audit.reading import CannotCheck, open_read_only, version_of
+from trader.audit.rule import FAILS, Answer, Finding, Verdict
+from trader.audit.rules import RULES
+from trader.audit.watching import Watch
+from trader.domain.alarm import AlarmType
+from trader.domain.events import Command, CommandName
+from trader.services.ports import Log
+
+_PRINCIPLES_S = 0.25
+"""Between two looks whether anything was committed."""
+_EVERYTHING_S = 60.0
+
+
+class BookWatch:
+    """Looks at one book, each kind of look from a connection of its own. Its looks take their time: call them aside."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._db = settings.book.db
+        self._knowledge = as_shipped(may_stay(settings))
+        self._following: Following | None = None
+        self._watch: Watch | None = None
+        self._books: list[sqlite3.Connection] = []
+        self._looked_at = -1
+        """The version of the book at the last look at everything."""
+        self._looking = 0
+
+    def principles(self) -> list[Answer]:
+        """Ask the principles of what was committed since the last look."""
+        return self._look(self._principles)
+
+    def everything(self) -> list[Answer]:
+        """Prove that the rules see, and ask them all; no answers where nothing was committed since."""
+        return self._look(self._everything)
+
+    def close(self) -> None:
+        """Break off what still looks; that gives its connection back itself."""
+        for book in self._books:
+            book.interrupt()
+            if not self._looking:
+                book.close()
+
+    def _look(self, look: Callable[[], list[Answer]]) -> list[Answer]:
+        self._looking += 1
+        try:
+            return look()
+        except (CannotCheck, sqlite3.Error) as error:
+            return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=str(error)) for rule in RULES]
+        finally:
+            self._looking -= 1
+
+    def _principles(self) -> list[Answer]:
+        if self._following is None:
+            self._following = Following(self._opened(), self._knowledge)
+        return self._following.look()
+
+    def _everything(self) -> list[Answer]:
+        if self._watch is None:
+            self._watch = Watch(self._opened(), self._knowledge)
+        version = version_of(self._watch.book)
+        if version == self._looked_at:
+            return []
+        answers = proven_look(self._watch, RULES)
+        self._looked_at = version
+        return answers
+
+    def _opened(self) -> sqlite3.Connection:
+        book = open_read_only(self._db)
+        self._books.append(book)
+        return book
+
+
+class Aside(Protocol):
+    """Does what takes its time beside the loop."""
+
+    def __call__(self, job: Callable[[], list[Answer]]) -> Awaitable[list[Answer]]:
+        """Do it there."""
+        ...
+
+
+class Auditing:
+    """Hears the looks at an account's book, says what is new in them, and stops entries."""
+
+    def __init__(
+        self,
+        watch: BookWatch,
+        aside: Aside,
+        command: Callable[[Command], Awaitable[str]],
+        alarm: Callable[[AlarmType, str, str], None],
+        is_halted: Callable[[], bool],
+        log: Log,
+        account: str,
+    ) -> None:
+        self._watch = watch
+        self._aside = aside
+        self._command = command
+        self._alarm = alarm
+        self._is_halted = is_halted
+        self._log = log
+        self._account = account
+        self._told: set[tuple[str, str, str]] = set()
+        """Rule, account and id of what was said in this run."""
+        self._wrong: list[str] = []
+        """What has not stopped entries yet, as they were stopped already for another reason."""
+
+    def begin(self, schedule: Schedule) -> None:
+        """Look from now on."""
+        schedule.every(_PRINCIPLES_S, "audit the principles", self._look_at_principles)
+        schedule.every(_EVERYTHING_S, "audit the book", self._look_at_everything)
+
+    def end(self) -> None:
+        """Look no more."""
+        with suppress(sqlite3.Error):
+            self._watch.close()
+
+    async def _look_at_principles(self) -> None:
+        await self.hear(await self._aside(self._watch.principles))
+
+    async def _look_at_everything(self) -> None:
+        await self.hear(await self._aside(self._watch.everything))
+
+    async def hear(self, answers: list[Answer]) -> None:
+        """Say what is new; of what fails, stop entries."""
+        for answer in answers:
+            for sentence in self._news(answer):
+                if answer.verdict in FAILS:
+                    self._wrong.append(sentence)
+                    self._alarm(AlarmType.AUDIT, answer.rule.name, sentence)
+                    self._log.error(f"AUDIT {sentence}; entries are stopped account={self._account}")
+                else:
+                    self._log.warning(f"AUDIT {sentence} account={self._account}")
+        if self._wrong and not self._is_halted():
+            reason = "; ".join(self._wrong)[:LONGEST_REASON]
+            self._wrong.clear()
+            await self._command(Command(CommandName.HALT, "audit", reason))
+
+    def _news(self, answer: Answer) -> Iterator[str]:
+        """What was not said before: findings of this account or of the whole book, or why there are none."""
+        if answer.rule.is_barred:
+            return
+        word = answer.verdict.upper()
+        if answer.fault and self._is_new(answer, Finding("", "", "", "")):
+            yield f"{word} {answer.rule.name}: {answer.fault}"
+        for finding in answer.findings:
+            if finding.account in ("", self._account) and self._is_new(answer, finding):
+                story = f", trader why {finding.why}" if finding.why else ""
+                yield f"{word} {answer.rule.name}: {finding.id} {finding.said}{story}"
+
+    def _is_new(self, answer: Answer, finding: Finding) -> bool:
+        key = (answer.rule.name, finding.account, finding.id)
+        is_new = key not in self._told
+        self._told.add(key)
+        return is_new
