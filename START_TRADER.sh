@@ -3,6 +3,7 @@
 #
 #   ./START_TRADER.sh                               a whole simulated day in a few minutes
 #   ./START_TRADER.sh --restart                     stop the running one in order, then start
+#   ACCOUNT_NAME=tiny ./START_TRADER.sh             one of several accounts that the configuration declares
 #   ./START_TRADER.sh --config config/NAME.toml     another configuration; all flags of `trader run` pass through
 #
 # It makes the virtual environment when it is missing or out of date, and becomes the daemon, which first checks what

@@ -89,7 +89,7 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
     symbols = sorted({signal.symbol for signal in signals})
     settings = load_settings(_CONFIG, strategy=_QUIET)
     clock = SteppedClock(_NOON)
-    open_log(folder / "burst.log", "INFO", "50 MB", "1 day", on_terminal=False)
+    open_log(folder / "burst.log", settings.account.name, "INFO", "50 MB", "1 day", on_terminal=False)
     async with AsyncExitStack() as stack:
         stack.callback(close_log)
         writer = await ThreadWriter.open(folder / "book.db")
@@ -97,7 +97,7 @@ async def burst(signals: Sequence[Signal], folder: Path) -> Burst:
             writer, folder / "book.db", settings, "simulated", settings.account.starting_cash_micros, _NOON
         )
         stack.push_async_callback(book.store.close)
-        recorder = SqliteRecorder(book.writer, settings.account.name)
+        recorder = SqliteRecorder(book.writer)
         parts, log = make_parts(settings), LoguruLog(clock)
         machine = await make_machine(parts, book, clock, log, recorder, NoSpill(), PaperBroker)
         await recover(machine.engine, machine.broker, log)

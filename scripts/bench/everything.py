@@ -5,6 +5,7 @@ import platform
 import sys
 from pathlib import Path
 
+import audit
 import burst
 import growth
 import ibkr
@@ -26,6 +27,7 @@ def main() -> int:
         ("replay", replay.measure),
         ("growth", growth.measure),
         ("start", startup.measure),
+        ("audit", audit.measure),
         ("Interactive Brokers", ibkr.measure),
     ):
         print(f"measuring {name} ...", file=sys.stderr)

@@ -17,6 +17,7 @@ from trader.adapters.ibkr.connection import Address, Connection
 from trader.adapters.ibkr.contracts import Contracts
 from trader.adapters.ibkr.orders import IbkrBroker
 from trader.adapters.sqlite.database import ThreadWriter
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Outcome, Signal
 from trader.domain.market import Bar, BarTime
@@ -125,7 +126,7 @@ async def ours(port: int, folder: Path) -> AsyncIterator[Ours]:
     await connection.open(_PATIENCE_S)
     await contracts.qualify(SYMBOLS)
     writer = await ThreadWriter.open(folder / "book.db")
-    store = TimedStore(writer, folder / "book.db")
+    store = TimedStore(await AccountWriter.bind(writer, ACCOUNT), folder / "book.db")
     store.fills = Ending()
     engine = await an_engine(store, broker, clock, inbox)
     await recover(engine, broker, silence)

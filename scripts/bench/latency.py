@@ -22,6 +22,7 @@ from trader.services.deciding import Deciding
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
+from trader.services.ports import History
 
 _ROUNDS, _POSITIONS = 10, 40
 """Each round begins with an empty book and ends with so many positions; `growth.py` shows what more of them cost."""
@@ -39,7 +40,7 @@ async def decision() -> list[Figure]:
     rig = await Rig.make(symbols)
     session = load_calendar().session_at(NOON)
     chain = Chain(Families.of({}), Rules(limits=WIDE), Costs())
-    deciding = Deciding(chain, Execution(chain.rules), Gate(), frozenset())
+    deciding = Deciding(chain, Execution(chain.rules), Gate(), History({}, frozenset(), {}, {}, None))
     portfolio = deciding.portfolio(Draft(rig.engine.book, NOON), rig.engine.trading.prices)
     times = []
     for turn in range(5000):

@@ -14,6 +14,7 @@ from figures import SCRATCH
 from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import ThreadWriter, Writer, connect
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.app.replay import NoSpill
 from trader.domain.events import Event, Evidence
@@ -39,6 +40,8 @@ WIDE = Limits(
     position_ppm=400,
     open_positions=100_000,
     openings_per_day=1_000_000,
+    creations_per_hour=1_000_000,
+    regular_creations=1_000_000,
     orders_per_minute=1_000_000,
     daily_notional_ppm=1_000_000_000,
     minimum_notional_micros=MICROS_PER_DOLLAR,
@@ -139,11 +142,11 @@ async def an_engine(
 ) -> Engine:
     """An engine on a new book with a lot of cash, not recovered yet."""
     await store.stamp("simulated", "bench", 1, NOON)
-    await store.ensure_account(ACCOUNT, 1_000_000_000 * MICROS_PER_DOLLAR, NOON)
+    await store.ensure_account(1_000_000_000 * MICROS_PER_DOLLAR, NOON)
     silence, rules = Silence(), Rules(limits=limits)
     return Engine(
-        await store.load(ACCOUNT),
-        await store.history(ACCOUNT, NOON),
+        await store.load(),
+        await store.history(NOON),
         Ports(store=store, broker=broker, clock=clock, log=silence, recorder=silence, spill=NoSpill()),
         Chain(Families.of({}), rules, Costs()),
         load_calendar(),
@@ -169,7 +172,7 @@ class Rig:
         SCRATCH.mkdir(exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="rig-", dir=SCRATCH))
         writer = RecordingWriter(await ThreadWriter.open(folder / "book.db"))
-        store = SqliteStore(writer, folder / "book.db")
+        store = SqliteStore(await AccountWriter.bind(writer, ACCOUNT), folder / "book.db")
         clock, desk = SteppedClock(NOON), Desk()
         engine = await an_engine(store, desk, clock, Inbox(), limits)
         await recover(engine, desk, Silence())

@@ -20,6 +20,7 @@ from rig import Desk, NoStrategy, Silence
 from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import ThreadWriter, connect
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us, to_us
 from trader.adapters.sqlite.store import SqliteStore
@@ -118,14 +119,14 @@ class _Holding(Desk):
 
 async def _start(path: Path) -> float:
     begin = time.perf_counter()
-    store = SqliteStore(await ThreadWriter.open(path), path)
+    store = SqliteStore(await AccountWriter.bind(await ThreadWriter.open(path), _ACCOUNT), path)
     silence, broker, rules = Silence(), _Holding(), Rules()
     clock = SteppedClock(_NOW)
     await store.check_newest_events()
     ports = Ports(store=store, broker=broker, clock=clock, log=silence, recorder=silence, spill=NoSpill())
     engine = Engine(
-        await store.load(_ACCOUNT),
-        await store.history(_ACCOUNT, _NOW - timedelta(days=10)),
+        await store.load(),
+        await store.history(_NOW - timedelta(days=10)),
         ports,
         Chain(Families.of({}), rules, Costs()),
         load_calendar(),
