@@ -27,9 +27,11 @@ from trader.adapters.logs import open_log
 from trader.app import daemon
 from trader.app.daemon import Daemon, run_daemon
 from trader.app.host import ThisMachine
+from trader.app.inline_strategy import InlineStrategy
+from trader.app.installed import NothingChanges
 from trader.app.marketplace import EmbeddedMarketplace, Emit
 from trader.app.settings import Settings
-from trader.app.wiring import Parts
+from trader.app.wiring import Parts, inline_strategy
 from trader.domain.market import BarTime
 from trader.domain.rules import Costs, Rules
 from trader.services.engine import Engine
@@ -114,6 +116,15 @@ class RiggedMachine(ThisMachine):
         """It stands."""
         return SteppedClock(BORN)
 
+    def installed(self, settings: Settings) -> NothingChanges:
+        """Nobody works on it meanwhile."""
+        del settings
+        return NothingChanges()
+
+    def strategies(self, settings: Settings) -> InlineStrategy:
+        """Here: a process would answer whenever it likes."""
+        return inline_strategy(settings)
+
     def marketplace(self, parts: Parts) -> EmbeddedMarketplace:
         """The embedded market, and a broker that outlives the process."""
         return RiggedMarketplace(parts, self._address)
@@ -133,7 +144,8 @@ class RiggedMarketplace(EmbeddedMarketplace):
 
 
 def _prepare(settings: Settings, plan: Plan, rig: Connection) -> None:
-    open_log(settings.log.file, settings.log.level, settings.log.rotation, settings.log.retention, on_terminal=False)
+    log, account = settings.log, settings.account.name
+    open_log(log.file, account, log.level, log.rotation, log.retention, on_terminal=False)
     for name, seconds in _QUICK_S.items():
         _put(daemon, name, seconds)
     _trail_stops()

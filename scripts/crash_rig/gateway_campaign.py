@@ -33,6 +33,8 @@ _SETTINGS: Given = {
     "limits": {
         "position_pct": 8.0,
         "openings_per_day": 10_000,
+        "creations_per_hour": 10_000,
+        "regular_creations": 10_000,
         "orders_per_minute": 10_000,
         "daily_notional_pct": 10_000.0,
     },

@@ -52,7 +52,7 @@ PORTS = (
     Port("writer", Writer, ThreadWriter),
 )
 
-NEITHER_WRITES_NOR_SENDS = frozenset({ports.Clock, ports.Strategy, ports.Log})
+NEITHER_WRITES_NOR_SENDS = frozenset({ports.Clock, ports.Strategy, ports.Strategies, ports.Log})
 """Protocols of the services that have no failpoints."""
 
 READS = frozenset(
@@ -67,6 +67,7 @@ READS = frozenset(
         "store.held",
         "store.history",
         "store.inbox_offset",
+        "store.is_opened",
         "store.journal_digest",
         "store.load",
         "store.moved",
@@ -104,6 +105,8 @@ OUT_OF_REACH = {
     "store.commit.cash_agrees": "the paper broker keeps no cash",
     "store.commit.clock_differs": "the paper broker has no clock of its own",
     "store.commit.clock_agrees": "the paper broker has no clock of its own",
+    "store.commit.version_differs": "what is installed stays as it is",
+    "store.commit.version_agrees": "what is installed stays as it is",
     "store.commit.executions_untold": "the paper broker does not say how far back it tells",
     "store.commit.identity_broken": "the paper broker gives orders no ids of its own",
     "spill.append.entry": "only exits go on without the book",

@@ -78,8 +78,8 @@ def asked(arguments: Sequence[str]) -> Asked:
         type=Broker,
         choices=list(Broker),
         default=Broker.PAPER,
-        help="the paper broker on the embedded market, or the gateway of the tests, by Interactive Brokers' protocol; "
-        "its days are shorter and take some ten seconds each (paper)",
+        help="the paper broker on the embedded market; the gateway of the tests, by Interactive Brokers' protocol, "
+        "whose days are shorter and take some ten seconds each; or shared: three accounts on one book (paper)",
     )
     add("--jobs", type=_number(1), default=cores, metavar="N", help=f"runs at a time (all cores: {cores})")
     add("--run", type=_number(0), metavar="I", help="only this run, to see it again; adds nothing to the ledger")

@@ -12,6 +12,8 @@ from trader.domain.rules import Protection
 
 SPEED = 120.0
 """Of the embedded market: its seconds to one of the loop."""
+SIM = "sim"
+"""The account where there is one."""
 ACCOUNT = "DU1000001"
 PORT = 4002
 FAMILY = {"QQQ": 1, "TQQQ": 3, "PSQ": -1, "SQQQ": -3}
@@ -43,13 +45,18 @@ class Broker(StrEnum):
     """The paper broker, on the embedded market."""
     GATEWAY = "gateway"
     """Interactive Brokers by the gateway of the tests."""
+    SHARED = "shared"
+    """A paper broker for each of several accounts, which share a book."""
 
 
-def make_settings(folder: Path, random: Random, protection: Protection, days: Sequence[date] = ()) -> Settings:
+def make_settings(
+    folder: Path, random: Random, protection: Protection, days: Sequence[date] = (), account: str = SIM
+) -> Settings:
     """The simulation's configuration; its rules differ from run to run. `days` are those of a gateway, or none."""
     folder.mkdir(parents=True)
     settings = load_settings(
         _CONFIG,
+        account={"name": account},
         strategy={
             "entry": "simulation.strategies:Moody",
             "params": {"seed": random.randrange(1_000_000), "minutes": random.choice((2, 5, 20))},

@@ -11,7 +11,7 @@ from simulation.history import History
 from simulation.host import Machine, SimulatedHost
 from trader.adapters.ibkr.market_data import Publish
 from trader.app.interactive_brokers import InteractiveBrokers
-from trader.app.marketplace import Emit
+from trader.app.marketplace import Emit, Held
 from trader.app.wiring import Parts
 from trader.domain.events import BrokerEvent, Evidence
 from trader.domain.market import BarTime
@@ -153,14 +153,14 @@ class WatchedMarketplace(InteractiveBrokers):
         self._host.watched.broker = super().broker(heard, costs, positions)
         return self._host.watched
 
-    async def play(self, publish: Publish, stop: asyncio.Event) -> None:
+    async def play(self, publish: Publish, stop: asyncio.Event, held: Held) -> None:
         """Count the minutes."""
 
         async def counted(bar_time: BarTime) -> None:
             self._host.minutes.minutes_told += 1
             await publish(bar_time)
 
-        await super().play(counted, stop)
+        await super().play(counted, stop, held)
 
 
 def _nothing() -> None:

@@ -44,6 +44,7 @@ from simulation.configuration import ACCOUNT, FAMILY, STOCKS
 from simulation.faults import Fault, Faults
 from simulation.gateway_market import GatewayMarket
 from simulation.gateway_truth import OTHER_ACCOUNT, GatewayTruth
+from simulation.loop import SeededLoop
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
 
@@ -57,6 +58,7 @@ _BY_HAND = ("QQQ", "PSQ", "AAPL")
 _BOUGHT_BY_HAND = 5
 _ABOUT_USD = Decimal(100)
 _CENT = Decimal("0.01")
+_SLEEPS_S = (8, 40, 150)
 _LASTS_S = (5, 30, 120)
 """Until somebody puts it right."""
 
@@ -93,7 +95,9 @@ _ARMED: Mapping[Fault, Callable[[Random], script.Fault]] = {
 _RATE = 0.004
 """At each look, of each kind that the seed has taken."""
 _RARE = 0.0005
-_LASTING = frozenset({Fault.MANUAL_TRADE, Fault.FOREIGN_SHARES, Fault.SYMBOL_HALTED, Fault.GATEWAY_RESTARTS})
+_LASTING = frozenset(
+    {Fault.MANUAL_TRADE, Fault.FOREIGN_SHARES, Fault.SYMBOL_HALTED, Fault.GATEWAY_RESTARTS, Fault.SUSPENDED}
+)
 """After these little is traded for a while."""
 
 
@@ -122,6 +126,7 @@ class GatewayTroubles:
             Fault.THIN_MARKET: self._thin_out,
             Fault.MANUAL_TRADE: self._trade_by_hand,
             Fault.OTHER_ACCOUNT: self._trade_of_another_account,
+            Fault.SUSPENDED: _sleep,
             Fault.FOREIGN_SHARES: lambda by: truth.endow("MSFT", by.randint(1, 20), _ABOUT_USD),
         }
         self._revisions: Mapping[Fault, Callable[[Fill, Random], object]] = {
@@ -230,3 +235,10 @@ class GatewayTroubles:
     def _correct(self, fill: Fill, by: Random) -> None:
         price = Decimal(fill.price_micros) / MICROS_PER_DOLLAR + by.randint(-3, 3) * _CENT
         self._gateway.correct(fill.execution_id, shares=by.randint(1, fill.quantity), price=price)
+
+
+def _sleep(by: Random) -> None:
+    """The host sleeps, or SIGSTOP has stopped what runs on it: time goes on, and whatever came meanwhile comes late."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, SeededLoop)  # noqa: S101
+    loop.stall(by.choice(_SLEEPS_S))

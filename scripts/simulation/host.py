@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, Protocol, TypeVar
@@ -18,12 +18,15 @@ from trader.adapters.sqlite.backup import backup
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.book_checks import check_book
 from trader.app.checks import Verdict
+from trader.app.inline_strategy import InlineStrategy
+from trader.app.installed import NothingChanges
 from trader.app.marketplace import Marketplace
 from trader.app.settings import Settings
-from trader.app.wiring import Parts
+from trader.app.wiring import Parts, inline_strategy
 from trader.domain.events import Evidence
 from trader.domain.order import Order
 from trader.services.ports import Clock
+from trader.services.telling import Channel
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
@@ -234,6 +237,15 @@ class SimulatedHost:
     async def leave(self) -> None:
         """What it had sent has its time to arrive."""
 
+    def installed(self, settings: Settings) -> NothingChanges:
+        """Nobody works on it meanwhile."""
+        del settings
+        return NothingChanges()
+
+    def strategies(self, settings: Settings) -> InlineStrategy:
+        """Here: a process would answer whenever it likes."""
+        return inline_strategy(settings)
+
     def marketplace(self, parts: Parts) -> Marketplace:
         """Where bars come from and orders go."""
         raise NotImplementedError
@@ -281,3 +293,15 @@ class SimulatedHost:
         await asyncio.sleep(_COMMIT_S)
         checks = check_book(settings.book.db, settings.mode, full=True)
         return "; ".join(check.said for check in checks if check.verdict is Verdict.FAIL)
+
+    def channels(self, settings: Settings) -> Sequence[Channel]:
+        """Nobody is told."""
+        del settings
+        return ()
+
+    def tell_manager(self, state: str) -> None:
+        """There is none."""
+
+    def watch(self, settings: Settings) -> None:
+        """The simulation looks itself, after every callback."""
+        del settings

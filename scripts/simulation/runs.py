@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from simulation.configuration import Broker
+from simulation.neighbours import Neighbours
 from simulation.world import Outcome, Violation, World
 
 
@@ -78,6 +79,8 @@ def _live(run: Run, folder: Path) -> Outcome:
     healed_days = 1 if run.days > 1 else 0
     try:
         days = run.days - healed_days
+        if run.broker is Broker.SHARED:
+            return Neighbours(run.seed, days, folder, run.limit, healed_days=healed_days).run()
         return World(run.seed, days, folder, run.limit, healed_days=healed_days, broker=run.broker).run()
     except Exception as error:  # noqa: BLE001  (whatever it is, the other runs go on, and this one is told of)
         return failed(run, f"the simulation itself: {error!r}", traceback.format_exc())

@@ -12,6 +12,7 @@ from simulation.news import News
 from simulation.person import Person
 from simulation.truth import Truth
 from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.one_account import show_only
 from trader.app.settings import Settings
 from trader.domain.family import Family
 from trader.domain.portfolio import Book
@@ -52,6 +53,8 @@ class Scene:
     history: History
     """Everything sent, heard and said so far, through all lives."""
     faults: Faults
+    is_alone: bool = True
+    """No other account is in the book."""
     life: int = -1
     """Its number."""
     engine: Engine | None = None
@@ -78,7 +81,7 @@ class Scene:
 
     @property
     def account(self) -> str:
-        """The one account."""
+        """The account of this daemon."""
         return self.settings.account.name
 
     def in_run(self, kind: type[_Kept]) -> _Kept:
@@ -151,6 +154,8 @@ class Scene:
         """A connection that cannot write, on the book's file."""
         if self._reader is None:
             self._reader = read_only(self.settings.book.db)
+            if not self.is_alone:
+                show_only(self._reader, self.account)
         return self._reader
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:

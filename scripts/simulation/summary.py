@@ -9,6 +9,7 @@ from simulation.seeds import Line
 
 _ABREAST = 3
 """Faults to a row."""
+_WHERE = {Broker.PAPER: "", Broker.GATEWAY: ", at the gateway", Broker.SHARED: ", accounts on one book"}
 
 
 def summary(lines: Sequence[Line]) -> str:
@@ -24,7 +25,7 @@ def _by_commit(lines: Sequence[Line]) -> Iterator[str]:
         name, _, dirty = commit.partition("-")
         for broker in Broker:
             own = [line for line in lines if (line.commit, line.broker) == (commit, broker)]
-            where = ", at the gateway" if broker is Broker.GATEWAY else ""
+            where = _WHERE[broker]
             if own:
                 yield _row(name[:10] + (f"-{dirty}" if dirty else "") + where, own)
     if len({(line.commit, line.broker) for line in lines}) != 1:

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from simulation.configuration import Broker, make_settings, moved
+from simulation.configuration import SIM, Broker, make_settings, moved
 from simulation.embedded import EmbeddedPlace
 from simulation.faults import Fault, Faults
 from simulation.history import History
@@ -100,21 +100,26 @@ class World:
         *,
         healed_days: int = 1,
         broker: Broker = Broker.PAPER,
+        account: str = SIM,
+        first_day: date | None = None,
     ) -> None:
-        """Some days on which anything may go wrong, then days on which nothing does; these may be none."""
+        """Some days on which anything may go wrong, then days on which nothing does; these may be none.
+
+        `first_day`: where others begin with it on the same book; else it is up to the seed.
+        """
         self._seed = seed
         self._random = Random(f"{seed}:world")
         self._folder = folder
         self._faults = Faults(seed, limit)
         self._history = History()
         self._calendar = load_calendar()
-        first = _a_first_day(self._random, self._calendar)
+        first = first_day or a_first_day(self._random, self._calendar)
         self._born_at = datetime.combine(first - timedelta(days=1), time(12), tzinfo=UTC)
         self._sessions = _sessions(self._calendar, first, days + healed_days)
         protection = Random(f"{seed}:protection").choice(list(Protection))
         is_gateway = broker is Broker.GATEWAY
         short = _sessions(self._calendar, first, days + healed_days + _MORE_DAYS) if is_gateway else ()
-        self._settings = make_settings(folder / "0", self._random, protection, short)
+        self._settings = make_settings(folder / "0", self._random, protection, short, account)
         if is_gateway:
             self._calendar = load_calendar(overrides=self._settings.session.calendar_overrides())
         self._place = self._gateway_place() if is_gateway else self._embedded_place()
@@ -126,7 +131,9 @@ class World:
         self._ends_at = self._place.end_of(self._sessions[-1])
         self._closes_at = self._calendar.next_session(first - timedelta(days=1)).closes_at + _A_MINUTE
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
-        self._scene = Scene(self._settings, self._venue, self._market, self._history, self._faults)
+        self._scene = Scene(
+            self._settings, self._venue, self._market, self._history, self._faults, is_alone=account == SIM
+        )
         self._life: Life | None = None
         self._dies_at = 0
         self._book_seen: object = None
@@ -149,12 +156,39 @@ class World:
 
     def run(self) -> Outcome:
         """Live until the days are over, or something is violated."""
+        while not self.is_over:
+            self.live()
+        return self.end()
+
+    @property
+    def is_over(self) -> bool:
+        """No life comes any more."""
+        return self.outcome.violation is not None or self._is_over
+
+    def live(self) -> None:
+        """One life, from its start to its death."""
         token = FAULTS.set(self._faults)
         try:
-            while self.outcome.violation is None and not self._is_over:
-                self._next_life()
+            self._next_life()
         finally:
             FAULTS.reset(token)
+
+    def take_over(self, book: Path) -> None:
+        """Go on with the book as another account's life has left it: with its log of writes, as a process finds it."""
+        self._scene.turn_the_page()
+        for left in self.db.parent.glob(f"{self.db.name}*"):
+            left.unlink()
+        for path in sorted(book.parent.glob(f"{book.name}*")):
+            if not path.name.endswith("-shm"):
+                shutil.copy2(path, self.db.parent / path.name)
+
+    @property
+    def db(self) -> Path:
+        """The book of the next life, or of the last one."""
+        return self._settings.book.db
+
+    def end(self) -> Outcome:
+        """Look at all of it once more, and tell."""
         if self.outcome.violation is None:
             self._check(When.OVER)
         outcome = self.outcome
@@ -187,20 +221,20 @@ class World:
         self.outcome.callbacks += loop.callbacks
         self._refusals = self._refusals + 1 if end is End.REFUSED else 0
         if self._refusals > (0 if was_healed else _MOST_REFUSALS):
-            self._violated(39, f"a daemon starts again: this one refuses to: {self._life.error}")
+            self.violated(39, f"a daemon starts again: this one refuses to: {self._life.error}")
         self._over(end)
 
     def _over(self, end: End) -> None:
         assert self._life is not None  # noqa: S101
         if end in (End.FAILED, End.STUCK) and self.outcome.violation is None:
-            self._violated(0, f"the daemon {end}: {self._life.error!r}")
+            self.violated(0, f"the daemon {end}: {self._life.error!r}")
             self.outcome.traceback = "".join(traceback.format_exception(self._life.error))
         self._scene.engine = None
         self._scene.turn_the_page()
         self._move_to_new_files()
         self._life.bury()
         if self._place.errors:
-            self._violated(0, f"the protocol was broken: {self._place.errors}")
+            self.violated(0, f"the protocol was broken: {self._place.errors}")
         if self._scene.has_begun:
             self._history.written(self._scene.rows(_FILLS))
             self._check(When.DEATH)
@@ -280,7 +314,7 @@ class World:
         elif loop.callbacks % _STALLS_AT == 0 and self._faults.strikes(Fault.LOOP_STALLS, 0.01):
             loop.stall(self._faults.chance(Fault.LOOP_STALLS).choice((0.3, 2, 11)))
         elif loop.callbacks > _LONGEST_LIFE:
-            self._violated(0, "the life does not end")
+            self.violated(0, "the life does not end")
             loop.stop()
 
     def _look(self, life: Life, daemon: Daemon) -> None:
@@ -361,7 +395,7 @@ class World:
 
     def _check(self, when: When) -> None:
         for number, fault in broken(self._scene, when):
-            self._violated(number, fault)
+            self.violated(number, fault)
             return
 
     def _hire(self, daemon: Daemon, host: SimulatedHost) -> Person:
@@ -373,13 +407,14 @@ class World:
         self._scene.person = Person(post, daemon.engine, host.inner_door, inbox, halt_file)
         return self._scene.person
 
-    def _violated(self, number: int, fault: str) -> None:
+    def violated(self, number: int, fault: str) -> None:
+        """Something is that must not be; the first of it ends the run."""
         if self.outcome.violation is None:
             life = self.outcome.lives - 1
             self.outcome.violation = Violation(number, fault, life, self._market.at, self._faults.strikes_made)
 
 
-def _a_first_day(random: Random, calendar: Calendar) -> date:
+def a_first_day(random: Random, calendar: Calendar) -> date:
     """Any session; now and then one before a half day, or before the clocks change."""
     span = (_LAST_DAY - _FIRST_DAY).days
     day = calendar.next_session(_FIRST_DAY + timedelta(days=random.randrange(span))).day

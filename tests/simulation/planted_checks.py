@@ -66,13 +66,7 @@ def a_round_trip_gains_a_cent() -> None:
 
 def a_stop_is_raised_in_silence() -> None:
     """The journal does not say that a stop has followed the price."""
-    note = Draft.note
-
-    def silent(self: Draft, type_: JournalType, symbol: str = "", **data: JsonValue) -> None:
-        if type_ is not JournalType.STOP_TIGHTENED:
-            note(self, type_, symbol, **data)
-
-    put(Draft, "note", silent)
+    planted_orders.leave_out(JournalType.STOP_TIGHTENED)
 
 
 def a_cancel_makes_an_order_young_again() -> None:

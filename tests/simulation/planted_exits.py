@@ -18,7 +18,7 @@ from trader.services.step import Step
 
 def levels_off_the_tick() -> None:
     """Levels are computed, and not rounded."""
-    put(exit_plan, "tick_down", lambda price_micros: price_micros + 1)
+    put(exit_plan, "tick_down", lambda price_micros, *_: price_micros + 1)
 
 
 def exits_forgotten() -> None:

@@ -14,6 +14,7 @@ from trader.domain.ledger import Booked, Lot
 from trader.domain.order import TRANSITIONS, Fill, LateCommission, Order, OrderEvent, OrderState
 from trader.domain.portfolio import Portfolio
 from trader.domain.reference import order_ref
+from trader.domain.rules import Costs
 from trader.domain.session import Phase
 from trader.pipeline import coordinate, session_window, size
 from trader.services import settlement
@@ -171,15 +172,20 @@ def a_chain_of_single_links() -> None:
     put(transaction, "link", single)
 
 
-def closing_is_not_journaled() -> None:
-    """The journal does not say why a position goes."""
+def leave_out(kept_back: JournalType) -> None:
+    """The journal has no event of one type."""
     note = Draft.note
 
     def silent(self: Draft, type_: JournalType, symbol: str = "", **data: JsonValue) -> None:
-        if type_ is not JournalType.POSITION_CLOSING:
+        if type_ is not kept_back:
             note(self, type_, symbol, **data)
 
     put(Draft, "note", silent)
+
+
+def closing_is_not_journaled() -> None:
+    """The journal does not say why a position goes."""
+    leave_out(JournalType.POSITION_CLOSING)
 
 
 def only_the_last_part_counts() -> None:
@@ -208,7 +214,12 @@ def a_cancel_frees_the_lock() -> None:
 
 def one_share_too_many() -> None:
     """The size is rounded up."""
-    put(size, "_whole_shares", lambda room_micros, limit_price, _: -(-max(room_micros, 0) // limit_price))
+
+    def rounded_up(symbol: str, room_micros: int, limit_price: int, costs: Costs) -> tuple[int, int]:
+        quantity = -(-max(room_micros, 0) // limit_price)
+        return quantity, quantity * limit_price + costs.commission_micros(symbol, quantity, limit_price)
+
+    put(size, "_whole_shares", rounded_up)
 
 
 def inverse_is_long() -> None:

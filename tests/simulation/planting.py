@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from simulation.configuration import Broker
 from simulation.invariants import ALL
-from simulation.world import World
+from simulation.neighbours import Neighbours
+from simulation.world import Outcome, World
 
 OTHERS = tuple(f"s{number}" for number in range(40))
-_MOST = {Broker.PAPER: len(OTHERS), Broker.GATEWAY: 4}
+_MOST = {Broker.PAPER: len(OTHERS), Broker.GATEWAY: 4, Broker.SHARED: 4}
 """A bug that none of so many runs shows is not seen."""
 
 
@@ -66,10 +67,16 @@ def _seen(seed: str, broker: Broker) -> tuple[int | None, str]:
     """The violation of one run, of a day and a healed one: its number and its words."""
     folder = Path(tempfile.mkdtemp(prefix="planted-"))
     try:
-        violation = World(seed, 1, folder, broker=broker).run().violation
+        violation = _run(seed, folder, broker).violation
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return (violation.number, violation.fault) if violation is not None else (None, "nothing")
+
+
+def _run(seed: str, folder: Path, broker: Broker) -> Outcome:
+    if broker is Broker.SHARED:
+        return Neighbours(seed, 1, folder).run()
+    return World(seed, 1, folder, broker=broker).run()
 
 
 def main() -> str:

@@ -30,6 +30,10 @@ AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY)
 """Each a day of troubles and a healed one."""
 
 
+ON_ONE_BOOK = Asked("shared_days", 4, 2, Broker.SHARED)
+"""The same, of three accounts each."""
+
+
 class Made(NamedTuple):
     """What one of the two processes has left."""
 

@@ -17,7 +17,7 @@ _ANSWERS = 4
 
 _CASH_NOW = """
     SELECT cash_micros, starting_cash_micros
-      + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros
+      + (SELECT coalesce(sum((CASE side WHEN 'BUY' THEN -1 ELSE 1 END) * quantity * price_micros * multiplier
                              - commission_micros), 0) FROM charged_fills)
       + (SELECT coalesce(sum(json_extract(data, '$.amount_micros')), 0) FROM book_events WHERE type = 'cash_moved')
     FROM book_accounts"""
