@@ -26,9 +26,10 @@ from trader.adapters.calendar import load_calendar
 from trader.adapters.clock import SteppedClock
 from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.paper.broker import PaperBroker, Script, Treatment
-from trader.adapters.spill_file import SpillFile
+from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import InlineWriter, ThreadWriter, Writer, connect, read_only
+from trader.adapters.sqlite.one_account import show_only
 from trader.adapters.sqlite.projections import compare
 from trader.app.replay import NoInputs
 from trader.app.settings import load_settings
@@ -61,6 +62,8 @@ SPRING, AUTUMN = date(2025, 3, 10), date(2025, 11, 3)
 """The first sessions after a change of clocks."""
 
 FAMILIES = Families.of({"QQQ": {"QQQ": 1, "TQQQ": 3, "PSQ": -1, "SQQQ": -3}})
+OFTEN = {"openings_per_day": 10_000, "creations_per_hour": 10_000, "regular_creations": 10_000}
+"""Limits of a day that trades more often than one should."""
 OPENING_PRICES = {"QQQ": 500.0, "TQQQ": 80.0, "PSQ": 40.0, "SQQQ": 30.0, "AAPL": 200.0, "MSFT": 400.0, "JD": 30.0}
 
 
@@ -276,6 +279,8 @@ def a_portfolio(
         turning={},
         opened_at={},
         entries_last_minute=0,
+        created_last_hour=0,
+        past_creations={},
     )
 
 
@@ -333,6 +338,7 @@ class Market:
     book: OpenBook
     strategy: SaysWhatItIsTold
     spill: SpillFile
+    writer: Writer
 
     def __init__(self, path: Path, settings: Mapping[str, object], start: datetime, *, threaded: bool) -> None:
         self.path = path
@@ -354,11 +360,11 @@ class Market:
         self.strategy = SaysWhatItIsTold()
         strategies = StrategyHost(self.strategy, "test", parts.chain.rules)
         self.parts = replace(parts, strategies=strategies)
-        writer: Writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
+        self.writer = await ThreadWriter.open(self.path) if self._threaded else InlineWriter(connect(self.path))
         self.book = await open_book(
-            writer, self.path, settings, "replay", settings.account.starting_cash_micros, self.clock.now()
+            self.writer, self.path, settings, "replay", settings.account.starting_cash_micros, self.clock.now()
         )
-        self.spill = SpillFile(self.path.with_name(f"{self.path.name}.exits"))
+        self.spill = SpillFile(spill_path(self.path, settings.account.name))
         make_broker = partial(PaperBroker, script=self._treat)
         machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, make_broker)
         self.engine, self.broker = machine.engine, machine.broker
@@ -423,7 +429,7 @@ class Market:
 
     async def quick(self) -> None:
         """Do not wait for the disk: for tests of ten thousand commits, none of which is about power loss."""
-        connection = getattr(self.book.writer, "_connection")  # noqa: B009  (of either writer)
+        connection = getattr(self.writer, "_connection")  # noqa: B009  (of either writer)
         await asyncio.sleep(0)
         raw: sqlite3.Connection = getattr(connection, "_conn", connection)
         raw.execute("PRAGMA synchronous = OFF")
@@ -564,7 +570,7 @@ async def assert_sound(market: Market) -> None:
     market.check()
     with closing(sqlite3.connect(market.path, isolation_level=None)) as connection:
         assert compare(connection, "paper").findings == []
-    loaded = await market.book.store.load("paper")
+    loaded = await market.book.store.load()
     assert replace(loaded, signals_seen=market.engine.book.signals_seen) == market.engine.book
 
 
@@ -600,6 +606,37 @@ async def a_machine(
         yield market
     finally:
         await market.stop()
+
+
+class Neighbour(Market):
+    """A machine of one of several accounts of a book; what it reads from the file is the account's."""
+
+    def __init__(self, path: Path, account: str, settings: Mapping[str, object]) -> None:
+        super().__init__(path, {**settings, "account": {"name": account}}, session_of().opens_at, threaded=False)
+        self.account = account
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """A connection that reads the file, as a command of the account would."""
+        if self._reader is None:
+            self._reader = read_only(self.path)
+            show_only(self._reader, self.account)
+        return self._reader
+
+
+@asynccontextmanager
+async def neighbours(folder: Path, *accounts: str, **settings: object) -> AsyncIterator[list[Neighbour]]:
+    """Machines of several accounts on one book, at the open of a day, each after one minute of bars."""
+    machines = [Neighbour(folder / "trading_data.db", account, settings) for account in accounts]
+    for machine in machines:
+        await machine.start()
+    try:
+        for machine in machines:
+            await machine.bar()
+        yield machines
+    finally:
+        for machine in machines:
+            await machine.stop()
 
 
 async def no_cash(market: Market) -> None:

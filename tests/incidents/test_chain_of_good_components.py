@@ -16,6 +16,7 @@ from builders import (
     HALF_DAY,
     MINUTE,
     MONDAY,
+    OFTEN,
     SPRING,
     Market,
     a_fill,
@@ -100,7 +101,7 @@ async def test_no_conflict_at_any_instant_of_a_wild_day(
 ) -> None:
     chance = random.Random(seed)
     async with a_machine(
-        tmp_path, threaded=threaded, script=moody(chance), limits={"openings_per_day": 10_000, "day_loss_pct": 100}
+        tmp_path, threaded=threaded, script=moody(chance), limits={**OFTEN, "day_loss_pct": 100}
     ) as market:
         watcher = Watcher(market)
         while market.now < session_of().closes_at:
@@ -612,7 +613,7 @@ async def test_jitter_around_the_thresholds_trades_once(tmp_path: Path, low: flo
 
 async def test_without_hysteresis_it_trades_on_every_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Thresholds, "__post_init__", lambda _: None)
-    async with a_machine(tmp_path, thresholds={"leave_1x": 0.75, "leave_3x": 0.90}) as market:
+    async with a_machine(tmp_path, thresholds={"leave_1x": 0.75, "leave_3x": 0.90}, limits=OFTEN) as market:
         assert await jitter(market, 0.74, 0.76) > 40
 
 
@@ -688,6 +689,18 @@ async def test_at_most_one_opening_a_bar_and_family(tmp_path: Path) -> None:
         assert again.refusal.rule is Rule.ONE_OPENING_PER_BAR
         await market.bar({"QQQ": 0.95})
         assert market.working() == [("BUY", "TQQQ")]
+
+
+async def test_a_restart_begins_no_new_bar(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.submit("QQQ", 0.8)
+        market.broker.cancel("paper-1-0001")
+        await market.settle()
+        await market.restart()
+        market.engine.trading.prices.observe(market.quiet_bar_time())
+        again = await market.submit("QQQ", 0.95)
+        assert again.refusal is not None
+        assert again.refusal.rule is Rule.ONE_OPENING_PER_BAR
 
 
 async def test_bars_of_half_an_hour_are_flat_at_the_close_too(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from trader.adapters.feeds.inbox_file import InboxFile
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite import transaction
 from trader.adapters.sqlite.database import ThreadWriter
+from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Decision, ExitTicket, Outcome, Purpose, Rule, Side, Signal, Ticket
 from trader.domain.errors import BookBroken
@@ -177,6 +178,7 @@ def forget(market: Market) -> None:
     """What the rebuilt runner of the incident did: start with an empty set."""
     market.engine._locks = PendingLocks(market.book.store, {})
     market.engine.book = replace(market.engine.book, locks={}, orders={})
+    market.engine.trading._deciding._opened_at.clear()
 
 
 async def rebuilt_and_forgetful(market: Market, times: int) -> None:
@@ -325,9 +327,9 @@ async def test_between_check_and_commit_nobody_else_gets_in(
 async def test_two_processes_on_one_book_buy_once(tmp_path: Path) -> None:
     """Two writers, two stores, two gates, neither knows of the other."""
     async with a_machine(tmp_path, threaded=True) as market:
-        other = SqliteStore(await ThreadWriter.open(market.path), market.path)
+        other = SqliteStore(await AccountWriter.bind(await ThreadWriter.open(market.path), "paper"), market.path)
         try:
-            await other.load("paper")
+            await other.load()
             gates = [PendingLocks(market.book.store, {}), PendingLocks(other, {})]
             result = await commit_from_tasks(gates, market, 26)
         finally:
@@ -349,9 +351,9 @@ async def test_entries_of_many_symbols_are_committed_by_many_tasks_at_once(tmp_p
 async def test_a_second_process_does_not_write_its_old_cash_over_the_book(tmp_path: Path) -> None:
     """It has read the book before the fill of the first. Its refused entry must not bring the money back."""
     async with a_machine(tmp_path) as market:
-        other = SqliteStore(await ThreadWriter.open(market.path), market.path)
+        other = SqliteStore(await AccountWriter.bind(await ThreadWriter.open(market.path), "paper"), market.path)
         try:
-            stale = await other.load("paper")
+            stale = await other.load()
             await market.bar({"QQQ": 0.8})
             await market.bar({"JD": 0.9})
             draft = Draft(replace(stale, orders_made=900), market.now)
@@ -455,7 +457,7 @@ async def test_memory_stays_as_the_database_is_when_the_database_refuses(
         await market.submit("JD", 0.9)
         gate, draft = PendingLocks(market.book.store, {}), draft_of(market, 5, a_ticket("JD", 10, 30.16))
         await gate.commit(draft)
-        loaded = await market.book.store.load("paper")
+        loaded = await market.book.store.load()
         assert draft.book().locks == loaded.locks
         assert draft.book().orders == loaded.orders
         assert draft.book().reserved_micros == market.one("SELECT reserved_micros FROM book_accounts")
@@ -521,7 +523,7 @@ async def test_a_line_of_the_inbox_counts_once_also_after_a_restart(tmp_path: Pa
         lines.write_text('{"symbol": "JD", "probability": 0.9}\nnonsense\n{"symbol": "JD", "probability": 0.9}\n')
         await market.handle(*follower.read())
         await market.restart()
-        offset = await market.book.store.inbox_offset("paper", str(lines))
+        offset = await market.book.store.inbox_offset(str(lines))
         assert offset == (str(lines), lines.stat().st_size, 3)
         assert InboxFile(lines, offset).read() == []
         assert market.one("SELECT count(*) FROM orders") == 1

@@ -55,6 +55,7 @@ class Daemon:
 
     def __init__(self, command: Sequence[str], folder: Path, cwd: Path, environment: dict[str, str], tag: str) -> None:
         self.folder = folder
+        self.log_file = folder / LOG
         self._out, self._err = folder.with_name(f"out-{tag}"), folder.with_name(f"err-{tag}")
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
@@ -71,8 +72,7 @@ class Daemon:
     @property
     def log(self) -> str:
         """The log so far."""
-        path = self.folder / LOG
-        return path.read_text("utf-8") if path.exists() else ""
+        return self.log_file.read_text("utf-8") if self.log_file.exists() else ""
 
     @property
     def err(self) -> str:
@@ -141,6 +141,7 @@ class Project:
     ) -> Daemon:
         """Start the script; `before` is a command that is put before it, `variables` go into its environment."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADER_")}
+        environment["TRADER_DASHBOARD__ENABLED"] = "false"
         if self._venv is not None and script != self.python:
             environment["TRADER_VENV"] = str(self._venv)
         command = [*before, str(script or self.folder / "START_TRADER.sh"), *flags]

@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from processes.daemon import Daemon, Finished, Project
@@ -188,7 +189,8 @@ def test_a_strategy_that_changes_the_folder_does_not_hide_the_halt_file(project:
     )
     inbox = _with_inbox(project)
     daemon = _ready(project, "--strategy", entry)
-    daemon.until(lambda: os.readlink(f"/proc/{daemon.pid}/cwd") == "/", "that it is elsewhere")
+    children = psutil.Process(daemon.pid).children
+    daemon.until(lambda: "/" in [child.cwd() for child in children()], "that it is elsewhere")
 
     (project.folder / "HALT").touch()
 

@@ -75,7 +75,7 @@ def test_restart_takes_over_in_order(project: Project) -> None:
     second = project.start("--restart", "--speed", "3000")
 
     assert first.ended() == 0
-    assert re.search(r"STOP asked by \S+: restart\n.* STOPPED", first.log)
+    assert re.search(r"STOP asked by \S+: restart account=paper\n.* STOPPED", first.log)
     second.until_log("READY")
     second.until(lambda: project.fills() > fills + 5, "more executions")
     assert f"stopping process {first.pid}" in second.err

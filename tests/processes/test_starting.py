@@ -92,11 +92,14 @@ def test_flags_and_environment_pass_through(project: Project, tmp_path: Path) ->
     assert not (project.folder / "trading_data.db").exists()
 
 
-def test_who_sees_no_log_is_told_where_it_is(project: Project) -> None:
+def test_who_sees_no_log_is_told_where_it_is_and_what_runs(project: Project) -> None:
     daemon = project.start()
     daemon.until_log("READY")
 
-    assert daemon.out == f"log\t{project.folder / 'robo_trader.log'}\n"
+    log, version = daemon.out.splitlines()
+    assert log == f"log\t{project.folder / 'robo_trader.log'}"
+    which = version.removeprefix("version\t")
+    assert f"START version={which} schema=" in daemon.log
     assert daemon.err == ""
 
 

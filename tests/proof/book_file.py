@@ -31,6 +31,8 @@ class Facts(NamedTuple):
     drift: Mapping[str, tuple[int, int]]
     """What is known to differ, by symbol: shares in the book, shares at the broker."""
     halts: Mapping[str, str]
+    levels: Mapping[str, tuple[int | None, int | None]]
+    """Limit and stop of each order that lives, by its reference."""
 
 
 def read_book(path: Path) -> Facts:
@@ -64,6 +66,13 @@ def read_book(path: Path) -> Facts:
                 for symbol, here, there in book.execute("SELECT symbol, book, broker FROM book_drift")
             },
             halts=dict(book.execute("SELECT scope, reason FROM book_halts WHERE cleared_us IS NULL").fetchall()),
+            levels={
+                ref: (limit, stop)
+                for ref, limit, stop in book.execute(
+                    "SELECT order_ref, limit_micros, stop_micros FROM book_orders "
+                    "WHERE state IN ('created', 'working', 'cancelling', 'unknown')"
+                )
+            },
         )
 
 

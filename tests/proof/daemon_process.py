@@ -14,9 +14,10 @@ from proof.in_process import CONFIGURATION
 from trader.adapters.logs import close_log, open_log
 from trader.app.daemon import run_daemon
 from trader.app.host import ThisMachine
+from trader.app.inline_strategy import InlineStrategy
 from trader.app.interactive_brokers import InteractiveBrokers
 from trader.app.settings import Settings, load_settings
-from trader.app.wiring import Parts
+from trader.app.wiring import Parts, inline_strategy
 from trader.domain.errors import BrokerUnreachable
 from trader.services.ports import Clock
 
@@ -36,6 +37,10 @@ class SharedTime(ThisMachine):
         """The gateway's too."""
         return self._shared
 
+    def strategies(self, settings: Settings) -> InlineStrategy:
+        """Here: no process of its own would live in this time."""
+        return inline_strategy(settings)
+
     def marketplace(self, parts: Parts) -> InteractiveBrokers:
         """By the gateway's socket."""
         return InteractiveBrokers(parts, self._shared, self.log(self._shared))
@@ -48,7 +53,8 @@ async def _live(settings: Settings, origin: datetime) -> None:
 def main(given: str, origin: str) -> int:
     """Live one life; give the exit code."""
     settings = load_settings(CONFIGURATION, **json.loads(given))
-    open_log(settings.log.file, settings.log.level, settings.log.rotation, settings.log.retention, on_terminal=False)
+    log, account = settings.log, settings.account.name
+    open_log(log.file, account, log.level, log.rotation, log.retention, on_terminal=False)
     loop = FastLoop()
     asyncio.set_event_loop(loop)
     try:

@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from builders import OFTEN
+
 from proof.book_file import read_book
 from proof.exits import Watch
 from proof.in_process import TaskDaemon
@@ -53,7 +55,7 @@ class Day(NamedTuple):
 async def a_day(folder: Path, seed: int) -> Day:
     """Trade through it."""
     random = Random(seed)
-    limits = {"position_pct": 10, "openings_per_day": 10_000}
+    limits = {"position_pct": 10, **OFTEN}
     daemon = TaskDaemon()
     given = {"strategy": {"entry": "proof.strategies:Swings"}, "limits": limits}
     async with a_rig(folder, _STARTS, daemon, given, seed) as rig:
@@ -93,6 +95,7 @@ async def _troubles_come(rig: Rig, random: Random) -> tuple[int, list[str]]:
 async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
     faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
     await trouble.before(rig)
+    await trouble.then(rig)
     fired = rig.gateway.faults.fired
     before = Counter(fired)
 

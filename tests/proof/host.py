@@ -12,9 +12,11 @@ from trader.adapters.run_lock import Holder
 from trader.adapters.spill_file import SpillFile
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.host import ThisMachine
+from trader.app.inline_strategy import InlineStrategy
+from trader.app.installed import NothingChanges
 from trader.app.interactive_brokers import InteractiveBrokers
 from trader.app.settings import Settings
-from trader.app.wiring import Parts
+from trader.app.wiring import Parts, inline_strategy
 from trader.domain.errors import BookUnwritable
 from trader.domain.order import Order
 from trader.services.ports import Clock
@@ -62,6 +64,15 @@ class MortalHost(ThisMachine):
         del clock
         return self._log
 
+    def installed(self, settings: Settings) -> NothingChanges:
+        """Nobody works on it meanwhile."""
+        del settings
+        return NothingChanges()
+
+    def strategies(self, settings: Settings) -> InlineStrategy:
+        """Here: a process would answer whenever it likes."""
+        return inline_strategy(settings)
+
     def marketplace(self, parts: Parts) -> InteractiveBrokers:
         """By the gateway's socket."""
         self.market = InteractiveBrokers(parts, self._walls, self._log)
@@ -91,6 +102,10 @@ class MortalHost(ThisMachine):
         """The tests look themselves."""
         del settings
         return ""
+
+    def watch(self, settings: Settings) -> None:
+        """The tests look themselves."""
+        del settings
 
 
 class _MortalWriter(InlineWriter):

@@ -9,6 +9,7 @@ from builders import Sentences
 from proof.clock import LoopClock
 from proof.host import MortalHost
 from proof.rig import Given
+from proof.virtual_time import VirtualLoop
 from trader.adapters.control import Answer, Request
 from trader.app.daemon import Daemon, a_daemon
 from trader.app.settings import load_settings
@@ -83,6 +84,12 @@ class TaskDaemon:
         if host.market is not None and (session := host.market._connection._live) is not None:
             session.client.abort()
         life.cancel()
+
+    def suspend(self, seconds: float) -> None:
+        """Everything on this loop sleeps, the gateway too: what its market did meanwhile is told late."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        loop.sleep_for(seconds)
 
     async def is_buried(self) -> None:
         """Wait until nothing of a dead life runs any more."""

@@ -63,6 +63,7 @@ async def lived(rig: Rig, stage: Stage, trouble: Trouble, stays_right_s: float) 
     faults = [rig.gateway.faults.add(fault) for fault in trouble.arm(rig, stage)]
     await trouble.before(rig)
     await stage.go(rig)
+    await trouble.then(rig)
     await rig.until(lambda: not _left(rig, faults) or not rig.daemon.is_alive, STRIKES_WITHIN_S)
     await heal(rig, trouble)
     healed_at = rig.clock.now()

@@ -86,6 +86,13 @@ class ProcessDaemon:
             self.dead += 1
             self._is_ready = False
 
+    def suspend(self, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT so much later; the gateway and its market go on meanwhile."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGSTOP)
+            asyncio.get_running_loop().call_later(seconds, process.send_signal, signal.SIGCONT)
+
     async def is_buried(self) -> None:
         """Wait for its end."""
         if self._process is not None and not self._is_ready:

@@ -68,6 +68,10 @@ class Daemon(Protocol):
         """It ends where it is: nothing more is written, and its socket is gone."""
         ...
 
+    def suspend(self, seconds: float) -> None:
+        """It is stopped, as by SIGSTOP or a host that sleeps, and goes on so much later."""
+        ...
+
     async def is_buried(self) -> None:
         """Wait until nothing of a dead life runs any more."""
         ...

@@ -141,6 +141,12 @@ async def _a_part_is_held(rig: Rig) -> None:
     await rig.until(lambda: stopped(rig.gateway.truth, SYMBOL) == _PART, _LOOK_S)
 
 
+async def _a_part_is_held_since_a_bar(rig: Rig) -> None:
+    """In the bar of an opening there is no other one."""
+    await _a_part_is_held(rig)
+    await rig.passes(_MINUTE_S)
+
+
 async def _more_is_held(rig: Rig) -> None:
     """Of more value than the signal asks for: it has risen."""
     await _held(rig)
@@ -315,7 +321,7 @@ STAGES = (
         "execDetails",
         "placeOrder",
         frozenset({Trait.PLACES, Trait.FILLS, Trait.SENDS_PAIR, Trait.PROTECTED}),
-        prepare=_a_part_is_held,
+        prepare=_a_part_is_held_since_a_bar,
         go=_enter_it,
     ),
     Stage(

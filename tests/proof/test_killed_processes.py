@@ -1,4 +1,5 @@
-"""A process that is killed by SIGKILL in the middle of a stage, and started again, finds everything right.
+"""A process that is killed by SIGKILL in the middle of a stage and started again finds everything right, and so does
+one that is stopped by SIGSTOP and goes on.
 
 The cells of `test_matrix` kill a daemon in virtual time; here it is a real process on a real clock, with a writer's
 thread and a disk.
@@ -20,21 +21,24 @@ from proof.troubles import TROUBLES, Trouble
 
 _STAYS_RIGHT_S = 10.0
 _TROUBLES = {trouble.name: trouble for trouble in TROUBLES}
+_SUSPENDED = ("place", "bracket exit: stop", "kill")
 _CELLS = [
     *((stage, _TROUBLES["killed"]) for stage in STAGES),
     *((stage, _TROUBLES["killed, filled while down"]) for stage in STAGES if stage.name == "partial fill"),
     *((stage, _TROUBLES["killed, its id lingers"]) for stage in STAGES if stage.name == "place"),
+    *((stage, _TROUBLES["suspended"]) for stage in STAGES if stage.name in _SUSPENDED),
 ]
 
 
 @pytest.mark.parametrize(
     ("stage", "trouble"), [pytest.param(*cell, id=f"{cell[0].name} x {cell[1].name}") for cell in _CELLS]
 )
-def test_a_killed_process_is_right_again(
+def test_a_killed_or_suspended_process_is_right_again(
     stage: Stage, trouble: Trouble, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     outcome, log = _in_fast_time(partial(_live_through, tmp_path, stage, trouble))
-    record_property("cell", told(stage, trouble._replace(name=f"{trouble.name} (SIGKILL)"), outcome))
+    how = "SIGSTOP" if "suspended" in trouble.name else "SIGKILL"
+    record_property("cell", told(stage, trouble._replace(name=f"{trouble.name} ({how})"), outcome))
     assert not outcome.violations, "\n".join([*outcome.violations, "", *log])
     assert not outcome.not_fired, outcome.not_fired
 

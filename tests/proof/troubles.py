@@ -52,6 +52,9 @@ _SOME = 7
 _NOTICED_S = 0.2
 """The other side has seen it, and not yet come back."""
 _FIVE_S = 5.0
+_LASTS_S = 20.0
+_AN_HOUR = timedelta(hours=1)
+_CENT = Decimal("0.01")
 _THIRD = "MSFT"
 
 
@@ -64,6 +67,8 @@ class Trouble(NamedTuple):
     name: str
     arm: Arming = lambda rig, stage: ()
     before: Callable[[Rig], Awaitable[None]] = nothing
+    then: Callable[[Rig], Awaitable[None]] = nothing
+    """Once the stage goes."""
     heal: Callable[[Rig], Awaitable[None]] = nothing
     needs: frozenset[Trait] = frozenset()
     """Without them it cannot strike."""
@@ -147,6 +152,31 @@ def _clock_is_off(by_s: int) -> Callable[[Rig], Awaitable[None]]:
 
 async def _clock_is_set(rig: Rig) -> None:
     rig.skew = timedelta()
+
+
+def _wall_jumps(by: timedelta) -> Callable[[Rig], Awaitable[None]]:
+    """Somebody sets this host's clock; that of the gateway stays right."""
+
+    async def jumped(rig: Rig) -> None:
+        rig.fired["wall clock jumps"] += 1
+        rig.clock.origin += by
+        rig.skew -= by
+        await rig.passes(_LASTS_S)
+
+    return jumped
+
+
+async def _wall_is_set(rig: Rig) -> None:
+    rig.clock.origin += rig.skew
+    rig.skew = timedelta()
+
+
+def _suspended(seconds: float) -> Callable[[Rig], Awaitable[None]]:
+    async def sleeps(rig: Rig) -> None:
+        rig.fired["suspended"] += 1
+        rig.daemon.suspend(seconds)
+
+    return sleeps
 
 
 async def _disconnect(rig: Rig) -> None:
@@ -237,6 +267,27 @@ def _end_protection(is_meant: Callable[[Order], object]) -> Callable[[Rig], Awai
     return end
 
 
+def _change_protection(**by: str) -> Callable[[Rig], Awaitable[None]]:
+    """Somebody changes what protects, in TWS: `limit` and `stop` are factors of the price."""
+
+    async def change(rig: Rig) -> None:
+        for order in list(rig.gateway.truth.live()):
+            told = {name: getattr(order.terms, name) for name in by}
+            if order.oca_group and all(told.values()):
+                rig.fired["protection changed there"] += 1
+                changed = {name: (price * Decimal(by[name])).quantize(_CENT) for name, price in told.items()}
+                rig.gateway.change_by_hand(order, **changed)
+
+    return change
+
+
+async def _make_stops_smaller(rig: Rig) -> None:
+    for order in list(rig.gateway.truth.live()):
+        if order.oca_group and order.terms.stop and order.quantity > 1:
+            rig.fired["stop made smaller there"] += 1
+            rig.gateway.change_by_hand(order, shares=max(order.quantity // 2, order.filled + 1))
+
+
 async def _fill_the_other_leg(rig: Rig) -> None:
     """The exchange had it in hand before the broker could take it back."""
     rig.fired["both legs filled"] += 1
@@ -295,6 +346,11 @@ TROUBLES = (
     Trouble("data delayed", before=_data_are(3), heal=_data_are(1)),
     Trouble("clock behind", before=_clock_is_off(20), heal=_clock_is_set),
     Trouble("clock ahead", before=_clock_is_off(-20), heal=_clock_is_set),
+    Trouble("wall clock an hour ahead", then=_wall_jumps(_AN_HOUR), heal=_wall_is_set),
+    Trouble("wall clock an hour behind", then=_wall_jumps(-_AN_HOUR), heal=_wall_is_set),
+    Trouble("wall clock a day ahead", then=_wall_jumps(24 * _AN_HOUR), heal=_wall_is_set),
+    Trouble("suspended", then=_suspended(40)),
+    Trouble("suspended for long", then=_suspended(300)),
     # a new session
     Trouble("no end of executions", _reconnecting(Lose("execDetailsEnd", times=_NO_END))),
     Trouble("no end of open orders", _reconnecting(Lose("openOrderEnd", times=_NO_END))),
@@ -345,6 +401,10 @@ TROUBLES = (
     Trouble("stop ended there", before=_end_protection(lambda order: order.terms.stop), needs=_PROTECTED),
     Trouble("target ended there", before=_end_protection(lambda order: order.terms.limit), needs=_PROTECTED),
     Trouble("pair ended there", before=_end_protection(lambda _: True), needs=_PROTECTED),
+    Trouble("stop moved there", before=_change_protection(stop="0.95"), needs=_PROTECTED),
+    Trouble("stop moved up there", before=_change_protection(stop="1.004"), needs=_PROTECTED),
+    Trouble("target moved there", before=_change_protection(limit="1.05"), needs=_PROTECTED),
+    Trouble("stop made smaller there", before=_make_stops_smaller, needs=_PROTECTED),
     Trouble("both legs filled", heal=_fill_the_other_leg, needs=frozenset({Trait.BRACKET}), allowed=_OVERSOLD),
     # what is not ours
     Trouble("order by hand", before=_order_by_hand),

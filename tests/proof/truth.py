@@ -7,6 +7,7 @@ Looked at are the book's file, the daemon's own `status`, and the gateway's trut
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple, cast
 
 from gateway.orders import Execution
@@ -92,7 +93,7 @@ def _positions(rig: Rig, book: Facts, true: list[Execution]) -> Iterator[str]:
 
 def _cash(rig: Rig, book: Facts, true: list[Execution]) -> Iterator[str]:
     """Opening cash, and what our executions have made of it, commissions too, and what an operator has booked."""
-    moved = sum(-one.signed_shares * one.price - one.commission_usd for one in true)
+    moved = sum(-one.signed_shares * one.price * one.order.listing.multiplier - one.commission_usd for one in true)
     booked = book.cash_micros - book.opening_micros - rig.cash_booked_micros
     if booked != int(moved * MICROS_PER_DOLLAR):
         yield f"cash: booked {booked} micros since the opening, at the broker {moved} dollars"
@@ -103,7 +104,15 @@ def _orders(rig: Rig, book: Facts) -> Iterator[str]:
     there = Counter(one.order_ref for one in rig.gateway.truth.live() if is_order_ref(one.order_ref, NAME))
     if Counter(book.orders.keys()) != there:
         yield f"live orders: in the book {dict(book.orders)}, at the broker {dict(there)}"
+    for one in rig.gateway.truth.live():
+        levels = (_level(one.terms.limit), _level(one.terms.stop))
+        if one.order_ref in book.levels and book.levels[one.order_ref] != levels:
+            yield f"order {one.order_ref} has limit and stop {book.levels[one.order_ref]}, at the broker {levels}"
     yield from (f"order {ref} is of unknown fate" for ref, state in book.orders.items() if state == "unknown")
+
+
+def _level(price: Decimal | None) -> int | None:
+    return None if price is None else int(price * MICROS_PER_DOLLAR)
 
 
 def _sent_twice(rig: Rig) -> Iterator[str]:

@@ -44,6 +44,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds since the loop was made."""
         return self._patient.now_s
 
+    def sleep_for(self, seconds: float) -> None:
+        """A host that sleeps, or a process that is stopped: time goes on, and nothing runs meanwhile."""
+        self._patient.now_s += seconds
+
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: object) -> None:
         """Nobody sends one."""
 

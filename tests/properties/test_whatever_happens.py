@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from builders import MONDAY, OPENING_PRICES, Market, a_fill, new_york, session_of
+from builders import MONDAY, OFTEN, OPENING_PRICES, Market, a_fill, new_york, session_of
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -29,7 +29,8 @@ from trader.domain.rules import Protection
 
 Result = TypeVar("Result")
 
-SYMBOLS = sorted(OPENING_PRICES)
+CALL = "QQQ250718C00500000"
+SYMBOLS = [*sorted(OPENING_PRICES), CALL]
 DRIVERS = ["QQQ", "AAPL", "MSFT", "JD"]
 PROBABILITIES = st.sampled_from([0.0, 0.05, 0.2, 0.25, 0.4, 0.5, 0.6, 0.74, 0.76, 0.85, 0.9, 0.95, 1.0])
 WORDS = st.dictionaries(st.sampled_from(DRIVERS), PROBABILITIES, max_size=4)
@@ -88,11 +89,15 @@ class Machine(RuleBasedStateMachine):
         protection=st.sampled_from(Protection),
     )
     def begin(self, held: dict[str, float], trailing: float, protection: Protection) -> None:
-        limits = {"openings_per_day": 10_000, "day_loss_pct": 100, "position_pct": 30.0, "orders_per_minute": 10_000}
+        options = {"position_pct": 30.0, "time_stop_min": 45}
+        limits = {**OFTEN, "day_loss_pct": 100, "position_pct": 30.0, "orders_per_minute": 10_000}
         path = Path(self.folder.name) / "trading_data.db"
         exits = {"trailing_pct": trailing, "time_stop_min": 90, "protection": protection}
-        self.market = Market(path, {"limits": limits, "exits": exits}, session_of().opens_at, threaded=False)
+        self.market = Market(
+            path, {"limits": limits, "exits": exits, "options": options}, session_of().opens_at, threaded=False
+        )
         self.market.script = self.treat
+        self.market.prices[CALL] = 4.0
         self.run(self.market.start())
         self.connected()
         self.run(self.market.bars(3, held))
@@ -149,6 +154,12 @@ class Machine(RuleBasedStateMachine):
     def a_signal_from_outside(self, symbol: str, probability: float, times: int) -> None:
         for _ in range(times):
             self.run(self.market.submit(symbol, probability))
+
+    @rule(probability=SURE, entry=st.sampled_from(ENTRIES), exit_=st.sampled_from(EXITS))
+    def somebody_is_sure_of_an_option(self, probability: float, entry: Treatment, exit_: Treatment) -> None:
+        self.entry, self.exit = entry, exit_
+        self.run(self.market.submit(CALL, probability))
+        self.run(self.market.bar())
 
     @rule(seconds=st.sampled_from([0.1, 1, 5, 61, 600]))
     def time_passes(self, seconds: float) -> None:
@@ -244,7 +255,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_what_is_on_disk(self) -> None:
-        loaded = self.run(self.market.book.store.load("paper"))
+        loaded = self.run(self.market.book.store.load())
         seen = self.market.engine.book.signals_seen
         assert replace(loaded, signals_seen=seen) == self.market.engine.book
 
