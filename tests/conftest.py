@@ -31,6 +31,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a normal run leaves out."""
+    parser.addoption("--every-cell", action="store_true", help="live through every cell of the proof")
+
+
 def pytest_configure() -> None:
     """A developer's own configuration must not reach a test: only the place of real market data stays."""
     for name in [name for name in os.environ if name.startswith("TRADER_") and name not in _KEPT]:

@@ -1,4 +1,4 @@
-"""Runs that are made twice at the same time by two processes with different hash seeds, for every test."""
+"""Runs that are made by two processes with different hash seeds at the same time, for every test."""
 
 import fcntl
 import os
@@ -22,9 +22,12 @@ class Asked(NamedTuple):
     days: int
     days_per_run: int
     broker: Broker = Broker.PAPER
+    again: int | None = None
+    """So many of the days are made the second time; all of them if nothing is said."""
 
 
-TWO_HUNDRED = Asked("two_hundred_days", RUNS, 1)
+AGAIN = 40
+TWO_HUNDRED = Asked("two_hundred_days", RUNS, 1, again=AGAIN)
 """A day each: any day of two years, without a healed one after it."""
 AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY)
 """Each a day of troubles and a healed one."""
@@ -64,16 +67,17 @@ def made_twice(temporary: pytest.TempPathFactory, worker_id: str, asked: Asked =
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made[0].folder.exists():
-            for process in [_make(each.folder, asked) for each in made]:
+            days = (asked.days, asked.again or asked.days)
+            for process in [_make(each.folder, asked, wanted) for each, wanted in zip(made, days, strict=True)]:
                 process.wait()
     return made
 
 
-def _make(folder: Path, asked: Asked) -> "subprocess.Popen[bytes]":
+def _make(folder: Path, asked: Asked, days: int) -> "subprocess.Popen[bytes]":
     """By the command, as a person would; the folder is named by the hash seed."""
     folder.mkdir()
     jobs = max(1, len(os.sched_getaffinity(0)) // 2)
-    wanted = ["--broker", asked.broker, "--days", asked.days, "--days-per-run", asked.days_per_run]
+    wanted = ["--broker", asked.broker, "--days", days, "--days-per-run", asked.days_per_run]
     wanted += ["--seed", "ci", "--jobs", jobs]
     kept = ["--ledger", folder / "ledger.jsonl", "--traces", folder / "traces"]
     with (folder / "told").open("wb") as told:
