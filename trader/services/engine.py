@@ -305,10 +305,10 @@ class Engine:
         """What the book has of executions that are corrected or charged: to change one, all of it has to be known. And
         which cash movements it has: each counts once."""
         movements = {event.movement for event in gathered if isinstance(event, Command) and event.movement}
-        executions, orders = self.trading.to_look_up(gathered)
+        executions = self.trading.to_look_up(gathered)
         try:
             if executions:
-                step.looked_up = await self._ports.store.booked(executions, orders)
+                step.looked_up = await self._ports.store.booked(executions)
             if movements:
                 step.moved = await self._ports.store.moved(movements)
         except BookUnwritable as error:

@@ -249,7 +249,14 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ? GROUP BY symbol
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
 -- name: newest_executions
-SELECT execution_id, reason, commission_micros, booked_us FROM charged_fills WHERE +account = ? ORDER BY id DESC
+SELECT execution_id, reason, commission_micros, order_ref,
+       CASE purpose WHEN 'adjust' THEN 0 WHEN 'reversal' THEN -quantity ELSE quantity END, booked_us
+FROM charged_fills WHERE +account = ? ORDER BY id DESC
+
+-- name: moved_beyond
+SELECT json_extract(data, '$.execution_id'), json_extract(data, '$.order_ref'), json_extract(data, '$.beyond'), at_us
+FROM book_events WHERE account = ? AND type = 'order_state' AND json_extract(data, '$.beyond') IS NOT NULL
+ORDER BY seq DESC
 
 -- name: newest_proceeds
 SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros * multiplier,
@@ -260,11 +267,6 @@ FROM book_fills WHERE +account = ? ORDER BY id DESC
 SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
        purpose, reason, executed_us
 FROM charged_fills WHERE account = ? AND execution_id = ?
-
--- name: booked_of_order
-SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
-       purpose, reason, executed_us
-FROM charged_fills WHERE account = ? AND order_ref = ?
 
 -- name: closings
 SELECT t.id, t.symbol, f.id FROM book_round_trips t
