@@ -231,3 +231,21 @@ async def test_who_asked_hears_what_the_database_refused(tmp_path: Path, monkeyp
         day, bought = market.engine.book.day, market.one("SELECT sum(quantity * limit_micros) FROM book_orders")
         assert day is not None
         assert (day.openings, day.notional_micros) == (2, bought)
+
+
+@pytest.mark.parametrize("turning", [1, 2, 5])
+async def test_a_signal_that_may_be_decided_again_counts_once(tmp_path: Path, turning: int) -> None:
+    """What waits for a close to fill has a row of its own: ordered later, it is not refused as well."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.95})
+        await market.bar()
+        before = market.one("SELECT sum(count) FROM signals")
+        asked = [asyncio.ensure_future(market.engine.submit(Signal("QQQ", 0.05))) for _ in range(turning)]
+        await asyncio.sleep(0)
+        await market.settle()
+        await asyncio.gather(*asked)
+        await market.bar()
+        assert market.held() == {}
+        counts = dict(market.sql("SELECT outcome, sum(count) FROM signals WHERE probability = 0.05 GROUP BY 1"))
+        assert counts == {"ordered": 1, **({"closing": turning - 1} if turning > 1 else {})}
+        assert market.one("SELECT sum(count) FROM signals") == before + turning
