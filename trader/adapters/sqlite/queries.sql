@@ -33,6 +33,11 @@ ON CONFLICT (account, symbol) DO UPDATE SET
     bought_micros = excluded.bought_micros, sold_micros = excluded.sold_micros,
     realized_micros = excluded.realized_micros
 
+-- name: in_position_and_lots
+SELECT p.quantity, coalesce(sum(l.remaining), 0) FROM book_positions p
+LEFT JOIN book_lots l INDEXED BY open_lots ON l.account = p.account AND l.symbol = p.symbol AND l.remaining > 0
+WHERE p.account = ? AND p.symbol = ?
+
 -- name: insert_round_trip
 INSERT INTO book_round_trips (account, symbol, opened_us, closed_us, quantity, bought_micros, sold_micros, pnl_micros,
                               exit_reason, closed_by)
