@@ -57,7 +57,7 @@ def told_of(market: Market, before: Book) -> Iterator[Told]:
 
 
 def found(told: Told) -> list[str]:
-    scene = cast(Scene, told)
+    scene = cast("Scene", told)
     return [*ledger.cash_moves_by_executions_and_commands(scene), *ledger.cash_is_what_the_broker_made_of_it(scene)]
 
 

@@ -40,6 +40,7 @@ def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
         for lock in book.locks.values():
             at_worst[lock.symbol] = at_worst.get(lock.symbol, 0) + lock.reserved_micros
         members = scene.family(order.symbol).members
+        notional_micros = worth_micros(order.symbol, order.quantity, order.limit_micros or 0)
         measured = {
             "position": (at_worst.get(order.symbol, 0), part(equity, limits.position_ppm)),
             "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
