@@ -45,10 +45,7 @@ def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
             "position": (at_worst.get(order.symbol, 0), part(equity, limits.position_ppm)),
             "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
             "gross": (sum(at_worst.values()), part(equity, limits.gross_ppm)),
-            "order": (
-                worth_micros(order.symbol, order.quantity, order.limit_micros or 0),
-                limits.order_notional_micros,
-            ),
+            "order": (notional_micros, limits.order_notional_micros),
             "positions": (0 if order.symbol in book.positions else len(at_worst), limits.open_positions),
             "cash": (book.reserved_micros + part(equity, limits.cash_reserve_ppm), book.cash_micros),
         }
