@@ -41,7 +41,8 @@ RARE = {
     "book_inbox": "VALUES (?, 'signals.jsonl', 1, 1)",
     "book_inputs": "(account, at_us, kind, data) VALUES (?, 1, 'BarTime', '{}')",
     "book_halts": "(account, scope, target, reason, since_us) VALUES (?, 'all', '', 'CPI', 3)",
-    "book_events": "VALUES (?, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32)))",
+    "book_events": "VALUES (?1, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32))), "
+    """(?1, 1000001, 'order_state', 'QQQ', 4, '{"execution_id": "x", "beyond": 5}', hex(zeroblob(32)))""",
 }
 """Rows that the day below has not written."""
 
@@ -134,12 +135,12 @@ def test_every_new_row_has_an_account(name: str) -> None:
 
 
 def asked(book: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
-    execution, order = book.execute(
-        "SELECT execution_id, order_ref FROM book_fills WHERE account = ? ORDER BY id LIMIT 1", (OURS,)
+    [execution] = book.execute(
+        "SELECT execution_id FROM book_fills WHERE account = ? ORDER BY id LIMIT 1", (OURS,)
     ).fetchone()
     more: dict[str, tuple[object, ...]] = {
         "booked": (execution,),
-        "booked_of_order": (order,),
+        "in_position_and_lots": ("QQQ",),
         "fill_number": (execution,),
         "moved": ("dividend 1",),
         "ended_orders": (0,),
