@@ -168,6 +168,7 @@ class Engine:
     async def ask_broker(self) -> None:
         """Ask what became of orders that it has to account for, what was executed, and what it holds."""
         self._asked_at, asked = self._ports.clock.now(), self.asks_about
+        question = self.trading.reconciliation.ask()
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)
@@ -176,7 +177,7 @@ class Engine:
             self._say_once(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
         else:
             self._said_of_evidence = ""
-        self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence)))
+        self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence), question))
 
     def _say_once(self, sentence: str) -> None:
         """A night without the broker is one line, not one at every question."""

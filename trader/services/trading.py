@@ -132,9 +132,10 @@ class Trading:
         elif isinstance(event, OrderReport | OrderIdentified | OrderShown):
             self._hear_of_order(step, event)
         elif isinstance(event, EvidenceGiven):
+            moved = self.reconciliation.moved_since(step.draft, event.question)
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
-            self.reconciliation.hear(step, event.evidence)
-            self._cash.hear(step, event.evidence)
+            self.reconciliation.hear(step, event.evidence, moved)
+            self._cash.hear(step, event.evidence, moved)
             self._untold.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
