@@ -75,10 +75,12 @@ async def test_the_first_answer_of_an_epoch_opens_nothing_where_something_happen
         await asked.ask()
         assert asked.market.sql("SELECT * FROM book_drift") == []
         await asked.market.command(CommandName.RESUME)
+        await asked.market.bar()
         refusal = (await asked.market.submit("AAPL", 0.9)).refusal
         assert refusal is not None
         assert refusal.rule is Rule.UNRECONCILED
         await asked.ask()
+        await asked.market.bar()
         assert (await asked.market.submit("AAPL", 0.9)).outcome is Outcome.ORDERED
         assert asked.market.sql("SELECT * FROM book_drift") == []
 
