@@ -27,6 +27,7 @@ async def former(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ACCOUNT_NAME", "paper")
     declare(SEVERAL)
+    (tmp_path / "families.toml").write_text("", "utf-8")
     return tmp_path
 
 
@@ -116,6 +117,18 @@ def test_a_book_that_is_there_is_not_overwritten(former: Path) -> None:
     assert answer.code == 2
     assert "there is a file at trading_data-paper.db already; nothing was moved" in answer.err
     assert (rows(FORMER), NEW.read_text("utf-8")) == (before, "mine")
+
+
+def test_a_move_that_was_killed_halfway_is_finished_by_the_next(former: Path) -> None:
+    """The book has both names then, and is opened under neither."""
+    before = rows(FORMER)
+    NEW.hardlink_to(FORMER)
+    for db in (FORMER, NEW):
+        start = trader("run", "--config", "mine.toml", "--db", str(db))
+        assert (start.code, "second name" in start.err) == (2, True), start
+    answer = move("--yes")
+    assert answer.code == 0, answer.err
+    assert (rows(NEW), FORMER.exists()) == (before, False)
 
 
 def test_the_account_keeps_its_name(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:
