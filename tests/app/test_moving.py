@@ -11,7 +11,7 @@ from replayed_book import Answer, trader
 from trader.adapters.run_lock import Holder, RunLock, lock_path
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.moving import accounts_in
-from trader.app.former_book import check_former_book, former_book_check
+from trader.app.former_book import check_former_book, former_book_check, undeclared_check
 from trader.app.settings import load_settings
 from trader.domain.errors import ConfigurationError
 
@@ -65,9 +65,21 @@ def test_the_doctor_sees_an_account_that_nobody_looks_after(former: Path, monkey
     monkeypatch.setenv("ACCOUNT_NAME", "tiny")
     settings = load_settings(Path("mine.toml"))
     check_former_book(settings)
-    check = former_book_check(settings)
+    assert former_book_check(settings).verdict == "ok"
+    check = undeclared_check(settings)
     assert check.verdict == "warn"
     assert "trading_data.db has paper, not declared" in check.said
+
+
+@pytest.mark.parametrize("book", ["trading_data-paper.db", "trading_data-tiny.db"])
+def test_the_doctor_sees_an_account_that_was_renamed(former: Path, monkeypatch: pytest.MonkeyPatch, book: str) -> None:
+    """Its book is beside that of its new name, or is shared with those that are declared."""
+    declare("[accounts.small]\n[accounts.tiny]\n")
+    monkeypatch.setenv("ACCOUNT_NAME", "tiny")
+    FORMER.rename(book)
+    Path("trading_data-20250623T120000Z.db").write_text("a copy of it", "utf-8")
+    check = undeclared_check(load_settings(Path("mine.toml")))
+    assert (check.verdict, f"{book} has paper, not declared" in check.said) == ("warn", True)
 
 
 def left_of_the_book() -> list[str]:
