@@ -190,10 +190,18 @@ async def test_signals_that_wait_for_a_commit_are_written_at_the_stop(tmp_path: 
 async def test_a_halt_file_that_stays_halts_once(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         for _ in range(3):
-            await market.engine.halt_by_file()
+            await market.engine.halt_by_file("HALT")
             await market.settle()
         assert "all" in market.engine.book.halts
         assert market.journaled(JournalType.COMMAND) == market.journaled(JournalType.HALTED) == 1
+
+
+async def test_the_file_that_halts_is_named(tmp_path: Path) -> None:
+    """HALT is of all accounts in the folder, HALT.tiny of one: who looks for it finds the one that is there."""
+    async with a_machine(tmp_path) as market:
+        await market.engine.halt_by_file("HALT.tiny")
+        await market.settle()
+        assert "HALT.tiny" in market.engine.book.halts["all"].reason
 
 
 async def test_the_feed_goes_on_over_a_bar_that_could_not_be_written(

@@ -151,13 +151,13 @@ class Engine:
         while len(self.inbox):
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
 
-    async def halt_by_file(self) -> None:
-        """The last resort: a file named HALT beside the book stops entries."""
+    async def halt_by_file(self, name: str) -> None:
+        """The last resort: a file of this name beside the book stops entries."""
         if "all" in self.book.halts:
             self._halt_file_told = False
         elif not self._halt_file_told:
             self._halt_file_told = True
-            await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
+            await self.inbox.put(Command(CommandName.HALT, "HALT file", f"a file named {name} lies beside the book"))
 
     async def inquire(self) -> None:
         """Ask the broker while orders are of unknown fate or something new differs; else once a minute."""
