@@ -258,3 +258,11 @@ def test_an_options_exits_are_its_own_and_not_those_of_shares(bare: Path) -> Non
 def test_an_option_held_overnight_needs_a_stop_at_the_broker(bare: Path) -> None:
     assert "overnight = true of every option needs" in complaint(bare, "[options]\novernight = true\n")
     assert complaint(bare, '[options]\novernight = true\n[exits]\nprotection = "broker"\n') == ""
+
+
+def test_families_that_are_not_there_start_nothing(bare: Path) -> None:
+    (bare / "mine.toml").touch()
+    answer = trader("run", "--config", str(bare / "mine.toml"))
+    assert answer.code == 2
+    assert "families.toml" in answer.err
+    assert "Traceback" not in answer.err

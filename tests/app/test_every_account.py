@@ -135,6 +135,18 @@ def test_a_book_that_cannot_be_read_is_unknown_and_keeps_nothing_else_from_being
 
 
 @pytest.mark.usefixtures("place")
+def test_what_an_account_holds_that_is_not_configured_any_more_is_told() -> None:
+    """In the incident one account had several names. What is not configured has no broker, and no daemon."""
+    config = Path("mine.toml")
+    config.write_text(config.read_text("utf-8").replace("[accounts.large.", "[accounts.renamed."), "utf-8")
+    answer = reconcile()
+    assert accounts(answer)["large"] == ["unknown", "2", *["unknown"] * 4]
+    assert "large: the broker is unknown: it is not configured" in answer.err
+    config.write_text(config.read_text("utf-8").replace("[accounts.tiny.", "[accounts.large."), "utf-8")
+    assert set(accounts(reconcile())) == {"large", "renamed"}
+
+
+@pytest.mark.usefixtures("place")
 def test_a_broker_that_does_not_answer_is_unknown_and_never_nothing() -> None:
     """In the incident a broker's error was read as no positions, and every row as a phantom."""
     dry_runs = [DRY_RUN.format(name=name, client_id=100 + n) for n, name in enumerate(("large", "tiny"))]

@@ -11,7 +11,7 @@ from replayed_book import Answer, trader
 from trader.adapters.run_lock import Holder, RunLock, lock_path
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.moving import accounts_in
-from trader.app.former_book import check_former_book, former_book_check
+from trader.app.former_book import check_former_book, former_book_check, undeclared_check
 from trader.app.settings import load_settings
 from trader.domain.errors import ConfigurationError
 
@@ -27,6 +27,7 @@ async def former(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ACCOUNT_NAME", "paper")
     declare(SEVERAL)
+    (tmp_path / "families.toml").write_text("", "utf-8")
     return tmp_path
 
 
@@ -64,9 +65,21 @@ def test_the_doctor_sees_an_account_that_nobody_looks_after(former: Path, monkey
     monkeypatch.setenv("ACCOUNT_NAME", "tiny")
     settings = load_settings(Path("mine.toml"))
     check_former_book(settings)
-    check = former_book_check(settings)
+    assert former_book_check(settings).verdict == "ok"
+    check = undeclared_check(settings)
     assert check.verdict == "warn"
     assert "trading_data.db has paper, not declared" in check.said
+
+
+@pytest.mark.parametrize("book", ["trading_data-paper.db", "trading_data-tiny.db"])
+def test_the_doctor_sees_an_account_that_was_renamed(former: Path, monkeypatch: pytest.MonkeyPatch, book: str) -> None:
+    """Its book is beside that of its new name, or is shared with those that are declared."""
+    declare("[accounts.small]\n[accounts.tiny]\n")
+    monkeypatch.setenv("ACCOUNT_NAME", "tiny")
+    FORMER.rename(book)
+    Path("trading_data-20250623T120000Z.db").write_text("a copy of it", "utf-8")
+    check = undeclared_check(load_settings(Path("mine.toml")))
+    assert (check.verdict, f"{book} has paper, not declared" in check.said) == ("warn", True)
 
 
 def left_of_the_book() -> list[str]:
@@ -116,6 +129,18 @@ def test_a_book_that_is_there_is_not_overwritten(former: Path) -> None:
     assert answer.code == 2
     assert "there is a file at trading_data-paper.db already; nothing was moved" in answer.err
     assert (rows(FORMER), NEW.read_text("utf-8")) == (before, "mine")
+
+
+def test_a_move_that_was_killed_halfway_is_finished_by_the_next(former: Path) -> None:
+    """The book has both names then, and is opened under neither."""
+    before = rows(FORMER)
+    NEW.hardlink_to(FORMER)
+    for db in (FORMER, NEW):
+        start = trader("run", "--config", "mine.toml", "--db", str(db))
+        assert (start.code, "second name" in start.err) == (2, True), start
+    answer = move("--yes")
+    assert answer.code == 0, answer.err
+    assert (rows(NEW), FORMER.exists()) == (before, False)
 
 
 def test_the_account_keeps_its_name(former: Path, monkeypatch: pytest.MonkeyPatch) -> None:

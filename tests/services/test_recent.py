@@ -65,9 +65,9 @@ async def test_what_is_forgotten_is_looked_up_in_one_transaction(
         store = market.book.store
         booked, asked = store.booked, []
 
-        async def counted(executions: Collection[str], orders: Collection[str] = ()) -> Mapping[str, Booking]:
+        async def counted(executions: Collection[str]) -> Mapping[str, Booking]:
             asked.append(len(executions))
-            return await booked(executions, orders)
+            return await booked(executions)
 
         monkeypatch.setattr(store, "booked", counted)
         assert (await market.engine.news_of(told(*fills))).executions == ()
@@ -86,10 +86,10 @@ async def test_what_is_forgotten_while_the_book_is_asked_is_no_news(
         store = market.book.store
         booked = store.booked
 
-        async def slow(executions: Collection[str], orders: Collection[str] = ()) -> Mapping[str, Booking]:
+        async def slow(executions: Collection[str]) -> Mapping[str, Booking]:
             await market.jump(second.executed_at + REMEMBERED + timedelta(minutes=1))
             await bought(market)
-            return await booked(executions, orders)
+            return await booked(executions)
 
         monkeypatch.setattr(store, "booked", slow)
         assert (await market.engine.news_of(told(first, second))).executions == ()

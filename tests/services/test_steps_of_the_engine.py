@@ -190,10 +190,18 @@ async def test_signals_that_wait_for_a_commit_are_written_at_the_stop(tmp_path: 
 async def test_a_halt_file_that_stays_halts_once(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         for _ in range(3):
-            await market.engine.halt_by_file()
+            await market.engine.halt_by_file("HALT")
             await market.settle()
         assert "all" in market.engine.book.halts
         assert market.journaled(JournalType.COMMAND) == market.journaled(JournalType.HALTED) == 1
+
+
+async def test_the_file_that_halts_is_named(tmp_path: Path) -> None:
+    """HALT is of all accounts in the folder, HALT.tiny of one: who looks for it finds the one that is there."""
+    async with a_machine(tmp_path) as market:
+        await market.engine.halt_by_file("HALT.tiny")
+        await market.settle()
+        assert "HALT.tiny" in market.engine.book.halts["all"].reason
 
 
 async def test_the_feed_goes_on_over_a_bar_that_could_not_be_written(
@@ -231,3 +239,21 @@ async def test_who_asked_hears_what_the_database_refused(tmp_path: Path, monkeyp
         day, bought = market.engine.book.day, market.one("SELECT sum(quantity * limit_micros) FROM book_orders")
         assert day is not None
         assert (day.openings, day.notional_micros) == (2, bought)
+
+
+@pytest.mark.parametrize("turning", [1, 2, 5])
+async def test_a_signal_that_may_be_decided_again_counts_once(tmp_path: Path, turning: int) -> None:
+    """What waits for a close to fill has a row of its own: ordered later, it is not refused as well."""
+    async with a_machine(tmp_path) as market:
+        await market.bar({"QQQ": 0.95})
+        await market.bar()
+        before = market.one("SELECT sum(count) FROM signals")
+        asked = [asyncio.ensure_future(market.engine.submit(Signal("QQQ", 0.05))) for _ in range(turning)]
+        await asyncio.sleep(0)
+        await market.settle()
+        await asyncio.gather(*asked)
+        await market.bar()
+        assert market.held() == {}
+        counts = dict(market.sql("SELECT outcome, sum(count) FROM signals WHERE probability = 0.05 GROUP BY 1"))
+        assert counts == {"ordered": 1, **({"closing": turning - 1} if turning > 1 else {})}
+        assert market.one("SELECT sum(count) FROM signals") == before + turning

@@ -86,7 +86,7 @@ async def test_a_halt_file_is_told_once_however_long_the_book_cannot_be_written(
     async with a_machine(tmp_path) as market:
         with an_unwritable_book(monkeypatch):
             for _ in range(20):
-                await market.engine.halt_by_file()
+                await market.engine.halt_by_file("HALT")
                 await market.handle(Tick())
         await market.handle(Tick())
         assert market.journaled(JournalType.COMMAND) == 1

@@ -7,6 +7,7 @@ Rule 3: each has a book and a log of its own, the file's with its name in theirs
 two that are given the same book share it. No two share a log, an account of the broker's, or a client id at one port.
 """
 
+import os
 from collections.abc import Callable, Collection, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,9 +58,26 @@ def check_accounts(settings: "Settings") -> None:
             f"account.name is {settings.account.name!r}, and accounts are declared as [accounts.NAME] "
             f"({', '.join(sorted(settings.accounts))}); leave account.name out: ACCOUNT_NAME says which one is meant"
         )
-    _no_two(settings, "log.file", lambda one: one.log.file if "file" in one.log.model_fields_set else None)
-    _no_two(settings, "ibkr.account", lambda one: one.ibkr.account or None)
+    for name in settings.accounts:
+        _check_log(settings, name)
+    _no_two(settings, "ibkr.account", lambda one: _at_the_broker(settings, one))
     _no_two(settings, "ibkr.port and ibkr.client_id", lambda one: _client(settings, one))
+
+
+def _check_log(settings: "Settings", name: str) -> None:
+    """Raise ConfigurationError where an account would write its log into a neighbour's, or into a neighbour's book."""
+    own = Path(os.path.realpath(str(sections_of(settings, name)["log"]["file"])))
+    for other in settings.accounts:
+        sections = sections_of(settings, other)
+        neighbours = Path(os.path.realpath(str(sections["log"]["file"])))
+        book = Path(os.path.realpath(str(sections["book"]["db"])))
+        if other != name and own == neighbours:
+            raise ConfigurationError(f"accounts.{other} and accounts.{name} have the same log.file; give each its own")
+        if own.parent == book.parent and own.name.startswith(book.name):
+            raise ConfigurationError(
+                f"the log.file of accounts.{name}, {own}, is the book of accounts.{other} or a part of it; give the "
+                "log a file of its own"
+            )
 
 
 def _no_two(settings: "Settings", what: str, of: "Callable[[DeclaredAccount], Hashable]") -> None:
@@ -72,6 +90,12 @@ def _no_two(settings: "Settings", what: str, of: "Callable[[DeclaredAccount], Ha
                 f"accounts.{seen[value]} and accounts.{name} have the same {what}; give each its own"
             )
         seen[value] = name
+
+
+def _at_the_broker(settings: "Settings", declared: "DeclaredAccount") -> str | None:
+    """The broker's account that its orders go to; one that stands in the file for all is that of each."""
+    broker = declared.broker if "kind" in declared.broker.model_fields_set else settings.broker
+    return declared.ibkr.account or (settings.ibkr.account if broker.kind == "ibkr" else "") or None
 
 
 def _client(settings: "Settings", declared: "DeclaredAccount") -> tuple[int, int] | None:

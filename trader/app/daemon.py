@@ -378,8 +378,9 @@ class Daemon:
             began_s = loop.time()
             await asyncio.sleep(_TICK_S)
             self._pulse.beat(loop.time(), loop.time() - began_s - _TICK_S)
-            if any(map(_is_there, self._settings.halt_files)):
-                await self._machine.engine.halt_by_file()
+            halted_by = next(filter(_is_there, self._settings.halt_files), None)
+            if halted_by is not None:
+                await self._machine.engine.halt_by_file(halted_by.name)
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
 
     async def _follow_inbox(self) -> None:

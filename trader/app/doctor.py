@@ -10,7 +10,7 @@ from trader.app.alarm_channels import channels_of
 from trader.app.book_checks import check_book, check_daemon, check_halt_files
 from trader.app.checks import Check, fail, ok, warn
 from trader.app.daemon import lock_path
-from trader.app.former_book import former_book_check
+from trader.app.former_book import former_book_check, undeclared_check
 from trader.app.paths import check_paths, with_absolute_paths
 from trader.app.settings import Settings
 from trader.app.trying import try_parts
@@ -78,5 +78,6 @@ def _around_the_book(settings: Settings) -> Iterator[Check]:
     yield checks.check_space(folder)
     yield checks.check_folder("log's folder", settings.log.file.parent)
     yield former_book_check(settings)
+    yield undeclared_check(settings)
     yield check_halt_files(settings.halt_files)
     yield check_daemon(lock_path(settings))

@@ -69,6 +69,16 @@ async def look_at(settings: Settings, read: ReadBook) -> Look:
     return found
 
 
+def look_at_undeclared(settings: Settings, read: ReadBook) -> Look | None:
+    """Look at an account that only a book has; None where it holds nothing. Nobody says whose it is at the broker."""
+    why = "the broker is unknown: it is not configured, so that no daemon looks after what it holds"
+    try:
+        held = read(settings).held
+    except BookError as error:
+        return Look(settings.account.name, None, None, (why, f"the database is unknown: {error}"))
+    return Look(settings.account.name, None, held, (why,)) if any(held.values()) else None
+
+
 async def _look(settings: Settings, read: ReadBook) -> Look:
     account, why = settings.account.name, []
     broker: Mapping[str, int] | None = None

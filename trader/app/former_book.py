@@ -5,12 +5,15 @@ covers it. Its book is moved to where the account keeps it now, or is given to i
 Rule 2: nothing is moved unasked.
 """
 
+import re
+from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 
 from trader.adapters.sqlite.moving import accounts_in
 from trader.app.accounts import without_name
 from trader.app.checks import Check, fail, ok, warn
-from trader.app.settings import Settings
+from trader.app.settings import ACCOUNT_NAME, Settings
 from trader.domain.errors import ConfigurationError
 
 
@@ -26,21 +29,38 @@ def check_former_book(settings: Settings) -> None:
 
 
 def former_book_check(settings: Settings) -> Check:
-    """The same for the doctor, who also sees an account that nobody looks after any more."""
+    """The same for the doctor, who also sees accounts that nobody looks after any more."""
     try:
         check_former_book(settings)
     except ConfigurationError as error:
         return fail("former book", str(error), "move it, or name it")
-    former = _former(settings)
-    orphans = [name for name in accounts_in(former) if name not in settings.accounts] if former is not None else []
-    if orphans:
-        names = ", ".join(orphans)
-        return warn(
-            "former book",
-            f"{former} has {names}, not declared: no daemon looks after what is held there",
-            f"declare [accounts.{orphans[0]}], which keeps its name, or move the file away",
-        )
     return ok("former book", "none is left beside the account's own")
+
+
+def undeclared_check(settings: Settings) -> Check:
+    """Whether a book here has an account that is not declared, or is no longer called so: it has no daemon."""
+    declared = settings.accounts or {settings.account.name}
+    for book in _books_beside(settings):
+        orphans = [name for name in accounts_in(book) if name not in declared]
+        if orphans:
+            return warn(
+                "accounts of the books",
+                f"{book} has {', '.join(orphans)}, not declared: no daemon looks after what is held there",
+                f"declare [accounts.{orphans[0]}], which keeps its name, or move the file away",
+            )
+    return ok("accounts of the books", "each is declared")
+
+
+def _books_beside(settings: Settings) -> Iterator[Path]:
+    """The account's own book, the one of a single account, and those of accounts as they are called by default."""
+    own, former = settings.book.db, _former(settings)
+    yield own
+    if former is None:
+        return
+    yield former
+    for path in sorted(former.parent.glob(f"{escape(former.stem)}-*{escape(former.suffix)}")):
+        if path != own and re.fullmatch(ACCOUNT_NAME, path.stem.removeprefix(f"{former.stem}-")):
+            yield path
 
 
 def _former(settings: Settings) -> Path | None:

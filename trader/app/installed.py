@@ -13,7 +13,7 @@ from trader.adapters.sqlite.soundness import schema_fingerprint
 from trader.app.settings import Settings
 from trader.app.variables import DOT_ENV
 from trader.domain.build import Build
-from trader.domain.errors import BookError
+from trader.domain.errors import BookError, ConfigurationError
 
 _NAMED = 3
 
@@ -64,8 +64,14 @@ class NothingChanges:
 
 
 def configuration_fingerprint(settings: Settings) -> str:
-    """Of every setting in force, wherever it is set, and of the files that they name."""
-    return fingerprint((settings.model_dump_json().encode(), *(path.read_bytes() for path in _named_by(settings))))
+    """Of every setting in force, wherever it is set, and of the files that they name. Raises ConfigurationError."""
+    try:
+        named = [path.read_bytes() for path in _named_by(settings)]
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {error.filename}, which the configuration names: {error.strerror}"
+        ) from error
+    return fingerprint((settings.model_dump_json().encode(), *named))
 
 
 def _named_by(settings: Settings) -> Iterator[Path]:

@@ -151,6 +151,8 @@ class EvidenceGiven:
 
     asked: tuple[str, ...]
     evidence: Evidence
+    question: int | None = None
+    """Which of the run's questions it answers; None: nothing has happened since it was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """Cash, as the broker tells it, against the ledger.
 
 Rule 1: compared is a complete answer that tells cash, while no order of the account is live: a report may be on its
-way. Protection that rests at the broker for as long as a position does is no such order.
+way. Protection that rests at the broker for as long as a position does is no such order. Nor is an answer compared
+that something was booked beside.
 Rule 2: a difference counts when two such answers in a row show it. It is kept in the book and said, once.
 Rule 3: while it is more than `cash_tolerance`, no entry leaves. Evidence ends it, or a movement that an operator books;
 never time.
 """
+
+from collections.abc import Collection
 
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Rule
@@ -26,9 +29,9 @@ class CashReconciliation:
         self._before: CashDrift | None = None
         """The same when the step began."""
 
-    def hear(self, step: Step, evidence: Evidence) -> None:
-        """Take in one answer, after its executions and orders."""
-        is_moving = any(not order.rests for order in step.draft.orders.values())
+    def hear(self, step: Step, evidence: Evidence, moved: Collection[str] = ()) -> None:
+        """Take in one answer, after its executions and orders; `moved` are symbols that moved since it was asked."""
+        is_moving = bool(moved) or any(not order.rests for order in step.draft.orders.values())
         if evidence.cash_micros is None or evidence.unknown or is_moving:
             return
         found = CashDrift(step.draft.cash_micros, evidence.cash_micros, step.draft.now)

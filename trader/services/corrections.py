@@ -39,13 +39,6 @@ def known_bookings(step: Step) -> dict[str, Booking]:
     return booked
 
 
-def booked_of(step: Step, order: Order) -> int:
-    """Shares of an order, one of whose executions is corrected in this step, as the ledger has them."""
-    every = [booking for booking in known_bookings(step).values() if booking.purpose != Purpose.ADJUST]
-    fills = [booking.fill for booking in every if booking.fill.order_ref == order.ref]
-    return sum(fill.quantity if fill.side is order.side else -fill.quantity for fill in fills)
-
-
 class Replaced(NamedTuple):
     """What the book has of the executions that one replaces."""
 

@@ -178,11 +178,13 @@ class Deciding:
             stop_entries(step, refusal)
             portfolio.halts = step.draft.halts
         family = self._chain.families.instrument(signal.symbol).family
-        if refusal is not None and refusal.rule is Rule.TURNING:
+        is_turning = refusal is not None and refusal.rule is Rule.TURNING
+        if refusal is not None and is_turning:
             self._turning[family] = refusal.symbol
         else:
             self._turning.pop(family, None)
-        step.keep(signal, decision.outcome, refusal, order_ref, fold=fold)
+        # What may be decided again has a row of its own: in another's, it would be counted there and once more.
+        step.keep(signal, decision.outcome, refusal, order_ref, fold=fold and not is_turning)
         return decision
 
     def _open(self, step: Step, portfolio: Portfolio, ticket: Ticket, session: SessionDay | None) -> PendingLock:

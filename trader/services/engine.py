@@ -151,13 +151,13 @@ class Engine:
         while len(self.inbox):
             await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
 
-    async def halt_by_file(self) -> None:
-        """The last resort: a file named HALT beside the book stops entries."""
+    async def halt_by_file(self, name: str) -> None:
+        """The last resort: a file of this name beside the book stops entries."""
         if "all" in self.book.halts:
             self._halt_file_told = False
         elif not self._halt_file_told:
             self._halt_file_told = True
-            await self.inbox.put(Command(CommandName.HALT, "HALT file", "a file named HALT lies beside the book"))
+            await self.inbox.put(Command(CommandName.HALT, "HALT file", f"a file named {name} lies beside the book"))
 
     async def inquire(self) -> None:
         """Ask the broker while orders are of unknown fate or something new differs; else once a minute."""
@@ -168,6 +168,7 @@ class Engine:
     async def ask_broker(self) -> None:
         """Ask what became of orders that it has to account for, what was executed, and what it holds."""
         self._asked_at, asked = self._ports.clock.now(), self.asks_about
+        question = self.trading.reconciliation.ask()
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)
@@ -176,7 +177,7 @@ class Engine:
             self._say_once(f"NO EVIDENCE about {about}: {error} account={self.book.account}")
         else:
             self._said_of_evidence = ""
-        self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence)))
+        self.inbox.post(EvidenceGiven(asked, await self.news_of(evidence), question))
 
     def _say_once(self, sentence: str) -> None:
         """A night without the broker is one line, not one at every question."""
@@ -305,10 +306,10 @@ class Engine:
         """What the book has of executions that are corrected or charged: to change one, all of it has to be known. And
         which cash movements it has: each counts once."""
         movements = {event.movement for event in gathered if isinstance(event, Command) and event.movement}
-        executions, orders = self.trading.to_look_up(gathered)
+        executions = self.trading.to_look_up(gathered)
         try:
             if executions:
-                step.looked_up = await self._ports.store.booked(executions, orders)
+                step.looked_up = await self._ports.store.booked(executions)
             if movements:
                 step.moved = await self._ports.store.moved(movements)
         except BookUnwritable as error:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 from trader.domain.cash import CashDrift
@@ -248,6 +249,14 @@ class Receipt(NamedTuple):
     """So many of its facts were alarms."""
 
 
+class Excess(NamedTuple):
+    """Shares by which an execution has moved its order, and of which nothing is booked: they were not held."""
+
+    order_ref: str
+    shares: int
+    """0 once that was taken back."""
+
+
 class History(NamedTuple):
     """Of an account, since some days ago."""
 
@@ -259,6 +268,8 @@ class History(NamedTuple):
     """Symbols of which entries were ordered in its last minute, and when: a restart begins no new bar."""
     ends_at: datetime | None
     """When its newest event happened; None in a book whose journal has not begun."""
+    beyond: Mapping[str, Excess] = MappingProxyType({})
+    """By execution: what has moved its order without being booked."""
 
 
 class Store(Protocol):
@@ -272,10 +283,8 @@ class Store(Protocol):
         """Write one transaction. Raises BookUnwritable or BookRefused, with nothing written."""
         ...
 
-    async def booked(self, execution_ids: Collection[str], order_refs: Collection[str] = ()) -> Mapping[str, Booking]:
-        """Those of the executions that are booked, however long ago, and all of the orders; by execution id. Raises
-        BookUnwritable.
-        """
+    async def booked(self, execution_ids: Collection[str]) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, however long ago, by execution id. Raises BookUnwritable."""
         ...
 
     async def moved(self, movements: Collection[str]) -> frozenset[str]:

@@ -8,9 +8,11 @@ for no more than the broker has, for a sell beyond that would open a short; exit
 neither does this. An execution that is found, or `trader adjust`, ends it; never time.
 Rule 4: after the first answer a difference counts when two answers in a row show it and no order of the symbol works:
 a report may be on its way. Protection that rests at the broker for as long as the position does is no such order.
+Rule 5: an answer says nothing of a symbol of which anything was booked since the question: nobody knows which of the
+two was first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from trader.domain.decision import Rule
@@ -42,6 +44,9 @@ class Reconciliation:
         """The same, in the step of the moment."""
         self._written_at: datetime | None = None
         """The same, as the book has it."""
+        self._questions = 0
+        self._booked_after: dict[str, int] = {}
+        """Symbol -> how many questions had been asked when an execution of it was booked last."""
         gate.close(Rule.UNRECONCILED, "the broker has not been asked yet")
 
     @property
@@ -54,6 +59,18 @@ class Reconciliation:
         known. One that stays as it is will not go by being asked about."""
         seen = self._seen or {}
         return self.is_first or any(symbol not in known or known[symbol].broker != seen[symbol] for symbol in seen)
+
+    def ask(self) -> int:
+        """The number of a question that is asked now."""
+        self._questions += 1
+        return self._questions
+
+    def moved_since(self, draft: Draft, question: int | None) -> set[str]:
+        """Symbols of which anything was booked since a question was asked, so far in this step as well."""
+        if question is None:
+            return set()
+        moved = {symbol for symbol, asked in self._booked_after.items() if asked >= question}
+        return moved | {booking.fill.symbol for booking in draft.commit.bookings}
 
     def begin_anew(self, step: Step, reason: str) -> None:
         """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
@@ -69,19 +86,21 @@ class Reconciliation:
         self._seen = self._before = None
         self._gate.close(Rule.UNRECONCILED, reason)
 
-    def hear(self, step: Step, evidence: Evidence) -> None:
-        """Take in one answer, after its executions and orders."""
-        opens = self.is_first and not evidence.unknown
+    def hear(self, step: Step, evidence: Evidence, moved: Collection[str] = ()) -> None:
+        """Take in one answer, after its executions and orders; `moved` are symbols that moved since it was asked."""
+        opens = self.is_first and not evidence.unknown and not moved
         if self.is_first and not opens:
-            self._gate.close(Rule.UNRECONCILED, f"the broker does not tell its {', '.join(evidence.unknown)}")
+            told = f"the broker does not tell its {', '.join(evidence.unknown)}" if evidence.unknown else ""
+            self._gate.close(Rule.UNRECONCILED, told or f"{', '.join(sorted(moved))} moved while the broker was asked")
         if evidence.positions is None:
             return
         self._compared_at = step.draft.commit.reconciled_at = step.draft.now
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
-        in_orders = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
+        in_motion = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
+        in_motion |= set(moved)
         seen, self._seen = self._seen or {}, {}
-        for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_orders):
+        for symbol in sorted({*step.draft.positions, *evidence.positions, *step.draft.drift} - in_motion):
             book, broker = shares_held(step.draft.positions, symbol), evidence.positions.get(symbol, 0)
             if book == broker:
                 self._agree(step, symbol, book)
@@ -121,6 +140,7 @@ class Reconciliation:
 
     def committed(self, draft: Draft) -> None:
         """The book has it."""
+        self._booked_after.update((booking.fill.symbol, self._questions) for booking in draft.commit.bookings)
         self._written_at = draft.commit.reconciled_at or self._written_at
 
     def happened(self) -> None:

@@ -5,11 +5,10 @@ Rule 1: an execution counts once, however often it is reported; its commission m
 Rule 2: what happened is booked, also when it should not have happened: a fill of an ended order, of more than was
 ordered, of an order nobody knows. It moves the position, raises an alarm and stops entries.
 Rule 3: what cannot be booked is journaled, alarmed, and stops entries: what was sold beyond what was held (no short is
-made), what is reported for another account, what is not one of its order, and a correction of what cannot be undone
-(see `corrections`). What cannot be an execution at all waits to be told whole (see `unreadable`).
+made; see `beyond`), what is reported for another account, what is not one of its order, and a correction of what cannot
+be undone (see `corrections`). What cannot be an execution at all waits to be told whole (see `unreadable`).
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from trader.domain.alarm import AlarmType
@@ -25,10 +24,11 @@ from trader.domain.portfolio import Halt
 from trader.domain.reversal import Reversal
 from trader.domain.rules import Rules
 from trader.domain.session import microseconds
+from trader.services.beyond import Beyond
 from trader.services.commissions import differs, hear_again
-from trader.services.corrections import Replaced, Undoing, booked_of, go_on_closing
+from trader.services.corrections import Replaced, Undoing, go_on_closing
 from trader.services.draft import Draft
-from trader.services.ports import Booking
+from trader.services.ports import Booking, History
 from trader.services.protecting import expect_end
 from trader.services.recent import Recent
 from trader.services.step import Level, Step
@@ -43,15 +43,14 @@ def by_hand(order_ref: str) -> str:
 class Settlement:
     """Books fills. Knows which executions it has seen and the orders that ended lately."""
 
-    def __init__(
-        self, families: Families, rules: Rules, executions: Mapping[str, int | None], ended_orders: Mapping[str, Order]
-    ) -> None:
+    def __init__(self, families: Families, rules: Rules, history: History) -> None:
         self._families = families
         self._rules = rules
         self._undoing = Undoing(families, rules)
-        self._seen = Recent(executions)
+        self._seen = Recent(history.executions)
         """Executions with the commission they are booked with; None where nothing can be charged."""
-        self._ended = Recent(ended_orders)
+        self._ended = Recent(history.ended_orders)
+        self._beyond = Beyond(history.beyond)
         self._unreadable = Unreadable()
 
     def hear(self, step: Step, fill: Fill) -> None:
@@ -130,6 +129,8 @@ class Settlement:
             book = self._book_what_is_held if replaced.standing else self._take_in
             book(step, fill)
             go_on_closing(draft, before, fill.symbol)
+        else:
+            self._take_back(step, fill)
         replaced.tell(step, fill)
 
     def _undo(self, step: Step, booking: Booking, by: Fill) -> None:
@@ -156,40 +157,38 @@ class Settlement:
 
     def _book_what_is_held(self, step: Step, fill: Fill) -> None:
         """Book an execution; of a sale no more than is held."""
+        is_again = self._take_back(step, fill)
         order = self.order(step.draft, fill.order_ref)
         held = shares_held(step.draft.positions, fill.symbol)
         if fill.side is Side.SELL and fill.quantity > held:
-            self._settle_oversold(step, fill, order, held)
+            self._settle_oversold(step, fill, order, held, is_again=is_again)
         else:
-            self._settle(step, fill, order)
+            self._settle(step, fill, order, is_again=is_again)
 
-    def _settle_oversold(self, step: Step, fill: Fill, order: Order | None, held: int) -> None:
+    def _take_back(self, step: Step, fill: Fill) -> bool:
+        """What it has moved its order by before, and was not booked; whether its order may have ended by it."""
+        moved = self._beyond.moved_by(step, fill)
+        for execution_id, excess in moved.items():
+            order = self.order(step.draft, excess.order_ref)
+            if order is not None:
+                self._beyond.take_back(step, order, execution_id, excess.shares)
+        return bool(moved or fill.corrects)
+
+    def _settle_oversold(self, step: Step, fill: Fill, order: Order | None, held: int, *, is_again: bool) -> None:
         """Book what was held; the shares beyond it are a short at the broker that no book of ours can hold.
 
-        They move their order on, which has sold them: of a correction only those that it has not been moved on by.
+        They move their order on, which has sold them.
         """
         if held:
-            self._settle(step, fill._replace(quantity=held), order)
+            self._settle(step, fill._replace(quantity=held), order, is_again=is_again)
         excess = fill.quantity - held
         why = f"{fill.symbol}: execution {fill.execution_id} sells {fill.quantity} of {held} held"
         _cannot_book(step, fill._replace(quantity=excess), why)
         order = self.order(step.draft, fill.order_ref)
-        if order is not None and fill.corrects:
-            excess -= order.filled - booked_of(step, order)
-        if order is not None and order.live and excess > 0:
-            event = OrderEvent.PARTLY_FILLED if order.remaining > excess else OrderEvent.FILLED
-            after = order.after(event, step.draft.now, excess)
-            step.draft.set_order(after)
-            step.draft.note(
-                JournalType.ORDER_STATE,
-                fill.symbol,
-                order_ref=after.ref,
-                state=after.state,
-                filled=after.filled,
-                reason=f"{excess} shares more than were held",
-            )
+        if order is not None and (order.live or is_again):
+            self._beyond.move_on(step, order, fill.execution_id, excess)
 
-    def _settle(self, step: Step, fill: Fill, order: Order | None) -> None:
+    def _settle(self, step: Step, fill: Fill, order: Order | None, *, is_again: bool) -> None:
         purpose, reason = (order.books_as, order.reason) if order else ("adjust", "external")
         if fill.corrects:
             reason = fill.correction
@@ -198,7 +197,7 @@ class Settlement:
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
         else:
-            released = self._advance(step, order, fill)
+            released = self._advance(step, order, fill, is_again=is_again)
         _journal(step, fill, booked, purpose, reason, released=released)
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
@@ -234,6 +233,7 @@ class Settlement:
         """The step is over, whether or not anything of it had to be written: remember what it has heard."""
         for execution_id, commission_micros in step.executions.items():
             self.remember(execution_id, commission_micros, step.draft.now)
+        self._beyond.happened(step)
         self._unreadable.happened()
 
     def not_happened(self) -> None:
@@ -277,11 +277,11 @@ class Settlement:
         step.executions[fill.execution_id] = fill.commission_micros
         return booked
 
-    def _advance(self, step: Step, order: Order, fill: Fill) -> bool:
+    def _advance(self, step: Step, order: Order, fill: Fill, *, is_again: bool) -> bool:
         """Move the order on, and give back what its lock no longer needs. True when that was all of it."""
         draft = step.draft
         left = order.remaining - fill.quantity
-        if left < 0 or not (order.live or fill.corrects):
+        if left < 0 or not (order.live or is_again):
             _alarm(step, fill, f"order {order.ref} is {order.state} with {order.filled} of {order.quantity} filled")
         after = order.after(OrderEvent.PARTLY_FILLED if left > 0 else OrderEvent.FILLED, draft.now, fill.quantity)
         draft.set_order(after)

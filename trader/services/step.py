@@ -8,7 +8,7 @@ from trader.domain.decision import Decision, Outcome, Refusal, Rule, Signal
 from trader.domain.errors import BookUnwritable
 from trader.domain.order import Fill
 from trader.services.draft import Draft
-from trader.services.ports import Booking, SignalRow
+from trader.services.ports import Booking, Excess, SignalRow
 
 
 class Level(StrEnum):
@@ -34,10 +34,10 @@ class Step:
     """id() of an event somebody waits for -> the answer."""
     executions: dict[str, int | None] = field(default_factory=dict)
     """Executions taken up in this step, with the commission they are booked with; None where nothing can be charged."""
+    beyond: dict[str, Excess] = field(default_factory=dict)
+    """Executions that move their order in this step by shares that are not booked, or no longer."""
     looked_up: Mapping[str, Booking] = field(default_factory=dict)
-    """What the book has of executions that are corrected or charged in this step, of reversals, and of the orders of
-    those that are corrected.
-    """
+    """What the book has of executions that are corrected or charged in this step, and of reversals."""
     moved: frozenset[str] = frozenset()
     """Of the cash movements that are asked for in this step: those that the book has."""
     unread: BookUnwritable | None = None

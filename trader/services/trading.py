@@ -68,7 +68,7 @@ class Trading:
         self._execution = Execution(chain.rules)
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
         self._deciding = Deciding(chain, self._execution, self.gate, history)
-        self._settlement = Settlement(chain.families, chain.rules, history.executions, history.ended_orders)
+        self._settlement = Settlement(chain.families, chain.rules, history)
         self._identity = Identity(history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
         self.reconciliation = Reconciliation(self.gate)
@@ -132,9 +132,10 @@ class Trading:
         elif isinstance(event, OrderReport | OrderIdentified | OrderShown):
             self._hear_of_order(step, event)
         elif isinstance(event, EvidenceGiven):
+            moved = self.reconciliation.moved_since(step.draft, event.question)
             self._inquiry.hear(step, event, is_first=self.reconciliation.is_first)
-            self.reconciliation.hear(step, event.evidence)
-            self._cash.hear(step, event.evidence)
+            self.reconciliation.hear(step, event.evidence, moved)
+            self._cash.hear(step, event.evidence, moved)
             self._untold.hear(step, event.evidence)
         elif isinstance(event, EpochEnded):
             self.reconciliation.begin_anew(step, event.reason)
@@ -275,16 +276,14 @@ class Trading:
         """Whether a report tells of an execution, or of a commission, that the book has not."""
         return self._settlement.is_news(fill)
 
-    def to_look_up(self, events: Sequence[Event]) -> tuple[set[str], set[str]]:
-        """Of which executions, and of all executions of which orders, a step with these events has to know everything
-        that is booked: their ids, and their references.
-        """
+    def to_look_up(self, events: Sequence[Event]) -> set[str]:
+        """Ids of the executions of which a step with these events has to know everything that is booked."""
         fills = [event.fill for event in events if isinstance(event, FillReported)]
         for event in events:
             if isinstance(event, EvidenceGiven):
                 fills += event.evidence.executions or ()
         charged = {fill.execution_id for fill in fills if self._settlement.is_told_more(fill)}
-        return charged | corrected(fills), {fill.order_ref for fill in fills if fill.corrects}
+        return charged | corrected(fills)
 
     def already_booked(self, booking: Booking, at: datetime) -> None:
         """The book knows an execution that memory had forgotten."""

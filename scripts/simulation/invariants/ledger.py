@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from invariants import CHECKS, broken_links, unlike_the_journal
 
+from simulation.contracts import worth_micros
 from simulation.invariants.executions import is_unbookable, standing_executions
 from simulation.invariants.registry import When, invariant
 from simulation.scene import Scene
@@ -131,7 +132,7 @@ def cash_is_what_the_broker_made_of_it(scene: Scene) -> Iterator[str]:
             price_micros, commission_micros = row["price_micros"], row["commission_micros"]
             if fill is not None:
                 price_micros, commission_micros = fill.price_micros, fill.commission_micros
-            value_micros = row["quantity"] * price_micros
+            value_micros = worth_micros(row["symbol"], row["quantity"], price_micros)
             expected += (value_micros if row["side"] == Side.SELL else -value_micros) - commission_micros
     [(made,)] = scene.rows(_CASH_MADE)
     if made != expected:
@@ -193,5 +194,5 @@ def adding_up_the_journal_makes_the_book(scene: Scene) -> Iterator[str]:
 
 def _cash_of(fill: Fill) -> int:
     """What an execution does to cash, micros; reckoned here, not by the product's own word."""
-    value_micros = fill.quantity * fill.price_micros
+    value_micros = worth_micros(fill.symbol, fill.quantity, fill.price_micros)
     return (value_micros if fill.side is Side.SELL else -value_micros) - fill.commission_micros

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from simulation.contracts import worth_micros
 from simulation.faults import Fault
 from simulation.invariants.executions import untold, working
 from simulation.invariants.ledger import asked
@@ -39,11 +40,12 @@ def limits_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
         for lock in book.locks.values():
             at_worst[lock.symbol] = at_worst.get(lock.symbol, 0) + lock.reserved_micros
         members = scene.family(order.symbol).members
+        notional_micros = worth_micros(order.symbol, order.quantity, order.limit_micros or 0)
         measured = {
             "position": (at_worst.get(order.symbol, 0), part(equity, limits.position_ppm)),
             "family": (sum(at_worst.get(symbol, 0) for symbol in members), part(equity, limits.family_ppm)),
             "gross": (sum(at_worst.values()), part(equity, limits.gross_ppm)),
-            "order": (order.quantity * (order.limit_micros or 0), limits.order_notional_micros),
+            "order": (notional_micros, limits.order_notional_micros),
             "positions": (0 if order.symbol in book.positions else len(at_worst), limits.open_positions),
             "cash": (book.reserved_micros + part(equity, limits.cash_reserve_ppm), book.cash_micros),
         }
@@ -62,7 +64,8 @@ def _worth_micros(scene: Scene, held: Position) -> int:
     has_jumped = before is not None and last.close_micros - before.close_micros > part(
         before.close_micros, scene.rules.limits.collar_ppm
     )
-    return held.quantity * (before if before is not None and has_jumped else last).close_micros
+    price = before if before is not None and has_jumped else last
+    return worth_micros(held.symbol, held.quantity, price.close_micros)
 
 
 @dataclass(slots=True)
@@ -81,7 +84,7 @@ def limits_of_the_day_hold_when_an_entry_leaves(scene: Scene) -> Iterator[str]:
         assert scene.engine is not None  # noqa: S101
         day, stored = new_york_date(order.created_at), scene.book.day
         opened.openings[day] += 1
-        opened.notional_micros[day] += order.quantity * (order.limit_micros or 0)
+        opened.notional_micros[day] += worth_micros(order.symbol, order.quantity, order.limit_micros or 0)
         equity = scene.book.equity_micros(scene.engine.trading.prices)
         opening = stored.opening_equity_micros if stored is not None else equity
         measured = {
@@ -118,7 +121,8 @@ def what_works_is_reserved(scene: Scene) -> Iterator[str]:
     for order in entries(scene):
         for other in working(scene, order.symbol, Side.BUY):
             lock = scene.book.locks.get(order.symbol)
-            rest_micros = (other.quantity - scene.venue.filled(other.ref)) * (other.limit_micros or 0)
+            rest = other.quantity - scene.venue.filled(other.ref)
+            rest_micros = worth_micros(other.symbol, rest, other.limit_micros or 0)
             is_short = lock is None or lock.reserved_micros < rest_micros
             if is_short and not untold(scene, order.symbol):
                 yield f"{other.ref} may still cost {rest_micros} micros; reserved is {lock}"

@@ -13,7 +13,14 @@ from builders import CONFIGURATION, a_machine
 
 from trader.adapters.sqlite.database import InlineWriter, connect, read_only
 from trader.adapters.sqlite.journal import BEGINNING, Finding, read_journal
-from trader.adapters.sqlite.one_account import REFUSAL, AccountWriter, of_accounts, refuse_others, show_only
+from trader.adapters.sqlite.one_account import (
+    REFUSAL,
+    REFUSAL_OF_THE_BOOK,
+    AccountWriter,
+    of_accounts,
+    refuse_others,
+    show_only,
+)
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.adapters.sqlite.store import SqliteStore
@@ -41,7 +48,8 @@ RARE = {
     "book_inbox": "VALUES (?, 'signals.jsonl', 1, 1)",
     "book_inputs": "(account, at_us, kind, data) VALUES (?, 1, 'BarTime', '{}')",
     "book_halts": "(account, scope, target, reason, since_us) VALUES (?, 'all', '', 'CPI', 3)",
-    "book_events": "VALUES (?, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32)))",
+    "book_events": "VALUES (?1, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32))), "
+    """(?1, 1000001, 'order_state', 'QQQ', 4, '{"execution_id": "x", "beyond": 5}', hex(zeroblob(32)))""",
 }
 """Rows that the day below has not written."""
 
@@ -134,12 +142,12 @@ def test_every_new_row_has_an_account(name: str) -> None:
 
 
 def asked(book: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
-    execution, order = book.execute(
-        "SELECT execution_id, order_ref FROM book_fills WHERE account = ? ORDER BY id LIMIT 1", (OURS,)
+    [execution] = book.execute(
+        "SELECT execution_id FROM book_fills WHERE account = ? ORDER BY id LIMIT 1", (OURS,)
     ).fetchone()
     more: dict[str, tuple[object, ...]] = {
         "booked": (execution,),
-        "booked_of_order": (order,),
+        "in_position_and_lots": ("QQQ",),
         "fill_number": (execution,),
         "moved": ("dividend 1",),
         "ended_orders": (0,),
@@ -203,6 +211,43 @@ def test_the_database_refuses_every_change_of_another_accounts_rows(unguarded: s
         with pytest.raises(sqlite3.IntegrityError, match=REFUSAL):
             unguarded.execute(change.format(table=table, columns=columns, ours=OURS, theirs=THEIRS))
     assert rows_of(unguarded, THEIRS) == before
+
+
+@pytest.mark.parametrize("word", ["INSERT OR REPLACE", "REPLACE", "INSERT OR IGNORE"])
+def test_a_row_of_ours_never_takes_the_place_of_one_of_theirs(unguarded: sqlite3.Connection, word: str) -> None:
+    """Where a key has no account in it, the number of a row or a reference, REPLACE would take the other's row away."""
+    before = rows_of(unguarded, THEIRS)
+    refuse_others(unguarded, OURS)
+    refused = set()
+    for table in before:
+        names = [row[1] for row in unguarded.execute(f"PRAGMA table_info({table})")]
+        values = ", ".join(f"'{OURS}'" if name == "account" else name for name in names)
+        try:
+            unguarded.execute(
+                f"{word} INTO {table} ({', '.join(names)}) SELECT {values} FROM {table} WHERE account = '{THEIRS}'"  # noqa: S608  (our names)
+            )
+        except sqlite3.IntegrityError as error:
+            assert str(error) == REFUSAL  # noqa: PT017  (not every table has such a key)
+            refused.add(table)
+        assert rows_of(unguarded, THEIRS)[table] == before[table]
+    assert ("book_orders" in refused) == word.endswith("REPLACE")
+
+
+def test_executions_cannot_be_replaced_either(shared: Path) -> None:
+    """Append-only means no REPLACE, on every connection that writes."""
+    with closing(connect(shared)) as book:
+        before = rows_of(book, OURS)["book_fills"]
+        columns = ", ".join(row[1] for row in book.execute("PRAGMA table_info(book_fills)"))
+        with pytest.raises(sqlite3.IntegrityError, match="fills_are_append_only"):
+            book.execute(f"REPLACE INTO book_fills ({columns}) SELECT {columns} FROM book_fills")  # noqa: S608  (our names)
+        assert rows_of(book, OURS)["book_fills"] == before
+
+
+@pytest.mark.parametrize("change", ["UPDATE book_stamp SET epoch = 9", "DELETE FROM book_stamp"])
+def test_who_is_bound_to_an_account_leaves_what_is_the_whole_books(unguarded: sqlite3.Connection, change: str) -> None:
+    refuse_others(unguarded, OURS)
+    with pytest.raises(sqlite3.IntegrityError, match=REFUSAL_OF_THE_BOOK):
+        unguarded.execute(change)
 
 
 def test_ones_own_rows_may_be_changed(unguarded: sqlite3.Connection) -> None:

@@ -1,7 +1,8 @@
 """A book moved to another name, whole.
 
 Rule 1: nobody may have it open. Leaving WAL proves that, and leaves one file to move.
-Rule 2: it has its new name before it loses the old one, and never takes the place of another file.
+Rule 2: it has its new name before it loses the old one, and never takes the place of another file. With both of them,
+as after a kill between the two, it is opened by nobody; moved again, it loses the old one.
 """
 
 import os
@@ -31,7 +32,8 @@ def move(book: Path, to: Path) -> None:
         with closing(sqlite3.connect(book.resolve(), isolation_level=None, timeout=0)) as connection:
             if connection.execute("PRAGMA journal_mode = DELETE").fetchone() != ("delete",):
                 raise BookUnwritable(f"the log of {book} cannot be brought into it; check the disk; nothing was moved")
-            os.link(book.resolve(), to)
+            if not (to.exists() and to.samefile(book)):
+                os.link(book.resolve(), to)
         book.resolve().unlink()
         sync_folder(to.parent)
         sync_folder(book.resolve().parent)

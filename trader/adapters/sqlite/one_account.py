@@ -3,6 +3,7 @@
 Rule 1: a writer cannot change another account's rows. TEMP triggers, which live and die with the connection, refuse it.
 Rule 2: a reader cannot see them. TEMP views stand before the tables and views of the same names.
 Rule 3: which tables and views these are is read from the open book, by their column `account`: a new one is bound, too.
+Rule 4: what is the whole book's, a table without that column, may be added to by a writer, and not changed.
 """
 
 import sqlite3
@@ -14,6 +15,7 @@ from trader.adapters.sqlite.database import Writer, compile_writes
 _Result = TypeVar("_Result")
 
 REFUSAL = "a_row_of_another_account"
+REFUSAL_OF_THE_BOOK = "a_row_of_the_whole_book"
 
 _CHANGES = {
     "INSERT": "NEW.account IS NOT {account}",
@@ -21,6 +23,12 @@ _CHANGES = {
     "DELETE": "OLD.account IS NOT {account}",
 }
 """What may be done to a row -> when it is another account's."""
+
+_OF_THE_WHOLE_BOOK = """
+SELECT t.name FROM pragma_table_list t
+WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite!_%' ESCAPE '!'
+  AND NOT EXISTS (SELECT 1 FROM pragma_table_info(t.name, 'main') c WHERE c.name = 'account')
+"""
 
 _OF_ACCOUNTS = """
 SELECT t.name, t.type = 'table' AND NOT t.wr FROM pragma_table_list t
@@ -60,13 +68,21 @@ class AccountWriter:
 def refuse_others(connection: sqlite3.Connection, account: str) -> None:
     """From now on the database refuses on this connection what would change another account's rows.
 
-    A connection that is bound twice is bound once; one that is bound to two accounts changes no row at all.
+    A connection that is bound twice is bound once; one that is bound to two accounts changes no row at all. A row that
+    has to go for another one's key (INSERT OR REPLACE) is asked about, too: without the pragma it would not be.
     """
+    connection.execute("PRAGMA recursive_triggers = ON")
     for table, _ in of_accounts(connection, "'table'"):
         for change, is_another in _CHANGES.items():
             connection.execute(
                 f'CREATE TEMP TRIGGER IF NOT EXISTS "{table} {change} {account}" BEFORE {change} ON main.{table} '
                 f"WHEN {is_another.format(account=_quoted(account))} BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
+            )
+    for (table,) in connection.execute(_OF_THE_WHOLE_BOOK).fetchall():
+        for change in ("UPDATE", "DELETE"):
+            connection.execute(
+                f'CREATE TEMP TRIGGER IF NOT EXISTS "{table} {change}" BEFORE {change} ON main.{table} '
+                f"BEGIN SELECT RAISE(ABORT, '{REFUSAL_OF_THE_BOOK}'); END"
             )
 
 

@@ -33,6 +33,11 @@ ON CONFLICT (account, symbol) DO UPDATE SET
     bought_micros = excluded.bought_micros, sold_micros = excluded.sold_micros,
     realized_micros = excluded.realized_micros
 
+-- name: in_position_and_lots
+SELECT p.quantity, coalesce(sum(l.remaining), 0) FROM book_positions p
+LEFT JOIN book_lots l INDEXED BY open_lots ON l.account = p.account AND l.symbol = p.symbol AND l.remaining > 0
+WHERE p.account = ? AND p.symbol = ?
+
 -- name: insert_round_trip
 INSERT INTO book_round_trips (account, symbol, opened_us, closed_us, quantity, bought_micros, sold_micros, pnl_micros,
                               exit_reason, closed_by)
@@ -249,7 +254,14 @@ WHERE account = ? AND purpose = 'entry' AND created_us >= ? GROUP BY symbol
 -- What is newest is read backwards, row by row, for as long as it is new enough: `+` keeps an index from sorting all.
 
 -- name: newest_executions
-SELECT execution_id, reason, commission_micros, booked_us FROM charged_fills WHERE +account = ? ORDER BY id DESC
+SELECT execution_id, reason, commission_micros, order_ref,
+       CASE purpose WHEN 'adjust' THEN 0 WHEN 'reversal' THEN -quantity ELSE quantity END, booked_us
+FROM charged_fills WHERE +account = ? ORDER BY id DESC
+
+-- name: moved_beyond
+SELECT json_extract(data, '$.execution_id'), json_extract(data, '$.order_ref'), json_extract(data, '$.beyond'), at_us
+FROM book_events WHERE account = ? AND type = 'order_state' AND json_extract(data, '$.beyond') IS NOT NULL
+ORDER BY seq DESC
 
 -- name: newest_proceeds
 SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros * multiplier,
@@ -260,11 +272,6 @@ FROM book_fills WHERE +account = ? ORDER BY id DESC
 SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
        purpose, reason, executed_us
 FROM charged_fills WHERE account = ? AND execution_id = ?
-
--- name: booked_of_order
-SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
-       purpose, reason, executed_us
-FROM charged_fills WHERE account = ? AND order_ref = ?
 
 -- name: closings
 SELECT t.id, t.symbol, f.id FROM book_round_trips t

@@ -30,11 +30,11 @@ from trader.domain.ledger import Lot, day_traded_on, shares_held
 from trader.domain.order import corrected_by
 from trader.domain.portfolio import Book, Day
 from trader.domain.reference import first_epoch
-from trader.services.ports import Booking, Commit, History, Receipt
+from trader.services.ports import Booking, Commit, Excess, History, Receipt
 
 _DAY_TRADES_MATTER = timedelta(days=14)
-_BAR = timedelta(minutes=1)
 """Longer than five sessions, whatever the holidays."""
+_BAR = timedelta(minutes=1)
 
 
 _HAS_A_BROKER_OUTSIDE = ("paper", "live")
@@ -135,12 +135,12 @@ class SqliteStore:
         """When the newest event happened, in market time; None in a book whose journal has not begun."""
         return await self._writer.transact(lambda connection: _newest_event_at(connection, self._account))
 
-    async def booked(self, execution_ids: Collection[str], order_refs: Collection[str] = ()) -> Mapping[str, Booking]:
-        """Those of the executions that are booked, and all of the orders, by execution id."""
+    async def booked(self, execution_ids: Collection[str]) -> Mapping[str, Booking]:
+        """Those of the executions that are booked, by execution id."""
 
         def job(connection: sqlite3.Connection) -> dict[str, Booking]:
-            asked = [("booked", id_) for id_ in execution_ids] + [("booked_of_order", ref) for ref in order_refs]
-            rows = [row for query, value in asked for row in connection.execute(QUERIES[query], (self._account, value))]
+            asked = [(self._account, id_) for id_ in execution_ids]
+            rows = [row for key in asked for row in connection.execute(QUERIES["booked"], key)]
             return {
                 row[1]: read_booking(row)._replace(is_past=bool(round_trips_since(connection, self._account, row[1])))
                 for row in rows
@@ -313,9 +313,14 @@ def _entered_at(connection: sqlite3.Connection, account: str, ends_at: datetime 
 def _history(connection: sqlite3.Connection, account: str, since_us: int) -> History:
     ended = [read_order(row) for row in connection.execute(QUERIES["ended_orders"], (account, since_us))]
     executions: dict[str, int | None] = {}
-    for id_, reason, commission, _ in _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us):
+    shares: Counter[str] = Counter()
+    newest = _since(connection.execute(QUERIES["newest_executions"], (account,)), since_us)
+    for id_, reason, commission, order_ref, moves_by, _ in newest:
         executions.update(dict.fromkeys(corrected_by(reason)))
         executions[id_] = commission
+        shares[order_ref] += moves_by
+    live = [read_order(row) for row in connection.execute(QUERIES["live_orders"], {"account": account})]
+    is_beyond = any(order.filled > shares[order.ref] for order in (*ended, *live))
     ends_at = _newest_event_at(connection, account)
     return History(
         executions,
@@ -323,4 +328,13 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         {order.ref: order for order in ended},
         _entered_at(connection, account, ends_at),
         ends_at,
+        _beyond(connection, account, since_us) if is_beyond else {},
     )
+
+
+def _beyond(connection: sqlite3.Connection, account: str, since_us: int) -> dict[str, Excess]:
+    """What has moved orders without being booked. Its events are searched for, as nothing else has them: seldom."""
+    found: dict[str, Excess] = {}
+    for execution_id, order_ref, shares, _ in _since(connection.execute(QUERIES["moved_beyond"], (account,)), since_us):
+        found.setdefault(execution_id, Excess(order_ref, shares))
+    return found

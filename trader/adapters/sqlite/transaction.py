@@ -65,7 +65,8 @@ def link(head: Head, account: str, entry: JournalEntry, text: str) -> Head:
 def write(connection: sqlite3.Connection, commit: Commit) -> Receipt:
     """Write a commit's rows inside a transaction. Any other error than a refused entry is raised.
 
-    Raises BookBroken when the book's cash is not what the commit was computed from: somebody else has written to it.
+    Raises BookBroken when the book's cash, or a position, is not what the commit was computed from: somebody else has
+    written to it, or memory has lost something of it.
     """
     _write_what_happened(connection, commit)
     refused, journal = _write_orders(connection, commit)
@@ -105,6 +106,7 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
     _many(connection, "put_lot", [lot_row(account, lot) for lot in commit.lots])
     _many(connection, "put_position", [position_row(position) for position in commit.passed])
     _many(connection, "put_position", [position_row(position) for position in commit.positions.values()])
+    _check_positions(connection, commit)
     _many(connection, "insert_round_trip", [round_trip_row(trip) for trip in commit.round_trips])
     for charge in commit.charges:
         _write_charge(connection, account, charge, at_us)
@@ -123,6 +125,17 @@ def _write_what_happened(connection: sqlite3.Connection, commit: Commit) -> None
         "release_lock",
         [(to_us(release.at), release.evidence, release.order_ref, account) for release in commit.releases],
     )
+
+
+def _check_positions(connection: sqlite3.Connection, commit: Commit) -> None:
+    """A position is the lots that the file has, and not those that memory has: what it has lost is not written over."""
+    for symbol in {booking.fill.symbol for booking in commit.bookings}:
+        row = connection.execute(QUERIES["in_position_and_lots"], (commit.account, symbol)).fetchone()
+        if row[0] != row[1]:
+            raise BookBroken(
+                f"account {commit.account} holds {row[1]} {symbol} in its lots, and this process knows of {row[0]}; "
+                "look with `trader rebuild --check`, and start again"
+            )
 
 
 def _write_charge(connection: sqlite3.Connection, account: str, charge: Charge, at_us: int) -> None:

@@ -57,13 +57,17 @@ def told(figures: "AccountFigures") -> dict[str, object]:
 
 def rows_of(every: "list[Settings]", seen: "Standing") -> list[AccountRow]:
     """Each configured account, then those that only the books have, by name; one has been looked at before."""
-    known = {settings.account.name for settings in every}
-    others = {name: settings for settings in every for name in accounts_in(settings.book.db) if name not in known}
-    unknown = [_as(name, others[name]) for name in sorted(others)]
     return [
         AccountRow(seen.account, seen.state, seen.figures) if settings.account.name == seen.account else _row(settings)
-        for settings in (*every, *unknown)
+        for settings in (*every, *undeclared(every))
     ]
+
+
+def undeclared(every: "list[Settings]") -> "list[Settings]":
+    """Of accounts that only the books of the configured ones have, by name."""
+    known = {settings.account.name for settings in every}
+    others = {name: settings for settings in every for name in accounts_in(settings.book.db) if name not in known}
+    return [_as(name, others[name]) for name in sorted(others)]
 
 
 def _as(name: str, settings: "Settings") -> "Settings":

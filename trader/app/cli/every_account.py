@@ -1,4 +1,4 @@
-"""`trader reconcile --all-accounts`: of every configured account, what its broker and its database hold."""
+"""`trader reconcile --all-accounts`: of every account, what its broker and its database hold."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from trader.app.cli.accounts import undeclared
 from trader.app.cli.context import account_of, settings_of_every_account
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_rows
 from trader.domain.holdings import Differs
@@ -21,12 +22,15 @@ _UNKNOWN = "unknown"
 
 def reconcile_every_account(config: Path | None, db: Path | None, *, as_json: bool) -> None:
     """Ask, compare, show. Ends with an exit code where not everything is known to match."""
-    from trader.app.every_account import look_at
+    from trader.app.every_account import look_at, look_at_undeclared
+
+    every = settings_of_every_account(config, db)
 
     async def look() -> "list[Look]":
-        return [await look_at(settings, _read) for settings in settings_of_every_account(config, db)]
+        return [await look_at(settings, _read) for settings in every]
 
-    looks = asyncio.run(look())
+    others = (look_at_undeclared(settings, _read) for settings in undeclared(every))
+    looks = [*asyncio.run(look()), *(one for one in others if one is not None)]
     if as_json:
         show_rows((*_OF_AN_ACCOUNT, "differences", "why"), map(_as_json, looks), as_json=True)
     else:
