@@ -9,6 +9,7 @@ how late the loop is.
 import argparse
 import asyncio
 import cProfile
+import gc
 import pstats
 import sqlite3
 import tempfile
@@ -150,6 +151,7 @@ async def _see_through(
 
 def _once(signals: Sequence[Signal], orders: int) -> Burst:
     with tempfile.TemporaryDirectory(prefix="burst-", dir=SCRATCH) as folder, chdir(folder):
+        gc.freeze()  # as the daemon does before its loop runs
         done = asyncio.run(burst(signals, Path(folder)))
     if (done.orders, done.fills, done.outcomes[Outcome.ORDERED]) != (orders, orders, orders):
         raise SystemExit(f"the burst should have led to {orders} orders and fills: {done}")

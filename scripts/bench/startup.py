@@ -72,7 +72,7 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
         side, purpose = ("BUY", "entry") if number % 2 or is_open else ("SELL", "adjust")
         symbol, ref, execution = f"S{number % _OPEN:03d}", f"bench-1-{number:07d}", f"X{number}"
         order = (ref, _ACCOUNT, symbol, side, _SHARES, _SHARES, _PRICE, "filled", purpose, "signal", "")
-        orders.append((*order, at_us, at_us, None, ""))
+        orders.append((*order, at_us, at_us, None, "", None))
         fills.append((_ACCOUNT, execution, ref, symbol, side, _SHARES, _PRICE, 0, 0, purpose, "signal", at_us, at_us))
         lots.append((_ACCOUNT, execution, symbol, at_us, _SHARES * is_open, _SHARES * _PRICE * is_open))
         head = _next_link(head, number > trades - _A_DAY, symbol, at_us)

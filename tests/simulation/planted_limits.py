@@ -28,8 +28,8 @@ def _no_room(rule: Rule) -> None:
     """The size is cut down by all limits but one."""
     rooms = size._rooms
 
-    def without(*given: object) -> tuple[size._Room, ...]:
-        return tuple(room for room in rooms(*given) if room.rule is not rule)  # type: ignore[arg-type]
+    def without(*given: object) -> tuple[tuple[int, Rule, int, int], ...]:
+        return tuple(room for room in rooms(*given) if size._Room(*room).rule is not rule)  # type: ignore[arg-type]
 
     put(size, "_rooms", without)
 

@@ -26,10 +26,18 @@ class Family:
 
     name: str
     members: Mapping[str, int]
+    _by_leverage: dict[int, str] = field(init=False, repr=False, compare=False)
+    """The first of each."""
+
+    def __post_init__(self) -> None:
+        by_leverage: dict[int, str] = {}
+        for symbol, leverage in self.members.items():
+            by_leverage.setdefault(leverage, symbol)
+        object.__setattr__(self, "_by_leverage", by_leverage)
 
     def with_leverage(self, leverage: int) -> str | None:
         """The member with exactly this leverage, or None."""
-        return next((symbol for symbol, own in self.members.items() if own == leverage), None)
+        return self._by_leverage.get(leverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,10 @@ class Families:
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument of a symbol."""
-        known = self._instruments.get(symbol)
-        return known if known is not None else Instrument(symbol, symbol, 1)
+        instrument = self._instruments.get(symbol)
+        if instrument is None:
+            instrument = self._instruments[symbol] = Instrument(symbol, symbol, 1)
+        return instrument
 
     def family(self, name: str) -> Family:
         """The family of this name; a family of one for a single symbol."""

@@ -45,6 +45,8 @@ def _in_the_way(
     """Held and working members that are not the wanted one."""
     reason = ExitReason.SIGNAL if allocation.symbol is None else ExitReason.TURN
     others = [symbol for symbol in family.members if symbol != allocation.symbol]
+    if not others:
+        return (), ()
     closes = tuple(
         Close(symbol, Purpose.EXIT, reason, allocation.signal.id) for symbol in others if symbol in portfolio.positions
     )

@@ -23,9 +23,10 @@ def admit(
     intent: Intent, session: SessionDay | None, portfolio: Portfolio, rules: Rules, now: datetime
 ) -> Admitted | Refusal:
     """Refuse an entry outside its window or under a halt. Exits do not come by here."""
-    if session is None or session.phase(now) is Phase.CLOSED:
+    phase = session.phase(now) if session is not None else Phase.CLOSED
+    if session is None or phase is Phase.CLOSED:
         return Refusal(Stage.SESSION, Rule.SESSION_CLOSED, intent.symbol)
-    if session.phase(now) not in MAY_ENTER:
+    if phase not in MAY_ENTER:
         return Refusal(
             Stage.SESSION,
             Rule.AFTER_CUTOFF,

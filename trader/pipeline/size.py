@@ -8,6 +8,7 @@ refuses, and the refusal names that limit.
 """
 
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from trader.domain.creation import too_many_in_an_hour, too_regular
@@ -31,8 +32,8 @@ class Unchanged(NamedTuple):
 class _Room(NamedTuple):
     """How much one limit still lets in, micros."""
 
-    rule: Rule
     room_micros: int
+    rule: Rule
     used_micros: int
     limit_micros: int
 
@@ -149,7 +150,7 @@ def _ticket(
     share_micros = value_micros(symbol, 1, price)
     owned_micros = held.quantity * share_micros if held is not None else 0
     wanted_micros = _target_micros(portfolio, limits) - owned_micros
-    tightest = min(_rooms(intent, wanted_micros, portfolio, limits), key=lambda room: room.room_micros)
+    tightest = _Room(*min(_rooms(intent, wanted_micros, portfolio, limits), key=itemgetter(0)))
     quantity, worst_micros = _whole_shares(symbol, tightest.room_micros, limit_price, costs)
     if quantity * share_micros < limits.minimum_notional_micros or quantity == 0:
         return _too_small(symbol, quantity * share_micros, tightest, limits)
@@ -168,8 +169,10 @@ def _ticket(
     )
 
 
-def _rooms(intent: Intent, wanted_micros: int, portfolio: Portfolio, limits: Limits) -> tuple[_Room, ...]:
-    """Every limit on the size of an order, and what it leaves."""
+def _rooms(
+    intent: Intent, wanted_micros: int, portfolio: Portfolio, limits: Limits
+) -> tuple[tuple[int, Rule, int, int], ...]:
+    """Every limit on the size of an order, and what it leaves: the members of a `_Room`, of which one is needed."""
     equity = portfolio.equity_micros
     gross, gross_limit = portfolio.gross_micros, part(equity, limits.gross_ppm)
     family, family_limit = portfolio.family_micros.get(intent.family, 0), part(equity, limits.family_ppm)
@@ -177,12 +180,12 @@ def _rooms(intent: Intent, wanted_micros: int, portfolio: Portfolio, limits: Lim
     reserve = part(equity, limits.cash_reserve_ppm)
     spendable = portfolio.cash_micros - portfolio.reserved_micros
     return (
-        _Room(Rule.POSITION_SIZE, wanted_micros, 0, wanted_micros),
-        _Room(Rule.ORDER_NOTIONAL, limits.order_notional_micros, 0, limits.order_notional_micros),
-        _Room(Rule.GROSS_EXPOSURE, gross_limit - gross, gross, gross_limit),
-        _Room(Rule.FAMILY_EXPOSURE, family_limit - family, family, family_limit),
-        _Room(Rule.DAILY_NOTIONAL, traded_limit - traded, traded, traded_limit),
-        _Room(Rule.CASH_RESERVE, spendable - reserve, spendable, reserve),
+        (wanted_micros, Rule.POSITION_SIZE, 0, wanted_micros),
+        (limits.order_notional_micros, Rule.ORDER_NOTIONAL, 0, limits.order_notional_micros),
+        (gross_limit - gross, Rule.GROSS_EXPOSURE, gross, gross_limit),
+        (family_limit - family, Rule.FAMILY_EXPOSURE, family, family_limit),
+        (traded_limit - traded, Rule.DAILY_NOTIONAL, traded, traded_limit),
+        (spendable - reserve, Rule.CASH_RESERVE, spendable, reserve),
     )
 
 

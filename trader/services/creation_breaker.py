@@ -22,8 +22,8 @@ def created_last_hour(draft: Draft) -> int:
     since = draft.now - HOUR + timedelta(microseconds=1)
     if draft.day is not None:
         since = max(since, draft.day.creations_from)
-    held = sum(position.opened_at >= since for position in draft.positions.values())
-    return held + sum(at >= since for times in draft.past_creations.values() for at in times)
+    held = [position for position in draft.positions.values() if position.opened_at >= since]
+    return len(held) + len([at for times in draft.past_creations.values() for at in times if at >= since])
 
 
 def watch_creations(step: Step, limits: Limits) -> None:

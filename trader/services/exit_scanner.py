@@ -120,6 +120,7 @@ class ExitScanner:
         every = (rules.exits, rules.options.exits, *rules.exits_by_symbol.values())
         self._any_follows = any(rule.trailing_ppm for rule in every)
         self._any_times_out = any(rule.time_stop_s for rule in every)
+        self._any_stays = any(rule.overnight for rule in every)
 
     def scan(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Look at every position once; close the gate when that has not been possible for too long."""
@@ -167,16 +168,13 @@ class ExitScanner:
 
     def _due(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
         close = self._touch(position, moment, now)
-        if close is not None:
-            return close
-        rule = self._rules.exit_rule(position.symbol)
-        if self._any_times_out:
-            close = held_too_long(position, rule, now)
+        if close is None and self._any_times_out:
+            close = held_too_long(position, self._rules.exit_rule(position.symbol), now)
         if close is None and is_option(position.symbol):
-            close = expiring(position, rule, moment.session, now)
+            close = expiring(position, self._rules.exit_rule(position.symbol), moment.session, now)
         if close is not None:
             return close
-        if rule.overnight:
+        if self._any_stays and self._rules.exit_rule(position.symbol).overnight:
             stopped = moment.broker(position.symbol).stops_all
             return unprotected_at_close(position, moment.session, now, stopped=stopped)
         return closing_time(position, moment.session, now)

@@ -1,6 +1,6 @@
 """Hearing what a strategy says: every answer becomes a signal, with the reason why it is none. Nothing is believed."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -22,12 +22,11 @@ class Hearing:
         self._rules = rules
         self._warmup_bars = warmup_bars
         self._failures = 0
-        self._seen: defaultdict[str, int] = defaultdict(int)
+        self._seen: Counter[str] = Counter()
 
     def shown(self, bar_time: BarTime) -> None:
         """Count the bars that the strategy is shown."""
-        for bar in bar_time.bars:
-            self._seen[bar.symbol] += 1
+        self._seen.update([bar.symbol for bar in bar_time.bars])
 
     def hear(self, said: Iterable[Said], now: datetime) -> list[Given]:
         """Every answer to the bars of one instant."""

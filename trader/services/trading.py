@@ -149,7 +149,7 @@ class Trading:
     def _hear_of_order(self, step: Step, event: OrderReport | OrderIdentified | OrderShown) -> None:
         """What is told of an order; of another account's it is said, and changes nothing."""
         ref, account = event.order_ref, step.draft.account
-        if not is_order_ref(ref, account):
+        if ref not in step.draft.orders and not is_order_ref(ref, account):
             what = f"{type(event).__name__} of {ascii(ref)[:60]}, which is no reference of this account"
             step.say(Level.WARNING, f"NOT OURS {what}: nothing is changed account={account}")
         elif isinstance(event, OrderIdentified):
@@ -236,7 +236,7 @@ class Trading:
     def _known(self, checked: Signal | Refusal) -> Signal | Refusal:
         if isinstance(checked, Refusal) or self.prices.last(checked.symbol) is not None:
             return checked
-        if self.families.instrument(checked.symbol).symbol in self.families.families:
+        if checked.symbol in self.families.families:
             return checked
         return Refusal(Stage.SIGNAL, Rule.UNKNOWN_SYMBOL, checked.symbol, detail=NO_BAR_SEEN)
 

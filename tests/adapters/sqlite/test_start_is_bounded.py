@@ -39,9 +39,23 @@ def test_what_a_start_reads_is_found_by_an_index(name: str) -> None:
     assert [step for step in plan(name) if step.startswith("SCAN") and "book_stamp" not in step] == []
 
 
-@pytest.mark.parametrize(("name", "index"), [("open_lots", "open_lots"), ("live_orders", "one_live_exit_per_symbol")])
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("open_lots", "open_lots"),
+        ("live_orders", "one_live_exit_per_symbol"),
+        ("live_orders", "live_protection"),
+        ("live_orders", "one_working_opening_order_per_symbol"),
+    ],
+)
 def test_what_is_open_is_found_by_the_index_of_what_is_open(name: str, index: str) -> None:
     assert any(f"INDEX {index}" in step for step in plan(name))
+
+
+def test_the_orders_of_live_locks_are_looked_up_one_by_one() -> None:
+    found = [step for step in plan("live_orders") if step.startswith("SEARCH o ")]
+    assert len(found) == 1
+    assert "(order_ref=?)" in found[0]
 
 
 @pytest.mark.parametrize("name", READ_BACKWARDS)

@@ -9,8 +9,8 @@ its version is pinned exactly.
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -78,13 +78,13 @@ class ThreadWriter:
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run the whole transaction on the writer thread."""
 
-        def whole() -> _Result:
-            connection: sqlite3.Connection = self._connection._conn  # noqa: SLF001  (see the module's docstring)
-            with _transaction(connection):
-                result = job(connection)
-                self._files.check()
-                connection.execute("COMMIT")
+        def checked(connection: sqlite3.Connection) -> _Result:
+            result = job(connection)
+            self._files.check()
             return result
+
+        def whole() -> _Result:
+            return _transact(self._connection._conn, checked)  # noqa: SLF001  (see the module's docstring)
 
         result: _Result = await self._connection._execute(whole)  # type: ignore[no-untyped-call]  # noqa: SLF001
         return result
@@ -105,10 +105,7 @@ class InlineWriter:
 
     async def transact(self, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Run the transaction at once."""
-        with _transaction(self._connection):
-            result = job(self._connection)
-            self._connection.execute("COMMIT")
-        return result
+        return _transact(self._connection, job)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -133,13 +130,13 @@ def compile_writes(connection: sqlite3.Connection) -> None:
                 connection.executemany(statement, ())
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """BEGIN, and ROLLBACK unless what is inside has committed; names the errors."""
+def _transact(connection: sqlite3.Connection, job: Callable[[sqlite3.Connection], _Result]) -> _Result:
+    """BEGIN, the job, COMMIT; ROLLBACK unless all of it has happened. Names the errors."""
     try:
         connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            result = job(connection)
+            connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -148,6 +145,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise BookRefused(f"the book has no place for it: {error}") from error
     except sqlite3.Error as error:
         raise _named(error) from error
+    return result
 
 
 def connect(path: Path, called: Path | None = None) -> sqlite3.Connection:

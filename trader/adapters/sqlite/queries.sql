@@ -180,6 +180,8 @@ SELECT l.execution_id, l.symbol, l.opened_us, l.remaining, l.cost_micros
 FROM book_lots l INDEXED BY open_lots JOIN book_fills f ON f.account = l.account AND f.execution_id = l.execution_id
 WHERE l.account = ? AND l.remaining > 0 ORDER BY CASE f.purpose WHEN 'reversal' THEN -f.id ELSE f.id END
 
+-- CROSS: from the live locks to their orders, and not through all orders to those that have one.
+
 -- name: live_orders
 SELECT order_ref, account, symbol, side, quantity, limit_micros, purpose, reason, signal_id, state, filled,
        created_us, updated_us, stop_micros, oca, perm_id
@@ -194,7 +196,8 @@ WHERE account = :account AND purpose = 'protection' AND state IN ('created', 'wo
 UNION ALL
 SELECT o.order_ref, o.account, o.symbol, o.side, o.quantity, o.limit_micros, o.purpose, o.reason, o.signal_id, o.state,
        o.filled, o.created_us, o.updated_us, o.stop_micros, o.oca, o.perm_id
-FROM book_locks l JOIN book_orders o ON o.account = l.account AND o.order_ref = l.order_ref
+FROM book_locks l INDEXED BY one_working_opening_order_per_symbol
+CROSS JOIN book_orders o ON o.account = l.account AND o.order_ref = l.order_ref
 WHERE l.account = :account AND l.released_us IS NULL AND o.state IN ('created', 'working', 'cancelling', 'unknown')
 ORDER BY created_us
 

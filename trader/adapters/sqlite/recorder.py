@@ -24,7 +24,11 @@ from trader.domain.market import BarTime
 _MOST_WAITING = 10_000
 """Inputs that are kept while the book cannot be written."""
 
+_WRITTEN_TOGETHER = 500
+"""So many at a time: after a burst neither the loop nor the writer is kept for long."""
 _LONGEST_SAID = 10_000
+
+_JSON = json.JSONEncoder(sort_keys=True)
 
 
 class SqliteRecorder:
@@ -41,22 +45,23 @@ class SqliteRecorder:
 
     async def flush(self) -> None:
         """Write what waits."""
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_WRITTEN_TOGETHER], self._waiting[_WRITTEN_TOGETHER:]
+            try:
+                await self._write(batch)
+            except BookError:
+                self._waiting = [*batch, *self._waiting][-_MOST_WAITING:]
+                raise
+
+    async def _write(self, batch: list[tuple[Event, datetime]]) -> None:
         rows: list[Row] = [
-            (self._writer.account, to_us(at), type(event).__name__, json.dumps(_plain(event), sort_keys=True))
-            for event, at in waiting
+            (self._writer.account, to_us(at), type(event).__name__, _JSON.encode(_plain(event))) for event, at in batch
         ]
 
         def job(connection: sqlite3.Connection) -> None:
             connection.executemany(QUERIES["insert_input"], rows)
 
-        try:
-            await self._writer.transact(job)
-        except BookError:
-            self._waiting = [*waiting, *self._waiting][-_MOST_WAITING:]
-            raise
+        await self._writer.transact(job)
 
 
 def _plain(event: Event) -> Mapping[str, object]:
