@@ -483,6 +483,18 @@ async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None
         assert fills(rig)[0].order_ref == ref(1)
 
 
+@pytest.mark.parametrize(("field", "value", "names"), [("currency", "EUR", "EUR"), ("conId", "4711", "4711")])
+async def test_an_execution_of_another_contract_or_currency_cannot_be_booked_though_it_carries_our_reference(
+    field: str, value: str, names: str
+) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="execDetails", field=field, value=value))
+        rig.broker.place(an_entry(1))
+        [fill] = await rig.filled()
+        assert fill.order_ref == ref(1)
+        assert names in fill.fault
+
+
 async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
     async with a_desk() as rig:
         order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
