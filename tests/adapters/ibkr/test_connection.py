@@ -341,6 +341,22 @@ async def test_a_late_end_marker_does_not_end_the_next_answer() -> None:
         assert [(held.symbol, held.shares) for held in told] == [("QQQ", 10)]
 
 
+async def test_the_end_of_an_answer_that_nobody_waits_for_any_more_does_not_end_the_next_one() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        positions = rig.session.positions
+        given_up = asyncio.create_task(positions.ask(lambda: None, PATIENCE_S))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        asked = asyncio.create_task(positions.ask(lambda: None, PATIENCE_S))
+        await asyncio.sleep(0)
+        positions.finish()  # of the first one
+        rig.client.reqPositions()
+        told = await asked
+        assert told is not None
+        assert [(held.symbol, held.shares) for held in told] == [("QQQ", 10)]
+
+
 async def test_two_answers_in_a_row_that_do_not_come_end_the_session() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Ignore(on="reqCompletedOrders", times=2))

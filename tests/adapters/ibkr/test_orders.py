@@ -666,6 +666,21 @@ async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() 
             assert later.session.next_id > used
 
 
+@pytest.mark.parametrize("id_", [2**31 - 2, 2**40])
+async def test_an_id_above_which_there_is_no_room_keeps_no_exit_from_leaving(id_: int) -> None:
+    """IB takes no id of 2**31 or more."""
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.gateway.faults.add(Alter(on="openOrder", field="orderId", value=str(id_), times=1_000))
+        rig.gateway.order_by_hand(ACCOUNT, "AAPL", "BUY", 50, limit=1)
+        await rig.broker.evidence([])
+        rig.gateway.faults.clear()
+        rig.broker.place(an_exit(2))
+        await rig.filled(2)
+        assert rig.gateway.asked("placeOrder")[-1].whole("orderId") < 2**31 - 1
+
+
 @pytest.mark.parametrize("field", ["shares", "price"])
 async def test_an_execution_that_could_not_be_read_is_in_the_next_complete_answer(field: str) -> None:
     async with a_desk() as rig:
