@@ -495,6 +495,17 @@ async def test_an_execution_of_another_contract_or_currency_cannot_be_booked_tho
         assert names in fill.fault
 
 
+@pytest.mark.parametrize("text", ["\x1b[31m\nforged\u202e", "A" * 1_000_000])
+@pytest.mark.parametrize("field", ["symbol", "action", "orderType", "status", "account"])
+async def test_what_is_told_of_a_foreign_order_is_short_and_plain(field: str, text: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
+        rig.gateway.faults.add(Alter(on="openOrder", field=field, value=text))
+        await rig.broker.evidence([])
+        [found] = rig.broker.foreign
+        assert all(len(told) <= 200 and told.isascii() and told.isprintable() for told in found)
+
+
 async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
     async with a_desk() as rig:
         order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)

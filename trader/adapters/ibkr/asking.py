@@ -99,7 +99,7 @@ class Asking:
                 what = f"{one.shares:g} of {one.security_type} in {one.currency}"
                 if is_known:
                     what = _what_is_strange(one, whole)
-                self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:-1][:40], what))
+                self._foreign.add(Foreign("position", str(one.con_id), one.account, one.symbol, what))
             if is_known and whole is None:
                 return None
             if is_known and whole:
