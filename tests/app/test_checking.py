@@ -2,7 +2,10 @@
 
 import importlib.metadata
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 import tomllib
 from contextlib import closing
 from datetime import UTC, datetime
@@ -438,3 +441,20 @@ def test_a_live_configuration_that_tells_nobody_of_alarms_is_minded(book: Replay
     assert (alarms().verdict, alarms().said) == (Verdict.WARN, "nobody is told")
     told = alarms(command=["/usr/local/bin/page"])
     assert (told.verdict, told.said) == (Verdict.OK, "are told by command; `trader alerts test` tries it")
+
+
+def test_the_doctor_asks_interactive_brokers_too(tmp_path: Path) -> None:
+    """In a process of its own, where nothing was loaded before; it has tried the strategy by then."""
+    variables = {
+        "TRADER_IBKR__ACCOUNT": "DU1000001",
+        "TRADER_IBKR__PORT": "1",
+        "TRADER_IBKR__PORT_IS": "paper",
+        "TRADER_BOOK__DB": str(tmp_path / "book.db"),
+        "TRADER_BOOK__BACKUPS": str(tmp_path / "backups"),
+        "TRADER_LOG__FILE": str(tmp_path / "trader.log"),
+    }
+    command = (sys.executable, "-m", "trader", "doctor", "--json", "--config", "config/ibkr-paper.toml")
+    asked = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+    last = json.loads(asked.stdout)[-1]
+    assert (last["what"], last["verdict"]) == ("interactive brokers", Verdict.FAIL)
+    assert "127.0.0.1:1, client id 1017: nobody listens there" in last["said"]

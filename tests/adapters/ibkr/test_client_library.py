@@ -1,5 +1,8 @@
 """What is read of the library's messages, whichever library is installed."""
 
+import subprocess
+import sys
+
 import pytest
 from gateway.contracts import Listings
 from gateway.layouts import ANSWERS, OLDEST
@@ -71,3 +74,18 @@ def test_what_nobody_reads_of_an_order_stays_a_text(message: Message) -> None:
 
 def test_a_number_of_an_order_that_cannot_be_read_is_said(message: Message) -> None:
     assert heard(message, **{"4711": "many"}).faults
+
+
+def test_the_library_is_loaded_where_a_loop_has_ended() -> None:
+    """`asyncio.run` leaves the thread without a loop, which the library asks for as it is loaded."""
+    commands = (
+        "import asyncio",
+        "asyncio.run(asyncio.sleep(0))",
+        "import trader.adapters.ibkr.client_library as library",
+        "asyncio.run(asyncio.sleep(0))",
+        "print(library.Client.__name__)",
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "; ".join(commands)], capture_output=True, text=True, check=False
+    )
+    assert (loaded.stdout, loaded.stderr) == ("Client\n", "")

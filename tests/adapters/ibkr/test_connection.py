@@ -221,6 +221,18 @@ async def test_the_time_that_ib_tells_counts_and_not_only_jumps_of_our_clock() -
         await rig.until(lambda: (rig.connection.skew_s or 0) > 50)
 
 
+@pytest.mark.parametrize(("told", "ahead"), [("1" + "0" * 22, True), ("1" + "0" * 400, True), ("-1" + "0" * 22, False)])
+async def test_a_time_that_cannot_be_is_as_far_off_as_can_be_and_ends_nothing(told: str, ahead: bool) -> None:
+    """Exits go on: the connection lives, and the skew is one that a span of time can have."""
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="currentTime", field="time", value=told, times=1000))
+        await rig.until(lambda: abs(rig.connection.skew_s or 0) > 1e9)
+        assert rig.connection.skew_s is not None
+        assert (timedelta(seconds=rig.connection.skew_s) > timedelta()) is ahead
+        assert rig.connection.is_open
+        assert rig.ear.ends == []
+
+
 async def test_an_answer_that_took_long_says_nothing_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ib_clock, "_LONGEST_S", -1.0)
     async with a_desk() as rig:
@@ -323,6 +335,22 @@ async def test_a_late_end_marker_does_not_end_the_next_answer() -> None:
         positions.finish()  # of the first one
         await asyncio.sleep(0)
         assert not asked.done()
+        rig.client.reqPositions()
+        told = await asked
+        assert told is not None
+        assert [(held.symbol, held.shares) for held in told] == [("QQQ", 10)]
+
+
+async def test_the_end_of_an_answer_that_nobody_waits_for_any_more_does_not_end_the_next_one() -> None:
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        positions = rig.session.positions
+        given_up = asyncio.create_task(positions.ask(lambda: None, PATIENCE_S))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        asked = asyncio.create_task(positions.ask(lambda: None, PATIENCE_S))
+        await asyncio.sleep(0)
+        positions.finish()  # of the first one
         rig.client.reqPositions()
         told = await asked
         assert told is not None

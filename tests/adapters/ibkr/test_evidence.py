@@ -231,6 +231,16 @@ async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:
         assert "OPT" in rig.broker.foreign[0].what
 
 
+async def test_another_contract_of_a_symbol_that_is_traded_is_listed_and_not_counted_as_its_shares() -> None:
+    """A share of the same name at another exchange: an order for the one we know would sell nothing of it."""
+    async with a_desk() as rig:
+        rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
+        rig.gateway.faults.add(Alter(on="position", field="conId", value="4711", times=1_000))
+        assert (await rig.broker.evidence([])).positions == {}
+        [found] = rig.broker.foreign
+        assert (found.kind, found.id, found.what) == ("position", "4711", "10 of STK in USD")
+
+
 async def test_the_next_process_finds_everything_by_reference() -> None:
     async with a_desk() as rig:
         rig.broker.place(an_entry(1))

@@ -483,6 +483,29 @@ async def test_an_execution_with_numbers_left_out_is_told_all_the_same() -> None
         assert fills(rig)[0].order_ref == ref(1)
 
 
+@pytest.mark.parametrize(("field", "value", "names"), [("currency", "EUR", "EUR"), ("conId", "4711", "4711")])
+async def test_an_execution_of_another_contract_or_currency_cannot_be_booked_though_it_carries_our_reference(
+    field: str, value: str, names: str
+) -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="execDetails", field=field, value=value))
+        rig.broker.place(an_entry(1))
+        [fill] = await rig.filled()
+        assert fill.order_ref == ref(1)
+        assert names in fill.fault
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m\nforged\u202e", "A" * 1_000_000])
+@pytest.mark.parametrize("field", ["symbol", "action", "orderType", "status", "account"])
+async def test_what_is_told_of_a_foreign_order_is_short_and_plain(field: str, text: str) -> None:
+    async with a_desk() as rig:
+        rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
+        rig.gateway.faults.add(Alter(on="openOrder", field=field, value=text))
+        await rig.broker.evidence([])
+        [found] = rig.broker.foreign
+        assert all(len(told) <= 200 and told.isascii() and told.isprintable() for told in found)
+
+
 async def test_a_foreign_order_that_is_gone_is_not_listed_any_more() -> None:
     async with a_desk() as rig:
         order = rig.gateway.order_by_hand(ACCOUNT, "QQQ", "BUY", 50, limit=400)
@@ -652,6 +675,21 @@ async def test_an_id_of_an_earlier_process_that_still_works_is_not_used_again() 
         rig.gateway.faults.add(Alter(on="nextValidId", field="orderId", value=str(used)))
         async with an_adapter(rig.gateway, qualified=False) as later:
             assert later.session.next_id > used
+
+
+@pytest.mark.parametrize("id_", [2**31 - 2, 2**40])
+async def test_an_id_above_which_there_is_no_room_keeps_no_exit_from_leaving(id_: int) -> None:
+    """IB takes no id of 2**31 or more."""
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.gateway.faults.add(Alter(on="openOrder", field="orderId", value=str(id_), times=1_000))
+        rig.gateway.order_by_hand(ACCOUNT, "AAPL", "BUY", 50, limit=1)
+        await rig.broker.evidence([])
+        rig.gateway.faults.clear()
+        rig.broker.place(an_exit(2))
+        await rig.filled(2)
+        assert rig.gateway.asked("placeOrder")[-1].whole("orderId") < 2**31 - 1
 
 
 @pytest.mark.parametrize("field", ["shares", "price"])

@@ -56,7 +56,17 @@ def test_an_unknown_zone_or_none_is_new_yorks_on_every_host(
     assert "New York" in moment.doubt
 
 
-@pytest.mark.parametrize("text", ["", "soon", "20260231 10:00:00 US/Eastern", "20260406 25:00:00 US/Eastern"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "soon",
+        "20260231 10:00:00 US/Eastern",
+        "20260406 25:00:00 US/Eastern",
+        "00010101 00:00:00 Asia/Tokyo",
+        "99991231 23:59:59 US/Eastern",
+    ],
+)
 def test_a_time_that_cannot_be_read_is_the_time_it_was_heard(text: str) -> None:
     moment = moment_of(text, HEARD)
     assert moment.at == HEARD

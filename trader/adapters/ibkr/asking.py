@@ -3,7 +3,8 @@
 Rule 1: completed orders are asked for after the open ones: an order that ends in between is in the later answer.
 Positions come last: what they show has been told as an execution before.
 Rule 2: the first positions of an epoch count when a second answer agrees: just after a log-in an empty one may come.
-Rule 3: of a position only the whole shares count, and only stocks and standard options in dollars; the rest is foreign.
+Rule 3: of a position only the whole shares count, and only stocks and standard options in dollars; the rest is
+foreign, and so is another contract under the symbol of one that is traded here.
 """
 
 import asyncio
@@ -98,7 +99,7 @@ class Asking:
                 what = f"{one.shares:g} of {one.security_type} in {one.currency}"
                 if is_known:
                     what = _what_is_strange(one, whole)
-                self._foreign.add(Foreign("position", str(one.con_id), one.account, ascii(one.symbol)[1:-1][:40], what))
+                self._foreign.add(Foreign("position", str(one.con_id), one.account, one.symbol, what))
             if is_known and whole is None:
                 return None
             if is_known and whole:

@@ -11,18 +11,21 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-try:
-    from ib_insync.client import Client
-    from ib_insync.contract import Contract, ContractDetails
-    from ib_insync.decoder import Decoder
-    from ib_insync.objects import BarData, CommissionReport, ExecutionFilter
-    from ib_insync.order import Order, OrderState
-except ImportError:
-    from ib_async.client import Client  # type: ignore[no-redef]
-    from ib_async.contract import Contract, ContractDetails  # type: ignore[no-redef]
-    from ib_async.decoder import Decoder  # type: ignore[no-redef]
-    from ib_async.objects import BarData, CommissionReport, ExecutionFilter  # type: ignore[no-redef]
-    from ib_async.order import Order, OrderState  # type: ignore[no-redef]
+from trader.adapters.ibkr.plain_loop import a_loop_to_load_with
+
+with a_loop_to_load_with():
+    try:
+        from ib_insync.client import Client
+        from ib_insync.contract import Contract, ContractDetails
+        from ib_insync.decoder import Decoder
+        from ib_insync.objects import BarData, CommissionReport, ExecutionFilter
+        from ib_insync.order import Order, OrderState
+    except ImportError:
+        from ib_async.client import Client  # type: ignore[no-redef]
+        from ib_async.contract import Contract, ContractDetails  # type: ignore[no-redef]
+        from ib_async.decoder import Decoder  # type: ignore[no-redef]
+        from ib_async.objects import BarData, CommissionReport, ExecutionFilter  # type: ignore[no-redef]
+        from ib_async.order import Order, OrderState  # type: ignore[no-redef]
 
 __all__ = [
     "BarData",

@@ -43,8 +43,12 @@ class Contracts:
         return self._known.get(symbol)
 
     def name(self, con_id: int, symbol: str) -> str:
-        """Our name of what a message is about: that of the contract, or the one that was made of IB's."""
-        return self._names.get(con_id, symbol)
+        """Our name of what a message is about: that of the contract, or the one that was made of IB's.
+
+        A contract of another id is another instrument, also under a symbol that is traded here: its name is none.
+        """
+        is_other = con_id and con_id not in self._names and symbol in self._known
+        return f"{symbol} of contract {con_id}" if is_other else self._names.get(con_id, symbol)
 
     async def qualify(self, symbols: Collection[str]) -> None:
         """Look symbols up. Raises ConfigurationError naming all that are refused, and BrokerUnreachable."""

@@ -4,6 +4,8 @@ Rule 1: an execution is of ours when it carries a reference of this account, or 
 Rule 2: commissions come before or after their execution; both orders give the same in the end.
 Rule 3: of the revisions of one execution the highest counts.
 Rule 4: one that was told with numbers that cannot be read is taken in again when it is told otherwise.
+Rule 5: what it was traded in are dollars, and what was traded is the contract that was qualified; else it has no symbol
+of ours, and cannot be booked.
 """
 
 from collections.abc import Callable
@@ -118,7 +120,7 @@ class Executions:
             execution.execution_id,
             order_ref,
             self._account_name,
-            self._contracts.name(execution.con_id, execution.symbol),
+            self._symbol(execution),
             side,
             shares,
             price_micros(execution.price),
@@ -126,6 +128,10 @@ class Executions:
             moment.at,
             revisions_before(execution.execution_id),
         )
+
+    def _symbol(self, execution: Execution) -> str:
+        symbol = self._contracts.name(execution.con_id, execution.symbol)
+        return symbol if execution.currency == "USD" else f"{symbol} in {execution.currency}"
 
     def _count(self, fill: Fill) -> None:
         base, revision = unrevised(fill.execution_id)

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from trader.services.ports import Log
 
+_LONGEST_SYMBOL, _LONGEST_WORDS = 40, 200
+
 
 class Foreign(NamedTuple):
     """One finding. `kind` is order, execution or position; `id` tells it from others of its kind."""
@@ -23,7 +25,12 @@ class ForeignList:
         self._found: dict[tuple[str, str], Foreign] = {}
 
     def add(self, found: Foreign) -> None:
-        """Keep a finding; say it when it is new or has changed."""
+        """Keep a finding, in few and plain words whatever its texts are; say it when it is new or has changed."""
+        found = found._replace(
+            symbol=_plain(found.symbol, _LONGEST_SYMBOL),
+            what=_plain(found.what, _LONGEST_WORDS),
+            account=_plain(found.account, _LONGEST_SYMBOL),
+        )
         key = (found.kind, found.id)
         if self._found.get(key) != found:
             self._found[key] = found
@@ -38,3 +45,8 @@ class ForeignList:
     def all(self) -> tuple[Foreign, ...]:
         """Everything found, in the order in which it was."""
         return tuple(self._found.values())
+
+
+def _plain(text: str, longest: int) -> str:
+    """It goes to a terminal: nothing in it may be more than letters."""
+    return ascii(text[:longest])[1:-1][:longest]

@@ -3,6 +3,7 @@
 Rule 1: what IB has told goes on by the loop's time, which nobody can set: a jump of the host's clock is seen at once,
 not when IB is asked the next time.
 Rule 2: an answer that took long says nothing: it cannot be known when in that time it was given.
+Rule 3: a time that cannot be is as far off as a time can be: entries stop, and exits go on.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ from trader.services.ports import Clock
 _HALF_A_SECOND = 0.5
 """IB tells whole seconds, rounded down."""
 _LONGEST_S = 1.0
+_LATEST_S = 4_102_444_800
+"""The year 2100, in seconds since 1970."""
 
 
 class IbClock(NamedTuple):
@@ -40,4 +43,5 @@ async def read_clock(session: Session, patience_s: float) -> IbClock | None:
     if not told:
         return None
     took_s = loop.time() - asked_at
-    return IbClock(told[-1] + _HALF_A_SECOND - asked_at - took_s / 2, took_s)
+    seconds = min(max(told[-1], 0), _LATEST_S)
+    return IbClock(seconds + _HALF_A_SECOND - asked_at - took_s / 2, took_s)

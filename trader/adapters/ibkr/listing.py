@@ -66,6 +66,9 @@ class ListingRequest(Generic[_Item]):
             except TimeoutError:
                 self._lose(deadline_s)
                 return None
+            except asyncio.CancelledError:
+                self._ends_to_come += 1
+                raise
             finally:
                 self._items = None
             self._lost = 0

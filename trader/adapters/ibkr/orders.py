@@ -290,7 +290,7 @@ class IbkrBroker:
     def _executed(self, execution: Execution) -> None:
         tracked = self._tracking.of(execution) if execution.account == self._connection.account else None
         if tracked is None:
-            what = f"{execution.side} {execution.shares} at {execution.price} ref {ascii(execution.order_ref)[:40]}"
+            what = f"{execution.side} {execution.shares} at {execution.price} ref {execution.order_ref!r:.42}"
             found = Foreign("execution", execution.execution_id, execution.account, execution.symbol, what)
             self._found.add(found)
             return

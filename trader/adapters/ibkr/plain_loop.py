@@ -1,8 +1,31 @@
 """The event loop that the client library can work with."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from trader.domain.errors import ConfigurationError
+
+
+@contextmanager
+def a_loop_to_load_with() -> Iterator[None]:
+    """The client library asks the policy for a loop as it is loaded, and `asyncio.run` leaves none behind.
+
+    What it is given then is closed again: it asks anew whenever it needs one.
+    """
+    policy = asyncio.get_event_loop_policy()
+    try:
+        policy.get_event_loop()
+    except RuntimeError:
+        loop = policy.new_event_loop()
+        policy.set_event_loop(loop)
+        try:
+            yield
+        finally:
+            policy.set_event_loop(None)
+            loop.close()
+    else:
+        yield
 
 
 def assert_plain_loop() -> None:

@@ -3,7 +3,7 @@
 Rule 1: an answer is complete, with its end marker seen in time, or it is None.
 Rule 2: answers that carry no request id are asked for one at a time. The late end of an answer that was given up does
 not end the next one, and two of a kind that do not come end the connection.
-Rule 3: an id, of a request or an order, is above every id seen.
+Rule 3: an id, of a request or an order, is above every id seen, as far as that leaves room for the next ones.
 """
 
 import asyncio
@@ -19,6 +19,9 @@ from trader.adapters.ibkr.wire import Wire
 
 _NO_ID = 2**31 - 1
 """How IB writes a number that is not set."""
+_HIGHEST_ID = _NO_ID - 2**20
+"""Of an order that somebody has made. Above a higher one there would soon be no id left to send an exit under; below it
+IB may refuse one of ours, which is seen."""
 
 
 class Address(NamedTuple):
@@ -133,7 +136,7 @@ class Session:
 
     def saw_id(self, id_: int) -> None:
         """An id that the broker knows of is not given again."""
-        if id_ < _NO_ID:
+        if id_ < _HIGHEST_ID:
             self._next_id = max(self._next_id, id_ + 1)
 
     # asking
@@ -225,7 +228,8 @@ class Session:
     def ready_with(self, *, order_id: int = 0, accounts: tuple[str, ...] = ()) -> None:
         self.accounts = accounts or self.accounts
         self._has_ids = self._has_ids or order_id > 0
-        self.saw_id(order_id - 1)
+        if order_id < _NO_ID:
+            self._next_id = max(self._next_id, order_id)
         if self.accounts and self._has_ids:
             self._greeted.set()
 

@@ -97,7 +97,7 @@ def moment_of(text: str, heard_at: datetime) -> Moment:
     zone, doubt = _zone(zone_name, is_utc=between == "-")
     try:
         at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a zone, what is before the year 1 or after 9999 has no UTC
         return Moment(heard_at, f"the time {ascii(text)[:40]} is none; taken as now")
     if at > heard_at + _AHEAD:
         return Moment(heard_at, f"the time {ascii(text)[:40]} lies ahead; taken as now")
