@@ -35,6 +35,7 @@ from trader.app.web.description import describe
 from trader.app.web.guarding import DOOR, Guard
 from trader.app.web.lists import LISTS, read_list
 from trader.app.web.live import Live
+from trader.app.web.metrics import Metrics
 from trader.app.web.overview import read_overview
 from trader.app.web.rendering import make_environment, render_cards
 from trader.app.web.stories import read_story
@@ -60,6 +61,7 @@ class Dashboard:
         self._environment = make_environment()
         self._audits = Audits(settings)
         self._live = Live(self._cards)
+        self._metrics = Metrics(settings)
 
     def application(self) -> ASGIApp:
         """What a server serves."""
@@ -82,6 +84,7 @@ class Dashboard:
             Mount("/static", StaticFiles(directory=static)),
             Route("/live", self._follow),
             Route("/api/v1/openapi.json", self._description),
+            Route("/metrics", self._scraped),
         ]
         for path, template, read in pages:
             routes.append(Route(path, self._page(template, read)))
@@ -169,6 +172,10 @@ class Dashboard:
 
     async def _description(self, _: Request) -> Response:
         return JSONResponse(describe(LISTS, COMMANDS))
+
+    async def _scraped(self, request: Request) -> Response:
+        text, media_type = await self._metrics.scrape(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": media_type})
 
     async def _door(self, request: Request) -> Response:
         """The token, typed or from the address that the command line prints, becomes a session."""
