@@ -15,6 +15,17 @@ LATENCIES: Mapping[str, str] = {
 """What a daemon measures, and what it is."""
 
 
+def in_words(duration_s: float) -> str:
+    """As a person reads it: `250 us`, `2.5 ms`, `1 s`."""
+    if duration_s < 0.001:
+        return f"{duration_s * 1e6:.0f} us"
+    return f"{duration_s * 1e3:.3g} ms" if duration_s < 1 else f"{duration_s:.3g} s"
+
+
+CLASSES = (*map(in_words, BOUNDS_S), "more")
+"""The classes, by their upper bounds."""
+
+
 class LatencyFigures(NamedTuple):
     """One of them, since the daemon began. Durations in seconds."""
 
