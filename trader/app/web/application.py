@@ -192,7 +192,7 @@ class Dashboard:
         return StreamingResponse(self._live.told(), media_type="text/event-stream")
 
     async def _description(self, _: Request) -> Response:
-        return JSONResponse(describe(LISTS, COMMANDS))
+        return JSONResponse(describe({name: listed.filters for name, listed in LISTS.items()}, COMMANDS))
 
     async def _scraped(self, request: Request) -> Response:
         text, media_type = await self._metrics.scrape(request.headers.get("accept", ""))
