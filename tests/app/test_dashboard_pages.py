@@ -1,11 +1,17 @@
 """What the dashboard shows is what the book says, to a person and to a machine; what is hostile in it stays text."""
 
+import re
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from replayed_book import ReplayedBook, a_replayed_book
+from replayed_book import PretendedDaemon, ReplayedBook, a_replayed_book
 from served_dashboard import Served, served
+
+from trader.adapters.fingerprint import code_fingerprint
+from trader.app.web.rendering import make_environment
+from trader.services.latencies import BOUNDS_S
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +144,53 @@ def test_the_description_knows_every_path(dashboard: Served) -> None:
         '{"reason": "x"}',
         '{"confirmation": "flatten"}',
         '{"reason": "x", "confirmation": "FLATTEN", "scope": []}',
+        "[" * 4_000,
+        '{"reason":' * 900,
     ],
 )
 def test_a_flatten_that_is_not_confirmed_is_not_sent(dashboard: Served, body: str) -> None:
     headers = {"Authorization": f"Bearer {dashboard.operator}"}
     assert dashboard.ask("POST", "/api/v1/flatten", headers, body).status == 400
+
+
+@pytest.mark.parametrize(
+    ("differs", "says"),
+    [({"code": "another"}, "code another runs"), ({"version_differs": "configuration"}, "configuration")],
+    ids=["code", "configuration"],
+)
+def test_a_version_that_differs_is_a_lamp(
+    book: ReplayedBook, tmp_path: Path, differs: dict[str, object], says: str
+) -> None:
+    own = book.copy_to(tmp_path / "own")
+    answer: dict[str, object] = {"code": code_fingerprint(), "version_differs": ""}
+    with PretendedDaemon(own, {**answer, **differs}), served(own) as running:
+        page = running.get("/").body
+    assert re.search(rf'class="lamp differs"><dt>version that runs</dt>.*DIFFERS</strong>: {says}', page)
+
+
+def test_how_long_things_take_is_a_picture_and_a_table(book: ReplayedBook, tmp_path: Path) -> None:
+    own = book.copy_to(tmp_path / "own")
+    counts = [*[0] * 5, 99, *[0] * (len(BOUNDS_S) - 6), 1]
+    told: dict[str, object] = {"latencies": {"commit": {"counts": counts, "sum_s": 12.0}}}
+    with PretendedDaemon(own, told), served(own) as running:
+        page = running.get("/").body
+        [figures] = running.get("/api/v1/overview").json()["latencies"]
+    assert (figures["name"], figures["counts"]) == ("commit", counts)
+    assert 'data-chart="latencies-chart"' in page
+    assert re.search(r'commit</th><td class="number">100</td><td class="number">5 ms</td>', page)
+    assert '<th scope="row">5 ms</th><td class="number">99</td>' in page
+    assert '<th scope="row">more</th><td class="number">1</td>' in page
+
+
+def test_an_option_is_held_in_contracts(book: ReplayedBook, tmp_path: Path) -> None:
+    own = book.copy_to(tmp_path / "own")
+    with served(own) as running:
+        assert "185 shares</td>" in running.get("/").body
+    assert make_environment().from_string("{{ 'QQQ261218C00500000'|units }}").render() == "contracts"
+
+
+def test_the_pictures_are_drawn_by_one_file(dashboard: Served) -> None:
+    drawing = files("trader.app.report").joinpath("charts.js").read_text("utf-8")
+    assert dashboard.get("/static/charts.js").body == drawing
+    for path in files("trader.app.web").joinpath("static").iterdir():
+        assert "Plotly." not in path.read_text("utf-8")

@@ -100,3 +100,13 @@ def test_text_of_others_steers_no_terminal_and_fills_no_book() -> None:
     assert text.isprintable()
     assert len(text) == 500
     assert Alarm.of(AlarmType.HALTED, "", hostile, NOON).text == text
+
+
+@pytest.mark.parametrize(("symbol", "units"), [("QQQ", "shares"), ("QQQ261218C00500000", "contracts")])
+def test_what_is_held_of_an_option_is_contracts(symbol: str, units: str) -> None:
+    drift = told(JournalType.DRIFT_FOUND, symbol, book=5, broker=3)
+    assert drift is not None
+    assert f"the book has 5 {units}," in drift[3]
+    left = told(JournalType.LEFT_OVERNIGHT, symbol, quantity=5)
+    assert left is not None
+    assert f"5 {units} should" in left[3]

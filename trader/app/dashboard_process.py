@@ -31,7 +31,10 @@ class DashboardProcess:
             return
         account, port = self._settings.account.name, self._settings.dashboard.port
         pause_s, refused, loop = _FIRST_PAUSE_S, False, asyncio.get_running_loop()
-        self._log.info(f"DASHBOARD http://127.0.0.1:{port}; `trader dashboard --link` opens it account={account}")
+        self._log.info(
+            f"DASHBOARD http://127.0.0.1:{port}; `trader dashboard --link` opens it; /metrics is for Prometheus "
+            f"account={account}"
+        )
         while True:
             began_s = loop.time()
             try:
@@ -41,7 +44,9 @@ class DashboardProcess:
             if code == _CANNOT_BE:
                 if not refused:
                     self._log.warning(
-                        f"NO DASHBOARD: see `trader dashboard --port {port}`; trading goes on account={account}"
+                        f"NO DASHBOARD and no metrics: see `trader dashboard --port {port}`; another account's "
+                        "daemon needs a dashboard.port of its own; trading goes on "
+                        f"account={account}"
                     )
                 refused = True
                 await asyncio.sleep(_LONGEST_PAUSE_S)

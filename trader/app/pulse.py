@@ -51,6 +51,7 @@ class Pulse:
             self._commits, self._committed_at = engine.commits, self._clock.now()
         if lag_s >= self._longest_lag_s or now_s - self._longest_at_s > _LAG_REMEMBERED_S:
             self._longest_lag_s, self._longest_at_s = lag_s, now_s
+        engine.latencies.loop_lag.observe(max(lag_s, 0.0))
         if now_s - self._fed_at_s >= _FED_EVERY_S and self._has_worked(lag_s):
             self._fed_at_s, self._fed_looks = now_s, self._looks
             self._tell(WORKS)
@@ -73,6 +74,7 @@ class Pulse:
             "scan_s": round(now_s - self._looked_at_s, 1),
             "commit_s": round((self._clock.now() - self._committed_at).total_seconds(), 1),
             "commit_missing": self._misses_commit(),
+            "commit_took_s": round(self._engine.latencies.newest_commit_s, 6),
             "loop_lag_s": round(self._longest_lag_s, 3),
             "unwritable": self._engine.trading.gate.why_closed(Rule.BOOK_UNWRITABLE),
         }

@@ -8,6 +8,7 @@ from typing import TypedDict, TypeVar
 
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
+from trader.app.barriers import barriers_of
 from trader.domain.alarm import AlarmType
 from trader.domain.build import UNKNOWN_BUILD, Build
 from trader.domain.cash import CashKind
@@ -113,6 +114,10 @@ class Requests:
             "positions": len(book.positions),
             "orders": len(book.orders),
             "signals": self._engine.trading.signals,
+            "commits": self._engine.commits,
+            "waiting": len(self._engine.inbox),
+            "barriers": [barrier._asdict() for barrier in barriers_of(self._engine)],
+            "latencies": self._engine.latencies.as_answer(),
             "scan": _scan(self._engine.trading.exits.last),
             "reconciled_at": _moment(self._engine.trading.reconciliation.reconciled_at),
         }

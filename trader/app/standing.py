@@ -15,7 +15,9 @@ from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_cash_drift, read_drift, read_halt
 from trader.app.account_figures import AccountFigures, read_figures
 from trader.app.armed_exits import ArmedExits, read_armed_exits
+from trader.app.barriers import Barrier, read_barriers
 from trader.app.connection_state import ConnectionState, read_state
+from trader.app.latency_figures import LatencyFigures, read_latencies
 from trader.app.settings import Settings
 from trader.domain.cash import CashDrift
 from trader.domain.errors import BookUnwritable
@@ -100,6 +102,17 @@ class Standing:
         """The strategy's process, as the daemon tells; empty where nobody does."""
         told = self.daemon.answer.get("strategy") if self.daemon.answer is not None else None
         return told if isinstance(told, dict) else {}
+
+    @property
+    def barriers(self) -> list[Barrier]:
+        """Everything that keeps entries back."""
+        told = self.daemon.answer.get("barriers") if self.daemon.answer is not None else None
+        return read_barriers(told, self.halts)
+
+    @property
+    def latencies(self) -> tuple[LatencyFigures, ...]:
+        """How long things take, as the daemon tells; empty where nobody does."""
+        return read_latencies(self.daemon.answer.get("latencies")) if self.daemon.answer is not None else ()
 
     @property
     def code_differs(self) -> bool:

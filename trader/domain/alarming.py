@@ -10,17 +10,23 @@ from typing import NamedTuple
 from trader.domain.alarm import Alarm, AlarmType, plain_text
 from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.money import usd
+from trader.domain.symbol import units_of
 
 
 def alarm_of(entry: JournalEntry) -> Alarm | None:
     """The alarm that a fact of the journal is, or None. Total: nothing in it may keep a commit from being written."""
     try:
-        told = _TOLD[entry.type](entry.data)
+        told = _told(entry)
     except (KeyError, ValueError) as error:
         told = _Told(AlarmType.CONTRADICTION, f"{entry.type} does not say what it has to: {error}")
     if told is None:
         return None
     return Alarm.of(told.type, entry.symbol or plain_text(told.about), told.text, entry.at)
+
+
+def _told(entry: JournalEntry) -> "_Told | None":
+    counted = _COUNTED.get(entry.type)
+    return _TOLD[entry.type](entry.data) if counted is None else counted(entry.data, units_of(entry.symbol))
 
 
 class _Told(NamedTuple):
@@ -67,17 +73,9 @@ def _cash_differs(data: _Data) -> _Told:
 _TOLD: Mapping[JournalType, Callable[[_Data], _Told | None]] = {
     JournalType.ALARM: _said_itself,
     JournalType.NOT_FLAT: _not_flat,
-    JournalType.LEFT_OVERNIGHT: lambda data: _Told(
-        AlarmType.LEFT_OVERNIGHT,
-        f"{data['quantity']} shares should have been closed; they are closed first",
-    ),
     JournalType.CONFLICT_FOUND: lambda data: _Told(
         AlarmType.CONFLICT,
         f"a family is held both ways; its {'inverse' if data['closing_side'] == -1 else 'long'} side is closed",
-    ),
-    JournalType.DRIFT_FOUND: lambda data: _Told(
-        AlarmType.DRIFT,
-        f"the book has {data['book']} shares, the broker {data['broker']}; entries of the family are stopped",
     ),
     JournalType.CASH_DIFFERS: _cash_differs,
     JournalType.CLOCK_DIFFERS: lambda data: _Told(
@@ -106,5 +104,17 @@ _TOLD: Mapping[JournalType, Callable[[_Data], _Told | None]] = {
     JournalType.PHASE: _phase,
 }
 
-ALARMING = frozenset(_TOLD)
+_COUNTED: Mapping[JournalType, Callable[[_Data, str], _Told]] = {
+    JournalType.LEFT_OVERNIGHT: lambda data, units: _Told(
+        AlarmType.LEFT_OVERNIGHT,
+        f"{data['quantity']} {units} should have been closed; they are closed first",
+    ),
+    JournalType.DRIFT_FOUND: lambda data, units: _Told(
+        AlarmType.DRIFT,
+        f"the book has {data['book']} {units}, the broker {data['broker']}; entries of the family are stopped",
+    ),
+}
+"""Those that count what is held: shares, or contracts."""
+
+ALARMING = frozenset({*_TOLD, *_COUNTED})
 """Facts that may be alarms; of all others nothing has to be asked."""

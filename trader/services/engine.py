@@ -47,6 +47,7 @@ from trader.pipeline.decide import Chain
 from trader.services.answers import Answer, Answers
 from trader.services.draft import Draft
 from trader.services.inbox import Inbox
+from trader.services.latencies import Latencies
 from trader.services.locking import PendingLocks
 from trader.services.marks import Marks
 from trader.services.ports import Broker, Clock, Commit, History, Log, Recorder, SignalRow, Spill, Store, Strategies
@@ -107,6 +108,7 @@ class Engine:
         self._signals_riding: list[SignalRow] = []
         self._marks = Marks(self.trading.prices, marks_every)
         self._busy = False
+        self.latencies = Latencies()
         self.commits = 0
         """Of its steps in this run."""
         self._halt_file_told = False
@@ -119,7 +121,10 @@ class Engine:
     async def run(self) -> None:
         """Take events until `stop`. Between two steps everything else on the loop has its turn."""
         while not self._stopping:
-            await self.handle(await self.inbox.take(_EVENTS_PER_STEP))
+            events = await self.inbox.take(_EVENTS_PER_STEP)
+            self.latencies.begin(events, self.inbox.arrivals_s)
+            await self.handle(events)
+            self.latencies.end(written=not self._unwritten)
             await asyncio.sleep(0)
 
     def stop(self) -> None:
@@ -283,7 +288,10 @@ class Engine:
         try:
             if step.unread is not None:
                 raise step.unread
+            now_s = asyncio.get_running_loop().time
+            began_s = now_s()
             refused = await self._locks.commit(step.draft)
+            self.latencies.committed(began_s, now_s())
         except BookUnwritable as error:
             self._not_written(gathered, error)
             self.book = self.book.spent(step.draft.orders_made)
@@ -410,6 +418,8 @@ class Engine:
             self._ports.broker.cancel(ref)
         for entry in step.draft.commit.entries:
             self._ports.broker.place(entry.order, entry.protection)
+        if step.draft.commit.entries:
+            self.latencies.spoken(len(step.draft.commit.entries))
         self._log(step)
 
     def _log(self, step: Step) -> None:

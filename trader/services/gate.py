@@ -3,6 +3,8 @@
 A halt is a person's or a rule's decision and lasts until a person clears it; the gate closes and opens by facts.
 """
 
+from collections.abc import Mapping
+
 from trader.domain.decision import Refusal, Rule, Stage
 
 
@@ -31,6 +33,11 @@ class Gate:
         for rule, why in self._closed.items():
             return Refusal(Stage.LOCK, rule, symbol, detail=why)
         return None
+
+    @property
+    def closed(self) -> Mapping[Rule, str]:
+        """Which rules keep it closed, and why."""
+        return self._closed
 
     @property
     def why(self) -> str:

@@ -17,6 +17,9 @@ class Inbox:
     def __init__(self, bound: int = 4096) -> None:
         self._bound = bound
         self._events: deque[Event] = deque()
+        self._arrivals_s: deque[float] = deque()
+        self.arrivals_s: list[float] = []
+        """When the events that were taken last had come, by the loop's time, one for each."""
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._arrived = asyncio.Event()
 
@@ -32,14 +35,17 @@ class Inbox:
         self.post(event)
 
     def post(self, event: Event) -> None:
-        """Add an event at once."""
+        """Add an event at once. Called on the loop, which says when it came."""
         self._events.append(event)
+        self._arrivals_s.append(asyncio.get_running_loop().time())
         self._arrived.set()
 
     async def take(self, at_most: int) -> list[Event]:
         """Wait for something; take what waits, up to a number that keeps one step short."""
         await self._arrived.wait()
-        taken = [self._events.popleft() for _ in range(min(at_most, len(self._events)))]
+        count = min(at_most, len(self._events))
+        taken = [self._events.popleft() for _ in range(count)]
+        self.arrivals_s = [self._arrivals_s.popleft() for _ in range(count)]
         if not self._events:
             self._arrived.clear()
         self._let_in(self._bound - len(self._events))

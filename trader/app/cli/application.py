@@ -23,6 +23,7 @@ from trader.app.cli import (
     restoring,
     running,
     status,
+    top,
     watching,
 )
 
@@ -38,6 +39,7 @@ application.command("run")(running.run_command)
 application.command("replay")(replaying.replay_command)
 
 application.command("status")(status.status_command)
+application.command("top")(top.top_command)
 application.command("ledger")(ledger.ledger_command)
 application.command("reconcile")(reconciling.reconcile_command)
 application.command("positions")(reading.positions_command)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,12 +17,14 @@ from trader.app.cli.context import (
 )
 from trader.app.cli.funnel import Funnel, read_funnel
 from trader.app.cli.output import Exit, complain, is_terminal, say, show_facts, show_rows
+from trader.app.cli.refreshing import keep_showing
 from trader.app.cli.tables import printable
 from trader.app.cli.zones import TzOption, in_zone, on_terminal, zone
 from trader.domain.session import NEW_YORK, new_york_date
 
 if TYPE_CHECKING:  # the standing needs the settings, which are slow to import
     from trader.app.account_figures import AccountFigures
+    from trader.app.settings import Settings
     from trader.app.standing import DaemonSays, MarketNow, Standing
 
 _HELD = ("symbol", "quantity", "avg_cost", "last", "unrealized_pnl", "stop_loss", "take_profit", "state")
@@ -31,6 +33,8 @@ _WORKING = ("order_ref", "symbol", "side", "quantity", "filled", "limit_price", 
 
 def status_command(
     short: Annotated[bool, typer.Option("--short", help="In one line.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks of --watch.")] = 2.0,
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
@@ -38,20 +42,41 @@ def status_command(
 ) -> None:
     """How things stand: daemon, session, money, positions, orders; a row for each of several accounts. Without a
     daemon, what the book says."""
+    asked = _Asked(settings_for(config, db), settings_of_every_account(config, db), short, as_json, tz)
+    if watch:
+        keep_showing(lambda: _look(asked), every)
+        return
+    code = _exit(_look(asked))
+    if code is not Exit.OK:
+        raise typer.Exit(code)
+
+
+class _Asked(NamedTuple):
+    """Of which account, and in which way."""
+
+    settings: "Settings"
+    every: "list[Settings]"
+    short: bool
+    as_json: bool
+    tz: str
+
+
+def _look(asked: _Asked) -> "Standing":
+    """Look once, and show it."""
     from trader.app.standing import ask_daemon, read_standing
 
-    settings = settings_for(config, db)
+    settings, tz = asked.settings, asked.tz
     daemon = ask_daemon(settings)
     with account_of(settings) as (book, account, _):
         standing = read_standing(book, settings, daemon)
         funnel = None
         if standing.market is not None:
             funnel = read_funnel(book, account, new_york_date(standing.market.at))
-    accounts = rows_of(settings_of_every_account(config, db), standing)
-    if as_json:
+    accounts = rows_of(asked.every, standing)
+    if asked.as_json:
         rows = [row.facts() for row in accounts]
         show_facts({**_as_json(standing, funnel, tz), "accounts": rows}, as_json=True)
-    elif short:
+    elif asked.short:
         say(_in_one_line(standing))
     elif is_terminal():
         _show(standing, funnel, tz)
@@ -59,9 +84,7 @@ def status_command(
     else:
         _write(standing, funnel, tz)
         _show_accounts(accounts, tz)
-    code = _exit(standing)
-    if code is not Exit.OK:
-        raise typer.Exit(code)
+    return standing
 
 
 def _exit(standing: "Standing") -> Exit:

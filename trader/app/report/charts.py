@@ -6,6 +6,7 @@ Colours are those of Okabe and Ito, which colour-blind readers can tell apart; n
 from collections.abc import Sequence
 from datetime import datetime
 
+from trader.app.latency_figures import CLASSES, LatencyFigures
 from trader.app.report.course import Day, Point
 from trader.app.report.figures import Figures, Group
 from trader.domain.session import NEW_YORK
@@ -15,7 +16,7 @@ Mark = tuple[datetime, str]
 Candle = tuple[datetime, float, float, float, float]
 """Start, open, high, low, close."""
 
-_BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#888888"
+_BLUE, _ORANGE, _GREEN, _GREY = "#0072B2", "#D55E00", "#009E73", "#888888"
 
 
 def equity(points: Sequence[Point], told: Sequence[Mark] = (), loss_limit: float | None = None) -> Chart:
@@ -80,6 +81,31 @@ def refusals(figures: Figures) -> Chart:
             }
         ],
         "layout": {"xaxis": {"title": {"text": "signals"}}, "yaxis": {"automargin": True}},
+    }
+
+
+def latencies(of: Sequence[LatencyFigures]) -> Chart:
+    """Which share of each took up to so long; told apart by pattern and place, too."""
+    styles = ((_BLUE, ""), (_ORANGE, "/"), (_GREEN, "x"), (_GREY, "."))
+    return {
+        "data": [
+            {
+                "type": "bar",
+                "name": figures.name.replace("_", " "),
+                "x": CLASSES,
+                "y": [round(100 * count / figures.total, 3) for count in figures.counts],
+                "marker": {"color": color, "pattern": {"shape": pattern}},
+            }
+            for figures, (color, pattern) in zip(of, styles, strict=False)
+            if figures.total
+        ],
+        "layout": {
+            "barmode": "group",
+            "showlegend": True,
+            "legend": {"orientation": "h", "y": 1.15},
+            "xaxis": {"type": "category", "title": {"text": "took up to"}},
+            "yaxis": {"title": {"text": "share, %"}},
+        },
     }
 
 

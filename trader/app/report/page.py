@@ -13,6 +13,9 @@ from trader.app.report import charts
 from trader.app.report.figures import Figures
 from trader.domain.session import NEW_YORK
 
+DRAWING = "charts.js"
+"""The file beside this one that draws the pictures, in a report and on the dashboard."""
+
 
 class Row(Protocol):
     """A named tuple: its fields are a table's columns."""
@@ -48,8 +51,13 @@ def render(figures: Figures) -> str:
     )
     environment.filters |= {"cell": cell, "words": words, "data": data}
     library = files("plotly").joinpath("package_data/plotly.min.js").read_text("utf-8")
-    page = environment.get_template("report.html.j2")
-    return page.render(figures=figures, sections=_sections(figures), library=Markup(library))  # noqa: S704  (plotly's own)
+    drawing = files("trader.app.report").joinpath(DRAWING).read_text("utf-8")
+    return environment.get_template("report.html.j2").render(
+        figures=figures,
+        sections=_sections(figures),
+        library=Markup(library),  # noqa: S704  (plotly's own)
+        charts=Markup(drawing),  # noqa: S704  (ours)
+    )
 
 
 def _sections(figures: Figures) -> list[Section]:

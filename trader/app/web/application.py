@@ -5,11 +5,13 @@ page, and nothing here can hold up the daemon.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from itertools import groupby
 from typing import cast
 from urllib.parse import parse_qs
@@ -24,9 +26,11 @@ from starlette.types import ASGIApp
 from trader.app.cli.accounts import rows_of
 from trader.app.cli.context import Reading, account_of
 from trader.app.cli.funnel import newest_day
+from trader.app.latency_figures import CLASSES, LatencyFigures
 from trader.app.plain import plain
 from trader.app.report import charts
 from trader.app.report.course import read_course
+from trader.app.report.page import DRAWING
 from trader.app.report.period import Period, Span
 from trader.app.settings import Settings
 from trader.app.web.audits import Audits
@@ -35,6 +39,7 @@ from trader.app.web.description import describe
 from trader.app.web.guarding import DOOR, Guard
 from trader.app.web.lists import LISTS, read_list
 from trader.app.web.live import Live
+from trader.app.web.metrics import Metrics
 from trader.app.web.overview import read_overview
 from trader.app.web.rendering import make_environment, render_cards
 from trader.app.web.stories import read_story
@@ -43,11 +48,26 @@ from trader.domain.errors import TraderError
 
 _SESSION_S = 12 * 3600
 _LONGEST_BODY = 10_000
+_LATENCIES_EVERY_S = 15.0
 _CALENDAR = timedelta(weeks=13)
 _TOLD_BY_WHY = ("id", "order_ref", "execution_id", "signal_id")
 """Columns whose values have a story."""
 
 Facts = Mapping[str, object]
+
+
+class _Latencies:
+    """How long things take, taken anew now and then: a picture that changes all the time cannot be looked at."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[LatencyFigures, ...] = ()
+        self._at_s = 0.0
+
+    def newest(self, told: tuple[LatencyFigures, ...]) -> tuple[LatencyFigures, ...]:
+        """What is shown; nothing at once when nobody tells any more."""
+        if not told or not self._kept or time.monotonic() - self._at_s >= _LATENCIES_EVERY_S:
+            self._kept, self._at_s = told, time.monotonic()
+        return self._kept
 
 
 class Dashboard:
@@ -60,14 +80,12 @@ class Dashboard:
         self._environment = make_environment()
         self._audits = Audits(settings)
         self._live = Live(self._cards)
+        self._metrics = Metrics(settings)
+        self._latencies = _Latencies()
 
     def application(self) -> ASGIApp:
         """What a server serves."""
-        plotly = str(files("plotly").joinpath("package_data/plotly.min.js"))
         static = str(files("trader.app.web").joinpath("static"))
-
-        async def chart_library(_: Request) -> Response:
-            return FileResponse(plotly, media_type="text/javascript")
 
         pages: list[tuple[str, str, Callable[[Reading, Request], Facts]]] = [
             ("/", "overview", self._overview),
@@ -78,10 +96,12 @@ class Dashboard:
         ]
         routes: list[Route | Mount] = [
             Route(DOOR, self._door, methods=["GET", "POST"]),
-            Route("/static/plotly.min.js", chart_library),
+            Route("/static/plotly.min.js", _script(files("plotly").joinpath("package_data/plotly.min.js"))),
+            Route("/static/charts.js", _script(files("trader.app.report").joinpath(DRAWING))),
             Mount("/static", StaticFiles(directory=static)),
             Route("/live", self._follow),
             Route("/api/v1/openapi.json", self._description),
+            Route("/metrics", self._scraped),
         ]
         for path, template, read in pages:
             routes.append(Route(path, self._page(template, read)))
@@ -153,11 +173,15 @@ class Dashboard:
         told = [(news.at, news.type) for news in overview.news if news.type in ("halted", "drift_found", "not_flat")]
         chart = charts.equity(points, told, overview.loss_limit)
         accounts = [row.facts() for row in rows_of(list(self._every), overview.standing)]
+        latencies = self._latencies.newest(overview.standing.latencies)
         return {
             "overview": overview,
             "audited": self._audits.newest(),
             "equity_chart": chart,
             "accounts": accounts,
+            "latencies": latencies,
+            "latencies_chart": charts.latencies(latencies),
+            "latency_classes": CLASSES,
         }
 
     def _cards(self) -> dict[str, str]:
@@ -168,7 +192,11 @@ class Dashboard:
         return StreamingResponse(self._live.told(), media_type="text/event-stream")
 
     async def _description(self, _: Request) -> Response:
-        return JSONResponse(describe(LISTS, COMMANDS))
+        return JSONResponse(describe({name: listed.filters for name, listed in LISTS.items()}, COMMANDS))
+
+    async def _scraped(self, request: Request) -> Response:
+        text, media_type = await self._metrics.scrape(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": media_type})
 
     async def _door(self, request: Request) -> Response:
         """The token, typed or from the address that the command line prints, becomes a session."""
@@ -190,6 +218,15 @@ class Dashboard:
             reader_file=token_path(db, account, Role.READER).name,
         )
         return HTMLResponse(page, HTTPStatus.UNAUTHORIZED if wrong else HTTPStatus.OK)
+
+
+def _script(path: Traversable) -> Callable[[Request], Response]:
+    """A file that a package has beside its code."""
+
+    def answer(_: Request) -> Response:
+        return FileResponse(str(path), media_type="text/javascript")
+
+    return answer
 
 
 def _list_of(name: str) -> Callable[[Reading, Request], Facts]:
@@ -215,7 +252,10 @@ def _calendar(reading: Reading, _: Request) -> Facts:
 
 async def _json_body(request: Request) -> object:
     """Raises ValueError."""
-    return await request.json() if len(await _body(request)) else {}
+    try:
+        return await request.json() if len(await _body(request)) else {}
+    except RecursionError:
+        raise ValueError("the body is nested too deeply") from None
 
 
 async def _body(request: Request) -> bytes:

@@ -1,6 +1,6 @@
 """The OpenAPI description of the dashboard's machine side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 _READ = {
     "200": {"description": "what the page shows", "content": {"application/json": {"schema": {"type": "object"}}}},
@@ -30,12 +30,15 @@ _BODY = {
 }
 
 
-def describe(lists: Iterable[str], commands: Iterable[str]) -> dict[str, object]:
-    """Every path below /api/v1."""
-    pages = {
-        name: {"get": {"summary": f"the page {name}", "responses": _READ}}
-        for name in ("overview", "audit", "calendar", *lists)
-    }
+def _page(name: str, columns: Iterable[str] = ()) -> dict[str, object]:
+    chosen = [{"name": column, "in": "query", "schema": {"type": "string"}} for column in columns]
+    return {"get": {"summary": f"the page {name}", "parameters": chosen, "responses": _READ}}
+
+
+def describe(lists: Mapping[str, Iterable[str]], commands: Iterable[str]) -> dict[str, object]:
+    """Every path below /api/v1; of each list the columns by which its rows may be chosen."""
+    pages = {name: _page(name) for name in ("overview", "audit", "calendar")}
+    pages |= {name: _page(name, columns) for name, columns in lists.items()}
     whole_story = {
         "summary": "the whole story of an id",
         "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}],

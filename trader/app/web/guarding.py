@@ -20,7 +20,7 @@ from trader.app.web.tokens import Role, Tokens
 FORM_KEY = "x-trader-form"
 DOOR = "/login"
 _OPEN = (DOOR, "/static/style.css", "/static/login.js")
-_API = "/api/"
+_FOR_PROGRAMS = ("/api/", "/metrics")
 _SAFE = ("GET", "HEAD")
 
 _HEADERS = {
@@ -84,7 +84,7 @@ class Guard(NamedTuple):
             return None if self._from_here(request) else _no(HTTPStatus.FORBIDDEN, "another site's form")
         role = self.role(request)
         if role is None:
-            wants_page = request.method in _SAFE and not request.url.path.startswith(_API)
+            wants_page = request.method in _SAFE and not request.url.path.startswith(_FOR_PROGRAMS)
             return RedirectResponse(DOOR, 303) if wants_page else _no(HTTPStatus.UNAUTHORIZED, "a token is needed")
         if request.method in _SAFE:
             return None

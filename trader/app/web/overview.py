@@ -97,7 +97,7 @@ def read_overview(book: sqlite3.Connection, settings: Settings) -> Overview:
     standing = read_standing(book, settings, ask_daemon(settings))
     account, market = standing.account, standing.market
     exposure = tuple(_exposure(book, standing, settings))
-    news, alarms = tuple(_news(book, account)), tuple(_alarms(book, account))
+    news, alarms = tuple(_news(book, account)), tuple(read_open_alarms(book, account))
     if market is None:
         return Overview(standing=standing, exposure=exposure, news=news, alarms=alarms)
     day = new_york_date(market.at)
@@ -167,7 +167,7 @@ def _news(book: sqlite3.Connection, account: str) -> Iterable[News]:
         yield News(seq, from_us(at_us), type_, symbol, data)
 
 
-def _alarms(book: sqlite3.Connection, account: str) -> Iterable[OpenAlarm]:
+def read_open_alarms(book: sqlite3.Connection, account: str) -> Iterable[OpenAlarm]:
     """The gravest first, and of these the newest."""
     rows = book.execute(
         "SELECT id, severity, type, subject, text, count, last_at FROM alarms "

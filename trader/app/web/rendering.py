@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trader.app.latency_figures import CLASSES, in_words
 from trader.app.report.page import cell, data, words
 from trader.domain.session import NEW_YORK
+from trader.domain.symbol import units_of
 
 CARDS = (
     "strip",
@@ -19,6 +21,7 @@ CARDS = (
     "funnel",
     "reconciliation",
     "audit",
+    "latencies",
     "accounts",
     "news",
 )
@@ -35,7 +38,13 @@ def make_environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"cell": cell, "words": words, "data": data}
-    environment.filters |= {"clock": _clock, "signed": _signed, "until": _until}
+    environment.filters |= {
+        "clock": _clock,
+        "signed": _signed,
+        "until": _until,
+        "duration": _duration,
+        "units": units_of,
+    }
     environment.globals |= {"spread": _spread}
     return environment
 
@@ -57,6 +66,13 @@ def _until(at: datetime, now: datetime) -> str:
 
 def _signed(amount: float | None) -> str:
     return "none yet" if amount is None else f"{amount:+,.2f}"
+
+
+def _duration(duration_s: float | None, total: int) -> str:
+    """Nothing without anything that was measured; more than the last class where it says none."""
+    if not total:
+        return ""
+    return f"over {CLASSES[-2]}" if duration_s is None else in_words(duration_s)
 
 
 def _spread(stop: float | None, entry: float, last: float | None, target: float | None) -> dict[str, float]:

@@ -1,22 +1,8 @@
-// Draws charts, takes the first page's changes, says when nothing is heard any more, and sends commands.
+// Takes the first page's changes, says when nothing is heard any more, and sends commands.
 "use strict";
 
 const STALE_MS = 5000;
-const dark = matchMedia("(prefers-color-scheme: dark)");
-
-function draw(within) {
-  const ink = getComputedStyle(document.body).color;
-  const grid = dark.matches ? "#333" : "#ddd";
-  for (const element of within.querySelectorAll("[data-chart]")) {
-    const chart = JSON.parse(document.getElementById(element.dataset.chart).textContent);
-    const layout = { height: 300, margin: { t: 20, r: 20, b: 45 }, showlegend: false, ...chart.layout,
-                     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: ink } };
-    for (const axis of ["xaxis", "yaxis", "yaxis2"]) {
-      layout[axis] = { gridcolor: grid, zerolinecolor: grid, automargin: true, ...layout[axis] };
-    }
-    Plotly.newPlot(element, chart.data, layout, { responsive: true, displayModeBar: false });
-  }
-}
+const CHARTS = { displayModeBar: false };
 
 function follow(cards) {
   const stale = document.getElementById("stale");
@@ -34,7 +20,7 @@ function follow(cards) {
       const open = [...card.querySelectorAll("details")].map((details) => details.open);
       card.innerHTML = html;
       card.querySelectorAll("details").forEach((details, place) => { details.open = open[place] ?? false; });
-      draw(card);
+      drawCharts(card, CHARTS);
     }
   };
   setInterval(() => {
@@ -66,8 +52,7 @@ async function send(form) {
   }
 }
 
-draw(document);
-dark.addEventListener("change", () => draw(document));
+keepDrawn(CHARTS);
 const cards = document.querySelector("[data-live]");
 if (cards) follow(cards);
 for (const form of document.querySelectorAll("form[data-command]")) {

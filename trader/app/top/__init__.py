@@ -1,0 +1,1 @@
+"""`trader top`: the state of an account in a terminal, live, and the keys to act on it. Needs the extra `top`."""
