@@ -59,7 +59,7 @@ class Silence:
 
     warning = error = info
 
-    def record(self, event: Event, at: datetime) -> None:
+    def record(self, events: Sequence[Event], at: datetime) -> None:
         """Not kept."""
 
 

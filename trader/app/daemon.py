@@ -23,6 +23,7 @@ from trader.adapters.schedule import Schedule
 from trader.adapters.service_manager import READY, STOPPING
 from trader.adapters.spill_file import SpillFile, spill_path
 from trader.adapters.sqlite.backup import backup
+from trader.adapters.sqlite.inputs import Begun
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.adapters.sqlite.soundness import schema_fingerprint
 from trader.adapters.strategy_process import Listener
@@ -278,6 +279,7 @@ class Daemon:
         except BrokerUnreachable as error:
             self._log.warning(f"NOT WARMED UP: {error}; the strategy waits for its bars from now on, exits do not")
         now = marketplace.clock.now()
+        self._recorder.begun(Begun(tuple(marketplace.symbols), tuple(past)), now)
         trading.warm_up(past, now)
         await self._strategies.ready()
         self._log.info(f"READY warmed up on {len(past)} bars, market time {now:%Y-%m-%d %H:%M:%S} UTC")

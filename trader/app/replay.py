@@ -65,7 +65,7 @@ class NoSpill:
 class NoInputs:
     """A replay's inputs are its files; their hashes are in the journal."""
 
-    def record(self, event: Event, at: object) -> None:
+    def record(self, events: Sequence[Event], at: object) -> None:
         """Nothing to keep."""
 
 

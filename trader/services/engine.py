@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 
@@ -260,16 +260,15 @@ class Engine:
             raise RuntimeError("handle() is called by one task only")
         self._busy = True
         now = self._ports.clock.now()
-        for event in events:
-            self._ports.recorder.record(event, now)
+        self._ports.recorder.record(events, now)
         try:
-            await self._step(events)
+            await self._step(events, now)
         finally:
             self._busy = False
 
-    async def _step(self, events: Sequence[Event], *, alone: bool = False) -> None:
+    async def _step(self, events: Sequence[Event], now: datetime, *, alone: bool = False) -> None:
         """Decide and commit. `alone`: it is one event of a batch that was refused, and is left out if it is guilty."""
-        step = Step(Draft(self.book, self._ports.clock.now()))
+        step = Step(Draft(self.book, now))
         self._spilling.into(step.draft, self.trading.unbooked(events) if self._spilling.waiting else None)
         due = self._is_due(step.draft, events)
         gathered = self._spilling.audible([*self._riding, *events])
@@ -299,7 +298,7 @@ class Engine:
             return
         except BookRefused as error:
             self.trading.refused_whole(step)
-            await (self._blame(events[-1], error) if alone else self._take_apart(gathered))
+            await (self._blame(events[-1], error) if alone else self._take_apart(gathered, now))
             return
         self._riding, self._signals_riding, self._unwritten = [], [], ""
         self._spilling.written()
@@ -353,12 +352,12 @@ class Engine:
             else:
                 self._answers.fail(event, error)
 
-    async def _take_apart(self, gathered: list[Event]) -> None:
+    async def _take_apart(self, gathered: list[Event], now: datetime) -> None:
         """Something in this step contradicts the book: each event is decided alone, what was spilled before all."""
         later: list[Event] = []
         for event in (Tick(), *gathered):
             self._riding = [waiting for waiting in later if isinstance(waiting, _ACKNOWLEDGES)]
-            await self._step([event], alone=True)
+            await self._step([event], now, alone=True)
             later = [*(waiting for waiting in later if not isinstance(waiting, _ACKNOWLEDGES)), *self._riding]
         self._riding = later
 

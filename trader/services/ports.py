@@ -315,8 +315,8 @@ class Spill(Protocol):
 class Recorder(Protocol):
     """Keeps every input in order, off the order's path."""
 
-    def record(self, event: Event, at: datetime) -> None:
-        """Take note of an input; must not block."""
+    def record(self, events: Sequence[Event], at: datetime) -> None:
+        """Take note of the inputs of one step; must not block."""
         ...
 
 

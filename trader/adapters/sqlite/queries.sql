@@ -327,3 +327,6 @@ SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told
     FROM book_alarms a INDEXED BY open_alarms
     WHERE a.account = :account AND a.acknowledged_us IS NULL AND a.type IN (SELECT value FROM json_each(:types))
 ) WHERE count > coalesce(told_count, 0) ORDER BY seq
+
+-- name: inputs
+SELECT seq, at_us, kind, data FROM book_inputs WHERE account = ? AND at_us >= ? AND at_us <= ? ORDER BY seq

@@ -2,33 +2,32 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
+from trader.adapters.sqlite.inputs import Begun, written
 from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
 from trader.domain.errors import BookError
-from trader.domain.events import (
-    BadLine,
-    BrokerEvent,
-    Event,
-    OwnEvent,
-    SignalReceived,
-    StrategyAnswered,
-    StrategySilent,
-    Tick,
-)
-from trader.domain.market import BarTime
+from trader.domain.events import Event, Tick
 
 _MOST_WAITING = 10_000
 """Inputs that are kept while the book cannot be written."""
 
 _WRITTEN_TOGETHER = 500
 """So many at a time: after a burst neither the loop nor the writer is kept for long."""
-_LONGEST_SAID = 10_000
 
 _JSON = json.JSONEncoder(sort_keys=True)
+
+
+class _Input(NamedTuple):
+    """One of a step's."""
+
+    what: Event | Begun
+    at: datetime
+    step: int
 
 
 class SqliteRecorder:
@@ -36,12 +35,17 @@ class SqliteRecorder:
 
     def __init__(self, writer: AccountWriter) -> None:
         self._writer = writer
-        self._waiting: list[tuple[Event, datetime]] = []
+        self._waiting: list[_Input] = []
+        self._steps = 0
 
-    def record(self, event: Event, at: datetime) -> None:
-        """Take note of an input."""
-        if not isinstance(event, Tick):
-            self._waiting.append((event, at))
+    def record(self, events: Sequence[Event], at: datetime) -> None:
+        """Take note of the inputs of one step."""
+        self._steps += 1
+        self._waiting += [_Input(event, at, self._steps) for event in events if not isinstance(event, Tick)]
+
+    def begun(self, begun: Begun, at: datetime) -> None:
+        """Take note of what a run has been shown before its first bar."""
+        self._waiting.append(_Input(begun, at, self._steps))
 
     async def flush(self) -> None:
         """Write what waits."""
@@ -53,37 +57,13 @@ class SqliteRecorder:
                 self._waiting = [*batch, *self._waiting][-_MOST_WAITING:]
                 raise
 
-    async def _write(self, batch: list[tuple[Event, datetime]]) -> None:
+    async def _write(self, batch: list[_Input]) -> None:
         rows: list[Row] = [
-            (self._writer.account, to_us(at), type(event).__name__, _JSON.encode(_plain(event))) for event, at in batch
+            (self._writer.account, to_us(at), type(what).__name__, _JSON.encode(written(what, step)))
+            for what, at, step in batch
         ]
 
         def job(connection: sqlite3.Connection) -> None:
             connection.executemany(QUERIES["insert_input"], rows)
 
         await self._writer.transact(job)
-
-
-def _plain(event: Event) -> Mapping[str, object]:
-    """An event as JSON: bars as arrays, everything else by field name."""
-    if isinstance(event, BarTime):
-        bars = [[bar.symbol, *bar[2:]] for bar in event.bars]
-        return {"ends_at": event.ends_at.isoformat(), "interval_s": event.interval.total_seconds(), "bars": bars}
-    if isinstance(event, SignalReceived):
-        signal = event.signal
-        return {"symbol": ascii(signal.symbol), "probability": repr(signal.probability), "id": ascii(signal.id)}
-    if isinstance(event, BadLine):
-        return {"line": event.inbox.line, "text": event.text[:1000], "fault": event.fault}
-    if isinstance(event, StrategyAnswered):
-        return {"ends_at": event.ends_at.isoformat(), "said": ascii(event.said)[:_LONGEST_SAID]}
-    if isinstance(event, StrategySilent):
-        return {"ends_at": event.ends_at.isoformat(), "why": event.why, "waited_s": event.waited_s}
-    return _fields(event)
-
-
-def _fields(event: BrokerEvent | OwnEvent) -> Mapping[str, object]:
-    fields: dict[str, object] = {}
-    for name in event.__dataclass_fields__:
-        value: object = getattr(event, name)
-        fields[name] = str(value) if isinstance(value, tuple) else value
-    return fields

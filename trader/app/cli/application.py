@@ -8,6 +8,7 @@ from trader.app.cli import (
     cash,
     checking,
     dashboard,
+    drilling,
     explaining,
     exporting,
     funnel,
@@ -71,6 +72,7 @@ application.command("doctor")(checking.doctor_command)
 application.add_typer(checking.config_application, name="config")
 application.command("calendar")(checking.calendar_command)
 application.command("audit")(auditing.audit_command)
+application.command("drill")(drilling.drill_command)
 application.command("rebuild")(rebuilding.rebuild_command)
 application.command("backup")(checking.backup_command)
 application.command("restore")(restoring.restore_command)

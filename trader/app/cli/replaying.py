@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from trader.app.cli.comparing import compare_live_day
 from trader.app.cli.context import (
     ConfigOption,
     DbOption,
@@ -31,7 +32,9 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, None: 60}
 
 
 def replay_command(
-    paths: Annotated[list[Path], typer.Argument(help="Bar files (SYMBOL.csv, .csv.gz, .parquet) or folders of them.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Bar files (SYMBOL.csv, .csv.gz, .parquet) or folders of them.")
+    ] = None,
     config: ConfigOption = None,
     db: DbOption = None,
     seed: Annotated[int | None, typer.Option(help="Recorded with the run; the embedded randomness.")] = None,
@@ -45,9 +48,18 @@ def replay_command(
         Path | None, typer.Option(help="Signals from outside, one JSON object a line, each with its timestamp.")
     ] = None,
     report: Annotated[Path | None, typer.Option("--report", help="A folder for the run's report.")] = None,
+    compare_live: Annotated[
+        str,
+        typer.Option("--compare-live", metavar="DATE", help="Play a live day of the book (--db) again, and compare."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Replay historical bars through the daemon's own engine into a book of its own (default replay.db)."""
+    """Replay historical bars through the daemon's own engine into a book of its own (default replay.db).
+
+    With --compare-live DATE the recorded inputs of a live day are played again instead, by the code, the configuration
+    and the strategy of now, and the first thing that was decided otherwise is shown with the `why` of both. The live
+    book is only read. Exit code 0 where all is the same, 4 where it is not, 2 where it cannot be compared.
+    """
     from trader.app.replay import ReplayRequest, override, read_request
 
     flags: dict[str, dict[str, object]] = {} if seed is None else {"feed": {"seed": seed}}
@@ -55,6 +67,16 @@ def replay_command(
     if strategy is not None or param:
         flags["strategy"] = override(settings, strategy, param or [])
         settings = settings_for(config, flags=flags)
+    if compare_live:
+        if paths or signals is not None or report is not None or symbols or interval or from_ or to:
+            raise ConfigurationError(
+                "--compare-live plays what was recorded; of the rest it takes --config, --db, "
+                "--strategy, --param and --json"
+            )
+        compare_live_day(settings_for(config, db, flags), _date("--compare-live", compare_live), as_json=as_json)
+        return
+    if not paths:
+        raise ConfigurationError("name bar files, or folders of them; or a day with --compare-live")
     request = ReplayRequest(
         paths=paths,
         db=db or Path("replay.db"),

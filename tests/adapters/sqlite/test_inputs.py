@@ -1,0 +1,126 @@
+"""Recorded inputs: what is read back is what came in."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from builders import MINUTE, NOON, a_bar, a_fill, a_machine, bar_time
+
+from trader.adapters.sqlite.database import read_only
+from trader.adapters.sqlite.inputs import Begun, Input, Unreadable, read_inputs
+from trader.adapters.sqlite.recorder import SqliteRecorder
+from trader.domain.alarm import AlarmType
+from trader.domain.cash import CashKind
+from trader.domain.decision import Signal
+from trader.domain.events import (
+    AlarmRaised,
+    BadLine,
+    Command,
+    CommandName,
+    Ended,
+    EpochEnded,
+    Event,
+    Evidence,
+    EvidenceGiven,
+    Fate,
+    FillReported,
+    InboxOffset,
+    OrderAccepted,
+    OrderCancelled,
+    OrderIdentified,
+    OrderLost,
+    OrderRejected,
+    OrderShown,
+    SignalReceived,
+    StrategyAnswered,
+    StrategySilent,
+    Tick,
+    VersionCompared,
+)
+from trader.domain.terms import Terms
+
+LINE = InboxOffset("/signals.jsonl", 120, 3)
+FILL = a_fill("AAPL", 10, 100.5)._replace(corrects=("e1", "e2"))
+EVIDENCE = Evidence(
+    (FILL,), frozenset({"paper-1-0002", "paper-1-0001"}), {"r": Ended(3, "asked", rejected=True)}, {"AAPL": -4}, 5, NOON
+)
+EVENTS: list[Event] = [
+    bar_time(a_bar("AAPL", 101.25, high=102.5), a_bar("MSFT")),
+    SignalReceived(Signal("QQQ", 0.9, NOON, "mine", "desk"), "inbox", LINE),
+    SignalReceived(Signal("QQQ", 1)),
+    BadLine("nonsense", "no JSON", LINE),
+    OrderAccepted("r"),
+    OrderIdentified("r", 7),
+    OrderShown("r", Terms(10, None, 99_000_000, "TRAIL")),
+    OrderCancelled("r", "asked"),
+    OrderRejected("r", "not today"),
+    OrderLost("r", "nothing heard"),
+    FillReported(FILL),
+    EpochEnded("1100"),
+    EvidenceGiven(("r",), EVIDENCE),
+    EvidenceGiven((), Evidence(None, None, None, None)),
+    StrategyAnswered(NOON, ()),
+    StrategySilent(NOON, "late", 1.5, 1.0),
+    VersionCompared("code"),
+    AlarmRaised(AlarmType.AUDIT, "rule", "violated"),
+    Command(CommandName.RESOLVE, "me", "why", order_ref="r", fate=Fate.FILLED, price_micros=5, alarms=(1, 2)),
+    Command(CommandName.ADJUST, "me", "why", fill=FILL, kind=CashKind.FEE, amount_micros=-1, movement="m"),
+]
+
+
+@pytest.fixture
+async def recorded(tmp_path: Path) -> Path:
+    """A book with two steps of inputs, and what a run was shown before."""
+    async with a_machine(tmp_path) as market:
+        recorder = SqliteRecorder(market.book.writer)
+        past = tuple(bar_time(a_bar("AAPL", start=NOON - n * MINUTE)) for n in (3, 2))
+        recorder.begun(Begun(("AAPL", "QQQ"), past), NOON)
+        recorder.record([*EVENTS, Tick()], NOON)
+        recorder.record([OrderAccepted("later")], NOON)
+        await recorder.flush()
+    return tmp_path / "trading_data.db"
+
+
+def read(db: Path) -> Iterator[Input]:
+    with closing(read_only(db)) as book:
+        yield from read_inputs(book, "paper", NOON - timedelta(days=1), 2**62)
+
+
+def test_everything_that_comes_in_is_read_back_as_it_was_and_by_steps(recorded: Path) -> None:
+    begun, *inputs, last = read(recorded)
+    assert isinstance(begun.what, Begun)
+    assert begun.what.symbols == ("AAPL", "QQQ")
+    assert [one.ends_at for one in begun.what.past] == [NOON - 2 * MINUTE, NOON - MINUTE]
+    assert [one.what for one in inputs] == EVENTS
+    assert {one.step for one in inputs} == {1}
+    assert (last.what, last.step, last.at) == (OrderAccepted("later"), 2, NOON)
+
+
+def test_every_kind_of_input_is_among_them() -> None:
+    kinds = {type(event) for event in EVENTS}
+    assert {*Event.__args__} - kinds == {Tick}
+
+
+@pytest.mark.parametrize("probability", ["0.9", None, float("nan"), True])
+async def test_a_signal_that_is_none_is_kept_for_a_person_and_says_that_it_cannot_be_played(
+    tmp_path: Path, probability: object
+) -> None:
+    async with a_machine(tmp_path) as market:
+        recorder = SqliteRecorder(market.book.writer)
+        recorder.record([SignalReceived(Signal("QQQ", probability))], NOON)  # type: ignore[arg-type]
+        await recorder.flush()
+        [(text,)] = market.sql("SELECT data FROM book_inputs")
+        assert repr(probability) in text
+    with pytest.raises(Unreadable, match="input 1, a SignalReceived"):
+        list(read(tmp_path / "trading_data.db"))
+
+
+def test_what_is_no_input_says_which_row_it_is(recorded: Path) -> None:
+    with closing(sqlite3.connect(recorded)) as book:
+        book.execute('UPDATE book_inputs SET data = \'{"step": 1, "bars": 5}\' WHERE seq = 2')
+        book.commit()
+    with pytest.raises(Unreadable, match="input 2, a BarTime"):
+        list(read(recorded))

@@ -1,0 +1,187 @@
+"""The day, played again into the book as it was, with the configuration and the strategy of now."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+
+from trader.adapters.clock import SteppedClock
+from trader.adapters.sqlite.database import InlineWriter, connect
+from trader.adapters.sqlite.inputs import Begun, Input
+from trader.app.compare_live.earlier import copy_of
+from trader.app.compare_live.recording import Journaled, Recording, Run
+from trader.app.replay import NoInputs, NoSpill
+from trader.app.settings import AlarmsSection, BookSection, Settings
+from trader.app.strategies import load_strategy
+from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
+from trader.domain.events import (
+    NO_EVIDENCE,
+    Event,
+    Evidence,
+    EvidenceGiven,
+    JournalType,
+    JsonValue,
+    StrategyAnswered,
+    Tick,
+)
+from trader.domain.market import BarTime
+from trader.domain.order import Order
+from trader.domain.rules import Rules
+from trader.domain.strategy import Said
+from trader.services.engine import Engine
+from trader.services.ports import Given, Log, Strategy
+from trader.services.strategy_host import StrategyHost
+
+Progress = Callable[[int], None]
+"""Told how many inputs were played since it was last told."""
+
+
+class HeardLater(StrategyHost):
+    """The strategy, asked inline and heard when the live one has answered."""
+
+    def __init__(self, strategy: Strategy, name: str, rules: Rules) -> None:
+        super().__init__(strategy, name, rules)
+        self._said: dict[datetime, Sequence[Said]] = {}
+        self._shown: BarTime | None = None
+
+    def on_bars(self, bar_time: BarTime) -> list[Given]:
+        """Show the bars of one instant, once; nothing is said at once."""
+        if bar_time is not self._shown:
+            self._shown = bar_time
+            self._hearing.shown(bar_time)
+            self._said[bar_time.ends_at] = tuple(self._feeding.feed(bar_time.bars))
+        return []
+
+    def heard(self, answered: StrategyAnswered, now: datetime) -> list[Given]:
+        """What it says to the bars of that instant."""
+        return self._hearing.hear(self._said.pop(answered.ends_at, ()), now)
+
+
+class RecordedBroker:
+    """Everything that the broker has said is recorded, so that nothing is sent to one."""
+
+    def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
+        """Not sent."""
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Not sent."""
+
+    def cancel(self, order_ref: str) -> None:
+        """Not sent."""
+
+    async def evidence(self, order_refs: Collection[str]) -> Evidence:
+        """Not asked."""
+        del order_refs
+        return NO_EVIDENCE
+
+
+async def play_again(
+    book: sqlite3.Connection,
+    recording: Recording,
+    run: Run,
+    settings: Settings,
+    place: Path,
+    log: Log,
+    progress: Progress,
+) -> int:
+    """Play one run into a new book at `place`, which begins as the live one was; give the number of its first event.
+
+    Raises DataError, BookError and ConfigurationError.
+    """
+    settings = _of_the_new_book(settings, place)
+    first = 1
+    if run.opened is None:
+        copy_of(book, settings.account.name, run, place)
+        first = _next_event(place, settings.account.name)
+    await _play(run, recording, settings, place, log, progress)
+    return first
+
+
+def _of_the_new_book(settings: Settings, place: Path) -> Settings:
+    """The settings of now; nobody is alarmed, and nothing lies beside the live book."""
+    return settings.model_copy(
+        update={"book": BookSection(db=place), "alarms": AlarmsSection(types=settings.alarms.types)}
+    )
+
+
+def _next_event(place: Path, account: str) -> int:
+    connection = connect(place)
+    try:
+        row = connection.execute("SELECT max(seq) FROM book_events WHERE account = ?", (account,)).fetchone()
+    finally:
+        connection.close()
+    return int(row[0] or 0) + 1
+
+
+async def _play(run: Run, recording: Recording, settings: Settings, place: Path, log: Log, progress: Progress) -> None:
+    strategy = load_strategy(settings.strategy.entry, settings.strategy.params)
+    host = HeardLater(strategy, settings.strategy.name, settings.rules())
+    parts = make_parts(settings, host)
+    clock = SteppedClock(run.started.at)
+    opened = await _open(run, recording, settings, place, clock)
+    try:
+        machine = await make_machine(
+            parts,
+            opened,
+            clock,
+            log,
+            NoInputs(),
+            NoSpill(),
+            lambda *_: RecordedBroker(),
+            build=str(run.started.data.get("build", "")),
+        )
+        engine = machine.engine
+        for journaled in (run.opened, run.started):
+            if journaled is not None:
+                await _mark(engine, clock, journaled)
+        is_first = True
+        for at, events in _steps(run):
+            clock.set(max(at, clock.now()))
+            for begun in (event for event in events if isinstance(event, Begun)):
+                host.start(parts.families.drivers(begun.symbols))
+                engine.trading.market_data.expect(begun.symbols)
+                engine.trading.warm_up(begun.past, at)
+            step: list[Event] = [event for event in events if not isinstance(event, Begun)]
+            if step:
+                await engine.handle(step)
+            if is_first and any(isinstance(event, EvidenceGiven) for event in step):
+                is_first = False
+                await engine.repair()
+            progress(len(step))
+        await _mark(engine, clock, run.stopped or Journaled(0, JournalType.RUN_STOPPED, "", run.until, {}))
+    finally:
+        await opened.store.close()
+
+
+async def _open(run: Run, recording: Recording, settings: Settings, place: Path, clock: SteppedClock) -> OpenBook:
+    cash = run.opened.data["starting_cash_micros"] if run.opened is not None else 0
+    cash_micros = cash if isinstance(cash, int) else 0
+    writer = InlineWriter(connect(place))
+    opened = await open_book(writer, place, settings, recording.kind, cash_micros, clock.now())
+    if opened.stamp.epoch != recording.epoch:
+        await writer.transact(lambda new: new.execute("UPDATE book_stamp SET epoch = ?", (recording.epoch,)))
+    return opened
+
+
+async def _mark(engine: Engine, clock: SteppedClock, journaled: Journaled) -> None:
+    clock.set(max(journaled.at, clock.now()))
+    data: dict[str, JsonValue] = json.loads(json.dumps(dict(journaled.data)))
+    await engine.mark(JournalType(journaled.type), **data)
+
+
+def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun]]]:
+    """Every step of the live run that had an input; and a look at the clock where it has journaled without one."""
+    inputs = [(step[0].at, [one.what for one in step]) for step in _by_step(run.inputs)]
+    at_inputs = {at for at, _ in inputs}
+    ticks: list[tuple[datetime, list[Event | Begun]]] = [
+        (at, [Tick()]) for at in sorted({event.at for event in run.journal} - at_inputs)
+    ]
+    yield from sorted([*inputs, *ticks], key=lambda step: step[0])
+
+
+def _by_step(inputs: Sequence[Input]) -> Iterator[list[Input]]:
+    """What a run was shown at its beginning stands alone: it has the number of the step before it."""
+    for _, step in groupby(inputs, key=lambda one: (one.step, isinstance(one.what, Begun))):
+        yield list(step)

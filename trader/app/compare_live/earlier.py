@@ -1,0 +1,62 @@
+"""The book as it was when a run began: a copy, of which everything that came later is taken out.
+
+What follows from the journal is written anew from what is left of it. The copy is in a scratch folder; the book is only
+read.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from trader.adapters.sqlite.database import connect
+from trader.adapters.sqlite.folding import fold
+from trader.adapters.sqlite.projections import COMMISSIONS, FILLS, sides
+from trader.adapters.sqlite.rebuilding import rebuild
+from trader.adapters.sqlite.rows import to_us
+from trader.adapters.sqlite.soundness import schema_parts
+from trader.app.compare_live.recording import Run
+from trader.domain.reference import signal_number
+
+_LATER = (
+    "DELETE FROM book_deliveries WHERE account = ? AND alarm >= ?",
+    "DELETE FROM book_alarms WHERE account = ? AND seq >= ?",
+    "DELETE FROM book_events WHERE account = ? AND seq >= ?",
+)
+_LATER_BY_TIME = (
+    "DELETE FROM book_signals WHERE account = ? AND received_us > ?",
+    "DELETE FROM book_inputs WHERE account = ? AND at_us >= ?",
+    "DELETE FROM book_days WHERE account = ? AND started_us >= ?",
+)
+
+
+def copy_of(book: sqlite3.Connection, account: str, run: Run, place: Path) -> None:
+    """Write the book as it was. Raises BookBroken where its journal is damaged."""
+    with closing(sqlite3.connect(place)) as copy:
+        book.backup(copy)
+    with closing(connect(place)) as copy:
+        _forget(copy, account, run)
+        rebuild(copy, account, "replay --compare-live")
+
+
+def _forget(copy: sqlite3.Connection, account: str, run: Run) -> None:
+    for part in schema_parts():
+        if part.kind == "trigger":
+            copy.execute(f"DROP TRIGGER IF EXISTS {part.name}")
+    copy.execute("PRAGMA foreign_keys = OFF")
+    copy.execute("BEGIN IMMEDIATE")
+    for statement in _LATER:
+        copy.execute(statement, (account, run.first_seq))
+    for statement in _LATER_BY_TIME:
+        copy.execute(statement, (account, to_us(run.started.at)))
+    folded = sides(copy, fold(copy, account))
+    for projection, column in ((COMMISSIONS, "execution_id"), (FILLS, "execution_id")):
+        later = folded[projection].found.keys() - folded[projection].expected.keys()
+        copy.executemany(
+            f"DELETE FROM {projection.table} WHERE account = ? AND {column} = ?",  # noqa: S608  (our names)
+            [(account, key[-1]) for key in later],
+        )
+    own = copy.execute("SELECT id FROM book_signals WHERE account = ?", (account,))
+    seen = max((signal_number(row[0]) for row in own), default=0)
+    copy.execute("UPDATE book_accounts SET signals_seen = ?, orders_made = 0 WHERE account = ?", (seen, account))
+    copy.execute("COMMIT")
+    copy.execute("PRAGMA foreign_keys = ON")
