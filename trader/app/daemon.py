@@ -416,7 +416,8 @@ class Daemon:
             f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
             f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
             f"exits={consistency_of(held, gaps_between(held, scan.armed, scan.unarmed))} "
-            f"halts={','.join(book.halts) or '-'}{differs} account={book.account}"
+            f"halts={','.join(book.halts) or '-'} breakers={','.join(book.latches) or '-'}{differs} "
+            f"account={book.account}"
         )
 
     async def _compare_version(self) -> None:
