@@ -71,6 +71,8 @@ def off(*breakers: str) -> dict[str, dict[str, bool]]:
     return {breaker: {"enabled": False} for breaker in breakers}
 
 
+CHURN = ("trades", "costs", "losses_in_a_row", "repeated_execution")
+"""Breakers of what trades more often than it should."""
 OPENING_PRICES = {"QQQ": 500.0, "TQQQ": 80.0, "PSQ": 40.0, "SQQQ": 30.0, "AAPL": 200.0, "MSFT": 400.0, "JD": 30.0}
 
 

@@ -96,7 +96,7 @@ KINDS: Mapping[Breaker, Kind] = {
         of_limits="day_loss_pct",
     ),
     Breaker.DRAWDOWN: Kind(_ACCOUNT, "(highest equity + cash moved since - equity) / highest equity, percent", 20),
-    Breaker.LOSSES_IN_A_ROW: Kind(_ACCOUNT, "round trips with a loss, one after the other", 20),
+    Breaker.LOSSES_IN_A_ROW: Kind(_ACCOUNT, "round trips with a loss, one after the other", 30),
     Breaker.TRADES: Kind(_ACCOUNT, "orders with an execution in 480 bars", 240),
     Breaker.COSTS: Kind(_ACCOUNT, "commissions of the day / opening equity of the day, percent", 2),
     Breaker.ORDER_RATE: Kind(_ACCOUNT, "entries and exits that were sent in {within} s", 240, 60),

@@ -311,7 +311,7 @@ class Draft:
             target=latch.target,
             cause=latch.cause,
             measured=latch.measured,
-            limit=latch.limit,
+            limit_value=latch.limit,
             inputs=dict(latch.inputs),
             formula=latch.formula,
             flattens=latch.flattens,
@@ -327,7 +327,7 @@ class Draft:
         self.commit.latches.append(Rearming(latch.breaker, latch.target, self.now, by, reason))
         if latch.breaker in CREATION_BREAKERS:
             self._count_creations_anew()
-        self.note(JournalType.BREAKER_CLEARED, breaker=latch.breaker, target=latch.target, by=by, reason=reason)
+        self.note(JournalType.BREAKER_CLEARED, breaker=latch.breaker, target=latch.target, cleared_by=by, reason=reason)
 
     def _count_creations_anew(self) -> None:
         if self.day is not None and self.now >= self.day.started_at:

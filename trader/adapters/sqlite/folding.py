@@ -389,7 +389,7 @@ def _breaker_tripped(folded: Folded, event: Event) -> None:
         target=facts.text("target"),
         cause=facts.text("cause"),
         measured=facts.fraction("measured"),
-        limit=facts.fraction("limit"),
+        limit=facts.fraction("limit_value"),
         inputs=facts.values("inputs"),
         formula=facts.text("formula"),
         flattens=facts.flag("flattens"),

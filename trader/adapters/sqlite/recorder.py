@@ -11,6 +11,7 @@ from trader.adapters.sqlite.rows import Row, to_us
 from trader.domain.errors import BookError
 from trader.domain.events import (
     BadLine,
+    BreakerMeasured,
     BrokerEvent,
     Event,
     OwnEvent,
@@ -35,8 +36,8 @@ class SqliteRecorder:
         self._waiting: list[tuple[Event, datetime]] = []
 
     def record(self, event: Event, at: datetime) -> None:
-        """Take note of an input."""
-        if not isinstance(event, Tick):
+        """Take note of an input. Time and readings of the host come by the second: what trips is in the journal."""
+        if not isinstance(event, Tick | BreakerMeasured):
             self._waiting.append((event, at))
 
     async def flush(self) -> None:
