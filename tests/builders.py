@@ -64,6 +64,15 @@ SPRING, AUTUMN = date(2025, 3, 10), date(2025, 11, 3)
 FAMILIES = Families.of({"QQQ": {"QQQ": 1, "TQQQ": 3, "PSQ": -1, "SQQQ": -3}})
 OFTEN = {"openings_per_day": 10_000, "creations_per_hour": 10_000, "regular_creations": 10_000}
 """Limits of a day that trades more often than one should."""
+
+
+def off(*breakers: str) -> dict[str, dict[str, bool]]:
+    """The section `breakers`, with these switched off: for what would trip them, and is about something else."""
+    return {breaker: {"enabled": False} for breaker in breakers}
+
+
+CHURN = ("trades", "costs", "losses_in_a_row", "repeated_execution")
+"""Breakers of what trades more often than it should."""
 OPENING_PRICES = {"QQQ": 500.0, "TQQQ": 80.0, "PSQ": 40.0, "SQQQ": 30.0, "AAPL": 200.0, "MSFT": 400.0, "JD": 30.0}
 
 
@@ -272,6 +281,7 @@ def a_portfolio(
         exits={},
         unknown=frozenset(),
         halts={},
+        latches={},
         drift={},
         day=Day(MONDAY, NOON, micros(opening_equity)),
         slots=len({position.symbol for position in positions} | {lock.symbol for lock in locks}),

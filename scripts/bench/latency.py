@@ -18,6 +18,7 @@ from trader.domain.family import Families
 from trader.domain.order import Fill
 from trader.domain.rules import Costs, Rules
 from trader.pipeline.decide import Chain
+from trader.services.breakers import Breakers
 from trader.services.deciding import Deciding
 from trader.services.draft import Draft
 from trader.services.execution import Execution
@@ -40,7 +41,9 @@ async def decision() -> list[Figure]:
     rig = await Rig.make(symbols)
     session = load_calendar().session_at(NOON)
     chain = Chain(Families.of({}), Rules(limits=WIDE), Costs())
-    deciding = Deciding(chain, Execution(chain.rules), Gate(), History({}, frozenset(), {}, {}, None))
+    gate, history = Gate(), History({}, frozenset(), {}, {}, None)
+    breakers = Breakers(chain.rules, chain.families, rig.engine.trading.prices, gate, history)
+    deciding = Deciding(chain, Execution(chain.rules), gate, breakers, history)
     portfolio = deciding.portfolio(Draft(rig.engine.book, NOON), rig.engine.trading.prices)
     times = []
     for turn in range(5000):

@@ -1,6 +1,5 @@
 """The audit beside a running daemon: it sees each commit, says once what is wrong, and stops entries."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -13,7 +12,8 @@ from builders import CONFIGURATION, Market, a_machine
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.settings import load_settings
 from trader.audit.rule import Answer
-from trader.domain.events import Command, CommandName
+from trader.domain.breaker import Breaker
+from trader.domain.events import BreakerMeasured, CommandName
 
 PRINCIPLES = {"no_negative_cash", "no_conflicting_positions", "one_opening_per_bar", "flat_at_close"}
 
@@ -38,13 +38,10 @@ def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditi
     async def here(job: Callable[[], list[Answer]]) -> list[Answer]:
         return job()
 
-    async def command(command: Command) -> str:
-        asked = asyncio.ensure_future(market.engine.command(command))
-        await market._while_asking(asked)
-        return await asked
-
     engine = market.engine
-    return Auditing(watch, here, command, engine.alarm, lambda: "all" in engine.book.halts, market.log, account)
+    return Auditing(
+        watch, here, engine.inbox.post, engine.alarm, lambda: Breaker.AUDIT in engine.book.latches, market.log, account
+    )
 
 
 def meddle(market: Market, statement: str) -> None:
@@ -86,28 +83,34 @@ async def test_what_was_looked_at_is_carried_forward(market: Market, watch: Book
 async def test_a_violation_stops_entries_and_is_said_once(market: Market, watch: BookWatch) -> None:
     look = auditing(market, watch)
     await look._look_at_everything()
-    assert "all" not in market.engine.book.halts
+    await market.settle()
+    assert not market.engine.book.latches
     meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
     for _ in range(2):
         await look._look_at_everything()
-    assert "lots_are_positions" in market.engine.book.halts["all"].reason
+        await market.settle()
+    assert "lots_are_positions" in market.engine.book.latches["audit"].cause
     said = market.log.said("AUDIT VIOLATED lots_are_positions: AAPL")
     assert len(said) == 1
     assert "trader why paper-1-0001" in said[0]
     look.end()
 
 
-async def test_a_violation_under_a_halt_stops_entries_when_that_has_ended(market: Market, watch: BookWatch) -> None:
+async def test_a_violation_under_a_tripped_breaker_trips_it_again_when_it_was_cleared(
+    market: Market, watch: BookWatch
+) -> None:
     look = auditing(market, watch)
-    await market.command(CommandName.HALT)
+    market.engine.inbox.post(BreakerMeasured(Breaker.AUDIT, 1, "something else", {}))
+    await market.settle()
     meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
     await look._look_at_everything()
-    assert market.engine.book.halts["all"].reason == "a test"
     await market.settle()
+    assert market.engine.book.latches["audit"].cause == "something else"
     assert ("audit", "critical") in market.sql("SELECT type, severity FROM alarms")
-    await market.command(CommandName.RESUME)
+    assert "cleared" in await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
     await look._look_at_everything()
-    assert "lots_are_positions" in market.engine.book.halts["all"].reason
+    await market.settle()
+    assert "lots_are_positions" in market.engine.book.latches["audit"].cause
     look.end()
 
 
@@ -115,8 +118,9 @@ async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: 
     look = auditing(market, watch)
     market.path.rename(market.path.with_suffix(".gone"))
     await look._look_at_everything()
+    await market.settle()
     assert market.log.said("AUDIT COULD NOT CHECK")
-    assert "all" in market.engine.book.halts
+    assert Breaker.AUDIT in market.engine.book.latches
 
 
 async def test_what_another_account_of_the_book_has_done_stops_nobody_else(market: Market, watch: BookWatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from builders import (
     AUTUMN,
+    CHURN,
     HALF_DAY,
     MINUTE,
     MONDAY,
@@ -23,6 +24,7 @@ from builders import (
     a_machine,
     new_york,
     no_cash,
+    off,
     session_of,
 )
 
@@ -613,7 +615,8 @@ async def test_jitter_around_the_thresholds_trades_once(tmp_path: Path, low: flo
 
 async def test_without_hysteresis_it_trades_on_every_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Thresholds, "__post_init__", lambda _: None)
-    async with a_machine(tmp_path, thresholds={"leave_1x": 0.75, "leave_3x": 0.90}, limits=OFTEN) as market:
+    levels = {"leave_1x": 0.75, "leave_3x": 0.90}
+    async with a_machine(tmp_path, thresholds=levels, limits=OFTEN, breakers=off(*CHURN)) as market:
         assert await jitter(market, 0.74, 0.76) > 40
 
 

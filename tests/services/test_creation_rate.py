@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from builders import OFTEN, Market, a_machine, assert_sound, new_york
 
+from trader.domain.breaker import Breaker
 from trader.domain.decision import Refusal, Rule, Stage
 from trader.domain.events import CommandName, JournalType
 
@@ -37,11 +38,11 @@ async def test_a_symbol_opened_again_and_again_at_regular_intervals_stops_entrie
         assert market.rules()[0] == "regular_creations"
         refused = "SELECT stage, measured, limit_value FROM signals WHERE rule = 'regular_creations'"
         assert market.sql(refused) == [("sizing", 6, 5)]
-        [said] = market.log.said("CREATION RATE")
-        assert "6 of one symbol at regular intervals, 5 allowed (regular_creations), the last of AAPL" in said
+        [said] = market.log.said("BREAKER TRIPPED regular_creations")
+        assert "6 of one symbol at regular intervals, 5 allowed, the last of AAPL" in said
         assert "account=paper" in said
         assert said in market.log.errors
-        assert market.journaled(JournalType.ALARM) == 1
+        assert market.journaled(JournalType.BREAKER_TRIPPED) == 1
         await assert_sound(market)
 
 
@@ -53,7 +54,7 @@ async def test_two_symbols_are_each_in_a_row_of_their_own(tmp_path: Path) -> Non
             await market.bar({"AAPL": 0.1, "MSFT": 0.1})
             await market.bars(3)
         assert created(market) == 10
-        assert market.log.said("CREATION RATE") != []
+        assert market.log.said("BREAKER TRIPPED") != []
 
 
 async def test_irregular_positions_of_a_symbol_go_on(tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ async def test_one_more_within_an_hour_than_is_allowed_stops_entries_and_no_exit
         await market.bar({"AAPL": 0.1, "MSFT": 0.1, "JD": 0.1})
         await market.bar()
         assert market.held() == {}, "exits go on"
-        assert (await refusal_of(market, "QQQ")).rule is Rule.HALTED
+        assert (await refusal_of(market, "QQQ")).rule is Rule.BREAKER
 
 
 async def test_entries_of_one_bar_count_against_one_another(tmp_path: Path) -> None:
@@ -86,7 +87,7 @@ async def test_of_the_signals_of_one_bar_none_passes_after_the_one_that_stops_en
         for _ in range(2):
             await opened_and_closed(market, "AAPL", 5)
         await market.bar({"AAPL": 0.9, "MSFT": 0.9})
-        assert market.rules() == ["regular_creations", "halted"]
+        assert market.rules() == ["regular_creations", "breaker"]
         assert market.working() == []
 
 
@@ -106,7 +107,7 @@ async def test_an_addition_creates_no_position(tmp_path: Path) -> None:
         await market.bar(closes={"AAPL": 198.0})
         await market.bars(2, {"AAPL": 0.9})
         assert market.held()["AAPL"] > before
-        assert market.log.said("CREATION RATE") == []
+        assert market.log.said("BREAKER TRIPPED") == []
 
 
 async def test_the_stop_survives_a_restart_and_so_does_what_was_counted(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ async def test_the_stop_survives_a_restart_and_so_does_what_was_counted(tmp_path
         await market.restart()
         await market.bar()
         refusal = await refusal_of(market, "MSFT")
-        assert (refusal.rule, "positions are created too fast" in refusal.detail) == (Rule.HALTED, True)
+        assert (refusal.rule, "positions are created too fast" in refusal.detail) == (Rule.BREAKER, True)
 
 
 @pytest.mark.parametrize("restarts", [False, True])
@@ -132,7 +133,8 @@ async def test_a_person_resumes_and_the_count_begins_anew(tmp_path: Path, restar
         for _ in range(3):
             await opened_and_closed(market, "AAPL", 5)
         assert market.rules() == ["regular_creations"]
-        assert "entries resumed" in await market.command(CommandName.RESUME)
+        assert (await market.command(CommandName.RESUME)).startswith("refused"), "a halt is another thing"
+        assert "cleared" in await market.command(CommandName.RESUME, breaker=Breaker.REGULAR_CREATIONS)
         await assert_sound(market)
         if restarts:
             await market.restart()
@@ -151,8 +153,8 @@ async def test_what_comes_to_be_in_any_other_way_counts_too(tmp_path: Path, monk
     async with a_machine(tmp_path, limits={**OFTEN, "creations_per_hour": 2}) as market:
         await market.bars(2, {"AAPL": 0.9, "MSFT": 0.9, "JD": 0.9})
         assert len(market.held()) == 3
-        assert market.log.said("CREATION RATE") != []
-        assert (await refusal_of(market, "QQQ")).rule is Rule.HALTED
+        assert market.log.said("BREAKER TRIPPED") != []
+        assert (await refusal_of(market, "QQQ")).rule is Rule.BREAKER
 
 
 async def test_another_day_begins_anew(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ async def test_the_time_in_which_the_book_could_not_be_written_counts(
                 market.engine.inbox.post(FillReported(a_fill("AAPL", 10, 30.0, at=market.now)))
                 await asyncio.sleep(0.3)
                 assert total(latencies.fill_to_durable) == 0
-            await market.engine.halt_by_file()
+            await market.engine.halt_by_file("HALT")
             await until(lambda: total(latencies.fill_to_durable) == 1)
         assert latencies.fill_to_durable.as_answer()["sum_s"] >= 0.3  # type: ignore[operator]
 

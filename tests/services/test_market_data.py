@@ -16,6 +16,7 @@ from builders import (
     an_unwritable_book,
     bar_time,
     new_york,
+    off,
     session_of,
 )
 
@@ -324,7 +325,7 @@ async def test_one_spike_buys_nothing_on_itself_nor_on_its_way_back(tmp_path: Pa
 
 
 async def test_a_spike_of_the_member_alone_buys_none_of_it(tmp_path: Path) -> None:
-    async with a_machine(tmp_path) as market:
+    async with a_machine(tmp_path, breakers=off("price_jump")) as market:
         await market.bar({"QQQ": 0.95}, {"TQQQ": 800.0})
         assert market.working() == []
         await market.bar({"QQQ": 0.95})

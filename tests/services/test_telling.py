@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from builders import NOON, Market, Sentences, a_machine, an_unwritable_book
+from builders import NOON, Market, Sentences, a_machine, an_unwritable_book, off
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.alarm_board import SqliteAlarms
@@ -95,7 +95,7 @@ async def test_an_alarm_is_told_once_and_kept_as_told(tmp_path: Path) -> None:
 
 
 async def test_repeats_are_told_after_1_5_15_and_60_minutes_with_their_number(tmp_path: Path) -> None:
-    async with a_machine(tmp_path) as market:
+    async with a_machine(tmp_path, breakers=off("exceptions")) as market:
         desk = desk_of(market)
         told_at = []
         for minute in range(180):
@@ -205,7 +205,7 @@ async def test_one_that_was_seen_is_told_no_more(tmp_path: Path) -> None:
 
 
 async def test_alarms_of_one_moment_are_one_message_named_by_the_worst(tmp_path: Path) -> None:
-    async with a_machine(tmp_path) as market:
+    async with a_machine(tmp_path, breakers=off("exceptions")) as market:
         desk = desk_of(market)
         for number in range(30):
             await raised(market, f"chore {number}")

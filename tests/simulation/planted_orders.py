@@ -133,8 +133,8 @@ def late_commissions_are_paid_twice() -> None:
     """Cash pays them once more than the book says."""
     charge = Draft.charge
 
-    def twice(self: Draft, late: LateCommission, *, is_past: bool) -> None:
-        charge(self, late, is_past=is_past)
+    def twice(self: Draft, late: LateCommission, fill: Fill, *, is_past: bool) -> None:
+        charge(self, late, fill, is_past=is_past)
         self.move_cash(-late.commission_micros)
 
     put(Draft, "charge", twice)

@@ -68,7 +68,7 @@ def _created_since(book: sqlite3.Connection, account: str, since: datetime) -> i
     """Held ones, and round trips: those are read backwards, for as long as they are new enough."""
     since_us, too_old_us = to_us(since), to_us(since - _LATE)
     opened = [int(row["opened_us"]) for row in book.execute(QUERIES["held_positions"], (account,))]
-    for _, opened_us, closed_us in book.execute(QUERIES["newest_round_trips"], (account,)):
+    for _, opened_us, _, closed_us in book.execute(QUERIES["newest_round_trips"], (account,)):
         if closed_us < too_old_us:
             break
         opened.append(opened_us)

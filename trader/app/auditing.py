@@ -1,8 +1,8 @@
 """The audit beside a running daemon: the principles after each commit, everything each minute.
 
 Rule 1: it looks from connections of its own that cannot write, and beside the loop: no commit waits for it.
-Rule 2: what is violated, and what could not be checked, stops entries until a person resumes them. Each finding does so
-once a run: who has resumed knows of it.
+Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once a run: who
+has cleared it knows of it.
 Rule 3: what the engine bars by itself, as a drift, is left to it.
 """
 
@@ -13,7 +13,6 @@ from typing import Protocol
 
 from trader.adapters.schedule import Schedule
 from trader.app.overnight import may_stay
-from trader.app.requests import LONGEST_REASON
 from trader.app.settings import Settings
 from trader.audit.audit import proven_look
 from trader.audit.besides import as_shipped
@@ -23,12 +22,14 @@ from trader.audit.rule import FAILS, Answer, Finding, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
 from trader.domain.alarm import AlarmType
-from trader.domain.events import Command, CommandName
+from trader.domain.breaker import Breaker
+from trader.domain.events import BreakerMeasured
 from trader.services.ports import Log
 
 _PRINCIPLES_S = 0.25
 """Between two looks whether anything was committed."""
 _EVERYTHING_S = 60.0
+_LONGEST_CAUSE = 300
 
 
 class BookWatch:
@@ -98,29 +99,29 @@ class Aside(Protocol):
 
 
 class Auditing:
-    """Hears the looks at an account's book, says what is new in them, and stops entries."""
+    """Hears the looks at an account's book, says what is new in them, and trips the breaker."""
 
     def __init__(
         self,
         watch: BookWatch,
         aside: Aside,
-        command: Callable[[Command], Awaitable[str]],
+        measured: Callable[[BreakerMeasured], None],
         alarm: Callable[[AlarmType, str, str], None],
-        is_halted: Callable[[], bool],
+        has_tripped: Callable[[], bool],
         log: Log,
         account: str,
     ) -> None:
         self._watch = watch
         self._aside = aside
-        self._command = command
+        self._measured = measured
         self._alarm = alarm
-        self._is_halted = is_halted
+        self._has_tripped = has_tripped
         self._log = log
         self._account = account
         self._told: set[tuple[str, str, str]] = set()
         """Rule, account and id of what was said in this run."""
         self._wrong: list[str] = []
-        """What has not stopped entries yet, as they were stopped already for another reason."""
+        """What the breaker has not been told, as it had tripped already."""
 
     def begin(self, schedule: Schedule) -> None:
         """Look from now on."""
@@ -133,25 +134,25 @@ class Auditing:
             self._watch.close()
 
     async def _look_at_principles(self) -> None:
-        await self.hear(await self._aside(self._watch.principles))
+        self.hear(await self._aside(self._watch.principles))
 
     async def _look_at_everything(self) -> None:
-        await self.hear(await self._aside(self._watch.everything))
+        self.hear(await self._aside(self._watch.everything))
 
-    async def hear(self, answers: list[Answer]) -> None:
-        """Say what is new; of what fails, stop entries."""
+    def hear(self, answers: list[Answer]) -> None:
+        """Say what is new; of what fails, tell the breaker."""
         for answer in answers:
             for sentence in self._news(answer):
                 if answer.verdict in FAILS:
                     self._wrong.append(sentence)
                     self._alarm(AlarmType.AUDIT, answer.rule.name, sentence)
-                    self._log.error(f"AUDIT {sentence}; entries are stopped account={self._account}")
+                    self._log.error(f"AUDIT {sentence} account={self._account}")
                 else:
                     self._log.warning(f"AUDIT {sentence} account={self._account}")
-        if self._wrong and not self._is_halted():
-            reason = "; ".join(self._wrong)[:LONGEST_REASON]
+        if self._wrong and not self._has_tripped():
+            cause = "; ".join(self._wrong)[:_LONGEST_CAUSE]
+            self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, {}))
             self._wrong.clear()
-            await self._command(Command(CommandName.HALT, "audit", reason))
 
     def _news(self, answer: Answer) -> Iterator[str]:
         """What was not said before: findings of this account or of the whole book, or why there are none."""

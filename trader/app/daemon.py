@@ -32,18 +32,20 @@ from trader.app.couriers import Couriers
 from trader.app.dashboard_process import DashboardProcess
 from trader.app.digest import digest_of
 from trader.app.host import Host, HostedStrategies, ThisMachine, Versions
+from trader.app.host_watch import HostWatch
 from trader.app.installed import Running
 from trader.app.marketplace import Marketplace
 from trader.app.pulse import Pulse
-from trader.app.requests import LONGEST_REASON, Requests
+from trader.app.requests import Requests
 from trader.app.settings import Settings
 from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
-from trader.domain.events import Command, CommandName, JournalType, Tick, VersionCompared
+from trader.domain.events import BreakerMeasured, JournalType, Tick, VersionCompared
 from trader.domain.market import BarTime
 from trader.domain.money import usd
 from trader.domain.portfolio import scope_of_strategy
@@ -59,6 +61,8 @@ _FLUSH_S = 1.0
 _WATCH_S = 1.0
 _HEARTBEAT_S = 60.0
 _COMPARE_S = 60.0
+_MEASURE_S = 5.0
+_LONGEST_CAUSE = 300
 
 
 def lock_path(settings: Settings) -> Path:
@@ -158,10 +162,12 @@ class Daemon:
         digest = partial(host.aside, partial(digest_of, settings))
         self._couriers = Couriers(settings, channels, book, machine.engine, marketplace, host.clock, log, digest)
         self._schedule = Schedule(self._log, self._chore_failed)
+        free_bytes = partial(host.aside, partial(host.free_bytes, settings.book.db.parent))
+        self._host_watch = HostWatch(parts.chain.rules.breakers[Breaker.LOOP_LAG], free_bytes)
         watch = host.watch(settings)
         engine, account = machine.engine, settings.account.name
         self._auditing = (
-            Auditing(watch, host.aside, engine.command, engine.alarm, lambda: "all" in engine.book.halts, log, account)
+            Auditing(watch, host.aside, engine.inbox.post, engine.alarm, self._has_audit_tripped, log, account)
             if watch is not None
             else None
         )
@@ -292,6 +298,7 @@ class Daemon:
         self._schedule.every(_HEARTBEAT_S, "heartbeat", self._heartbeat)
         self._schedule.every(_COMPARE_S, "compare what runs with the disk", self._compare_version)
         self._schedule.every(_WATCH_S, "keep lock and socket", self._look_after_ourselves)
+        self._schedule.every(_MEASURE_S, "measure the host", self._measure_host)
         self._schedule.every(_FLUSH_S, "record inputs", self._recorder.flush)
         self._schedule.daily(18, 0, "backup", self._backup)
         self._schedule.daily(18, 30, "verify the book", self._verify)
@@ -379,11 +386,20 @@ class Daemon:
         while True:
             began_s = loop.time()
             await asyncio.sleep(_TICK_S)
-            self._pulse.beat(loop.time(), loop.time() - began_s - _TICK_S)
+            now_s = loop.time()
+            self._pulse.beat(now_s, now_s - began_s - _TICK_S)
+            self._host_watch.beat(now_s, now_s - began_s - _TICK_S, self._host.clock.now())
             halted_by = next(filter(_is_there, self._settings.halt_files), None)
             if halted_by is not None:
                 await self._machine.engine.halt_by_file(halted_by.name)
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
+
+    async def _measure_host(self) -> None:
+        for measured in await self._host_watch.measured():
+            await self._machine.engine.inbox.put(measured)
+
+    def _has_audit_tripped(self) -> bool:
+        return Breaker.AUDIT in self._machine.engine.book.latches
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:
@@ -419,7 +435,8 @@ class Daemon:
             f"equity={usd(book.equity_micros(engine.trading.prices))} cash={usd(book.cash_micros)} "
             f"positions={len(book.positions)} orders={len(book.orders)} signals={engine.trading.signals} "
             f"exits={consistency_of(held, gaps_between(held, scan.armed, scan.unarmed))} "
-            f"halts={','.join(book.halts) or '-'}{differs} account={book.account}"
+            f"halts={','.join(book.halts) or '-'} breakers={','.join(book.latches) or '-'}{differs} "
+            f"account={book.account}"
         )
 
     async def _compare_version(self) -> None:
@@ -435,12 +452,12 @@ class Daemon:
         self._log.info(f"BACKUP {copy}")
 
     async def _verify(self) -> None:
-        """Every page and the whole chain, by `trader doctor --full`, beside the loop. What is damaged stops entries."""
+        """Every page and the whole chain, by `trader doctor --full`, beside the loop. Damage trips a breaker."""
         faults = await self._host.verify(self._settings)
         if faults:
-            reason = f"the book is damaged: {faults}"[:LONGEST_REASON]
-            self._log.error(f"VERIFIED and NOT SOUND: {faults}; entries are stopped")
-            await self._machine.engine.command(Command(CommandName.HALT, "verification", reason))
+            cause = f"the book is damaged: {faults}"[:_LONGEST_CAUSE]
+            self._log.error(f"VERIFIED and NOT SOUND: {faults}")
+            await self._machine.engine.inbox.put(BreakerMeasured(Breaker.AUDIT, 1, cause, {}))
         else:
             self._log.info("VERIFIED the book: every page, every reference, the whole chain of events")
 

@@ -6,6 +6,7 @@ a machine of his own.
 """
 
 import asyncio
+import shutil
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
@@ -137,6 +138,10 @@ class Host(Protocol):
         """Do what takes its time beside the loop. Raises what the job raises."""
         ...
 
+    def free_bytes(self, folder: Path) -> int:
+        """What is free on the disk of a folder. Raises OSError."""
+        ...
+
     async def verify(self, settings: Settings) -> str:
         """Look through the whole book beside the loop; gives its faults, in words. Raises BookError."""
         ...
@@ -205,6 +210,10 @@ class ThisMachine:
     async def aside(self, job: Callable[_Given, _Result], *given: _Given.args, **named: _Given.kwargs) -> _Result:
         """In a thread."""
         return await asyncio.to_thread(job, *given, **named)  # noqa: TID251  (the seam)
+
+    def free_bytes(self, folder: Path) -> int:
+        """For who is not root."""
+        return shutil.disk_usage(folder).free
 
     async def verify(self, settings: Settings) -> str:
         """By `trader doctor --full`, in a process of its own."""

@@ -10,6 +10,7 @@ from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
 from trader.app.barriers import barriers_of
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker
 from trader.domain.build import UNKNOWN_BUILD, Build
 from trader.domain.cash import CashKind
 from trader.domain.decision import UNSTAMPED, Side, Signal
@@ -17,7 +18,9 @@ from trader.domain.errors import TraderError
 from trader.domain.events import Command, CommandName, Fate
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
+from trader.domain.portfolio import Book
 from trader.domain.symbol import read_symbol
+from trader.services.breaker_panel import Standing
 from trader.services.engine import Engine
 from trader.services.exit_scanner import Scan
 from trader.services.ports import Clock
@@ -78,7 +81,7 @@ class Requests:
     async def _command(self, name: CommandName, request: Request) -> Answer:
         command = _command(name, request, self._clock)
         there = [str(path) for path in self._halt_files if path.exists()]
-        if name is CommandName.RESUME and command.scope == "all" and there:
+        if name is CommandName.RESUME and command.scope == "all" and command.breaker is None and there:
             return {"message": f"refused: the file {there[0]} keeps entries halted; remove it", "refused": True}
         message = await self._engine.command(command)
         return {"message": message, "refused": message.startswith("refused")}
@@ -94,10 +97,11 @@ class Requests:
         book, barred = self._engine.book, self._engine.trading.gate.why
         return {
             "account": book.account,
-            "state": "HALTED" if "all" in book.halts else "BARRED" if barred else "TRADING",
+            "state": _state(book, barred),
             "barred": barred,
             "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
+            "breakers": [_breaker(one) for one in self._engine.trading.breakers.standing(book, self._clock.now())],
             "market_time": self._clock.now().isoformat(timespec="seconds"),
             "connection": self._connection(),
             "strategy": self._strategy(),
@@ -146,6 +150,30 @@ class Requests:
         }
 
 
+def _state(book: Book, barred: str) -> str:
+    if "all" in book.halts:
+        return "HALTED"
+    if any(not latch.target for latch in book.latches.values()):
+        return "TRIPPED"
+    return "BARRED" if barred else "TRADING"
+
+
+def _breaker(one: Standing) -> Answer:
+    return {
+        "breaker": one.breaker.value,
+        "scope": one.scope.value,
+        "target": one.target,
+        "state": one.state,
+        "measured": one.measured,
+        "limit": one.limit,
+        "formula": one.formula,
+        "inputs": dict(one.inputs),
+        "action": "flatten" if one.flattens else "stop_entries",
+        "since": _moment(one.since),
+        "cause": one.cause,
+    }
+
+
 def _moment(at: datetime | None) -> str:
     return at.isoformat(timespec="seconds") if at is not None else ""
 
@@ -172,6 +200,7 @@ def _command(name: CommandName, request: Request, clock: Clock) -> Command:
         fill=_fill(fill, clock) if isinstance(fill, Mapping) else None,
         amount_micros=amount if isinstance(amount, int) else 0,
         alarms=_numbers(request.get("alarms")),
+        breaker=_one_of(Breaker, request, "breaker") if request.get("breaker") else None,
         **(_movement(request) if name is CommandName.CASH else {}),
         **(_resolution(request) if name is CommandName.RESOLVE else {}),
         **({"price_micros": _price_micros(request)} if name in (CommandName.ADOPT, CommandName.ADJUST) else {}),

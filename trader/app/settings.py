@@ -36,6 +36,7 @@ from trader.app.faults import in_words, known_keys, not_json
 from trader.app.interlocks import contradiction
 from trader.app.variables import DOT_ENV, PREFIX, account_name, check_names, read_variables
 from trader.domain.alarm import SILENT, AlarmType, Telling
+from trader.domain.breaker import KINDS, Breaker, BreakerRule
 from trader.domain.errors import ConfigurationError
 from trader.domain.exit_plan import ExitRule
 from trader.domain.family import Families
@@ -391,6 +392,66 @@ class DashboardSection(_Section):
     port: Annotated[int, Field(ge=1024, le=65_535)] = 8787
 
 
+class BreakerSection(_Section):
+    """One breaker. What is left out has the breaker's own default."""
+
+    enabled: bool = True
+    limit: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)] | None = None
+    within_s: Seconds | None = None
+    action: Literal["stop_entries", "flatten"] = "stop_entries"
+
+    def rule(self, breaker: Breaker) -> BreakerRule:
+        """The domain's rule. Raises ValueError for what this breaker does not have."""
+        kind = KINDS[breaker]
+        if self.limit is not None and kind.of_limits:
+            raise ValueError(f"breakers.{breaker} has no limit of its own; set limits.{kind.of_limits}")
+        if self.within_s is not None and not kind.within_s:
+            raise ValueError(f"breakers.{breaker} has no within_s")
+        limit = kind.limit if self.limit is None else self.limit
+        if limit == 0 and kind.trips_when == ">=":
+            raise ValueError(f"breakers.{breaker}: limit = 0 would trip at once; enabled = false switches it off")
+        return BreakerRule(
+            limit, self.within_s or kind.within_s, enabled=self.enabled, flattens=self.action == "flatten"
+        )
+
+
+class BreakersSection(_Section):
+    """What stops entries by itself, and stays until a person clears it: `[breakers.drawdown]`."""
+
+    audit: BreakerSection = BreakerSection()
+    day_loss: BreakerSection = BreakerSection()
+    drawdown: BreakerSection = BreakerSection()
+    losses_in_a_row: BreakerSection = BreakerSection()
+    trades: BreakerSection = BreakerSection()
+    costs: BreakerSection = BreakerSection()
+    order_rate: BreakerSection = BreakerSection()
+    rejects_in_a_row: BreakerSection = BreakerSection()
+    repeated_execution: BreakerSection = BreakerSection()
+    creations_per_hour: BreakerSection = BreakerSection()
+    regular_creations: BreakerSection = BreakerSection()
+    stale_data: BreakerSection = BreakerSection()
+    price_jump: BreakerSection = BreakerSection()
+    reconciliation: BreakerSection = BreakerSection()
+    cash_reconciliation: BreakerSection = BreakerSection()
+    unknown_order: BreakerSection = BreakerSection()
+    exceptions: BreakerSection = BreakerSection()
+    loop_lag: BreakerSection = BreakerSection()
+    disk_space: BreakerSection = BreakerSection()
+    clock_skew: BreakerSection = BreakerSection()
+    clock_jump: BreakerSection = BreakerSection()
+    exit_scanner: BreakerSection = BreakerSection()
+    book_writer: BreakerSection = BreakerSection()
+
+    def rules(self) -> Mapping[Breaker, BreakerRule]:
+        """The domain's rules. Raises ValueError."""
+        return {breaker: self._section(breaker).rule(breaker) for breaker in Breaker}
+
+    def _section(self, breaker: Breaker) -> BreakerSection:
+        section = getattr(self, breaker.value)
+        assert isinstance(section, BreakerSection)  # noqa: S101  (every breaker is a field, and every field is one)
+        return section
+
+
 class VersionSection(_Section):
     """What happens while what runs is not what lies on the disk."""
 
@@ -434,6 +495,7 @@ class DeclaredAccount(_Section):
     options: OptionsSection = OptionsSection()
     signals: SignalsSection = SignalsSection()
     costs: CostsSection = CostsSection()
+    breakers: BreakersSection = BreakersSection()
     version: VersionSection = VersionSection()
     dashboard: DashboardSection = DashboardSection()
 
@@ -471,6 +533,7 @@ class Settings(BaseSettings):
     session: SessionSection = SessionSection()
     signals: SignalsSection = SignalsSection()
     costs: CostsSection = CostsSection()
+    breakers: BreakersSection = BreakersSection()
     version: VersionSection = VersionSection()
     dashboard: DashboardSection = DashboardSection()
     alarms: AlarmsSection = AlarmsSection()
@@ -507,6 +570,7 @@ class Settings(BaseSettings):
                 signals_per_bar=self.signals.per_bar,
                 entry_timeout_s=self.signals.entry_timeout_s,
                 exit_scan_patience_s=self.exits.scan_patience_s,
+                breakers=self.breakers.rules(),
                 version_stops_entries=self.version.stops_entries,
                 settled_cash_only=self.account.settled_cash_only,
             )

@@ -16,6 +16,7 @@ from trader.adapters.sqlite.rows import LIVE_STATES, from_us, read_cash_drift, r
 from trader.app.account_figures import AccountFigures, read_figures
 from trader.app.armed_exits import ArmedExits, read_armed_exits
 from trader.app.barriers import Barrier, read_barriers
+from trader.app.breakers_list import BreakerRow, inputs_in_words, read_breakers, way_out
 from trader.app.connection_state import ConnectionState, read_state
 from trader.app.latency_figures import LatencyFigures, read_latencies
 from trader.app.settings import Settings
@@ -68,6 +69,7 @@ class Standing:
     book: Mapping[str, object]
     account: str
     halts: list[Halt]
+    breakers: list[BreakerRow]
     market: MarketNow | None
     cash: float
     equity: float
@@ -85,12 +87,19 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """Whether entries are allowed, as far as halts of everything go; without a daemon nothing is."""
+        """Whether entries are allowed, as far as halts and breakers of everything go; without a daemon nothing is."""
         if self.daemon.answer is None:
             return "STOPPED" if self.daemon.down else "SILENT"
         if any(halt.scope == "all" for halt in self.halts):
             return "HALTED"
+        if any(not row["target"] for row in self.tripped):
+            return "TRIPPED"
         return "BARRED" if self.daemon.text("barred") else "TRADING"
+
+    @property
+    def tripped(self) -> list[BreakerRow]:
+        """Breakers that stop entries until a person clears them."""
+        return [row for row in self.breakers if row["state"] == "tripped"]
 
     @property
     def connection(self) -> ConnectionState | None:
@@ -163,6 +172,7 @@ def read_standing(book: sqlite3.Connection, settings: Settings, daemon: DaemonSa
         daemon=daemon,
         book=stamp,
         account=account,
+        breakers=read_breakers(book, settings, daemon.answer.get("breakers") if daemon.answer is not None else None),
         halts=[read_halt(tuple(row)) for row in book.execute(QUERIES["halts"], (account,))],
         market=market,
         cash=money["cash"],
@@ -277,6 +287,11 @@ def _warnings(standing: Standing, settings: Settings) -> list[str]:
         f"strategy {halt.target} is disabled: {halt.reason}; `trader resume --strategy {halt.target} --reason ...`"
         for halt in standing.halts
         if halt.scope == "strategy"
+    ]
+    warnings += [
+        f"the breaker {row['breaker']} has tripped: {row['cause']} ({row['formula']}; "
+        f"{inputs_in_words(row['inputs']) or 'measured ' + str(row['measured'])}); `{way_out(row)}`"
+        for row in standing.tripped
     ]
     if standing.strategy.get("state", "running") not in ("running", "disabled"):
         warnings.append(f"strategy {standing.strategy.get('name')} says nothing: {standing.strategy.get('state')}")

@@ -1,6 +1,6 @@
 """Entries at the moment of their decision: by what was known, measured and allowed then."""
 
-from trader.audit.plants import told, wanted
+from trader.audit.plants import cleared, told, tripped, wanted
 from trader.audit.rule import Named, Rule
 
 NO_ENTRY_AFTER_CUTOFF = Rule(
@@ -59,6 +59,31 @@ NO_ENTRY_WHILE_HALTED = Rule(
         told("one", "halted", scope="all", target="", reason="a test", flattens=False)
         + wanted("one", "JD", later_us=2)
         + told("one", "resumed", key="all", reason="over"),
+    ),
+)
+
+NO_ENTRY_WHILE_TRIPPED = Rule(
+    name="no_entry_while_tripped",
+    says="No entry was made while a breaker of its symbol, its family or the account had tripped.",
+    over="told_orders",
+    named=Named.ORDER,
+    query="""
+        SELECT o.account, o.order_ref, printf('the breaker %s had tripped: %s', t.breaker, t.cause) FROM told_trips t
+        JOIN told_orders o ON o.account = t.account AND o.seq > t.seq AND o.at_us > t.at_us AND o.purpose = 'entry'
+         AND t.target = CASE t.scope WHEN 'symbol' THEN o.symbol WHEN 'family' THEN o.family ELSE '' END
+        WHERE NOT EXISTS (SELECT 1 FROM told_clearings c
+                          WHERE c.account = t.account AND (c.breaker, c.target) = (t.breaker, t.target)
+                            AND c.seq > t.seq AND c.seq < o.seq)""",
+    plants=(
+        tripped("one", "account") + wanted("one", "JD", later_us=2),
+        tripped("one", "symbol", "JD") + wanted("one", "JD", later_us=2) + cleared("one", "JD"),
+        tripped("two", "family", "QQQ")
+        + cleared("two", "QQQ", breaker="another")
+        + wanted("two", "PSQ", later_us=2, direction=-1, family="QQQ"),
+        tripped("one", "symbol", "MSFT", breaker="price_jump") + wanted("one", "MSFT", later_us=2),
+        tripped("one", "symbol", "JD") + cleared("one", "MSFT") + wanted("one", "JD", later_us=2),
+        cleared("one", "JD") + tripped("one", "symbol", "JD") + wanted("one", "JD", later_us=2),
+        tripped("one", "account") + cleared("two") + wanted("one", "JD", later_us=3),
     ),
 )
 
@@ -156,6 +181,7 @@ ENTRIES = (
     NO_ENTRY_AFTER_CUTOFF,
     NO_ENTRY_OUTSIDE_SESSION,
     NO_ENTRY_WHILE_HALTED,
+    NO_ENTRY_WHILE_TRIPPED,
     NO_ENTRY_WHILE_DRIFTING,
     NO_ENTRY_BEFORE_THRESHOLD,
     ENTRIES_WITHIN_ROOM,

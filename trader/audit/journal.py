@@ -199,6 +199,31 @@ HALTS_AS_TOLD = Rule(
     ),
 )
 
+LATCHES_AS_TOLD = Rule(
+    name="latches_as_told",
+    says="Breakers have tripped as the journal says, and were cleared by whom it says.",
+    over="main.book_latches",
+    named=Named.ROW,
+    query="""
+        SELECT account, trim(breaker || ':' || target, ':'), 'journal and table do not both have it' FROM (
+            SELECT account, breaker, target, scope, cause, measured, limit_value, inputs, formula, flattens,
+                   tripped_us AS at_us FROM main.book_latches
+            UNION ALL SELECT account, breaker, target, scope, cause, measured, limit_value, inputs, formula, flattens,
+                             at_us FROM told_trips
+            UNION ALL SELECT account, breaker, target, 'cleared', cleared_reason, NULL, NULL, cleared_by, NULL, NULL,
+                             cleared_us FROM main.book_latches WHERE cleared_us IS NOT NULL
+            UNION ALL SELECT account, breaker, target, 'cleared', reason, NULL, NULL, cleared_by, NULL, NULL, at_us
+                      FROM told_clearings)
+        GROUP BY account, breaker, target, scope, cause, measured, limit_value, inputs, formula, flattens, at_us
+        HAVING count(*) <> 2""",
+    plants=(
+        "UPDATE book_latches SET cleared_us = NULL, cleared_by = NULL, cleared_reason = NULL",
+        "UPDATE book_latches SET measured = 26",
+        "UPDATE book_latches SET flattens = 1",
+        "DELETE FROM book_latches",
+    ),
+)
+
 DAYS_AS_TOLD = Rule(
     name="days_as_told",
     says="Days are those of the journal, with the equity that it says.",
@@ -270,6 +295,7 @@ JOURNAL = (
     ORDERS_AS_TOLD,
     LOCKS_AS_TOLD,
     HALTS_AS_TOLD,
+    LATCHES_AS_TOLD,
     DAYS_AS_TOLD,
     DRIFT_AS_TOLD,
     CASH_DRIFT_AS_TOLD,

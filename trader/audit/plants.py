@@ -51,3 +51,25 @@ def wanted(account: str, symbol: str, *, later_us: int = 1, direction: int = 1, 
         direction=direction,
         family=family or symbol,
     )
+
+
+def tripped(account: str, scope: str, target: str = "", *, breaker: str = "trades") -> str:
+    """A statement that adds a tripped breaker to an account's journal."""
+    return told(
+        account,
+        "breaker_tripped",
+        breaker=breaker,
+        scope=scope,
+        target=target,
+        cause="a test",
+        measured=2.0,
+        limit_value=1.0,
+        inputs={},
+        formula="trades >= 1",
+        flattens=False,
+    )
+
+
+def cleared(account: str, target: str = "", *, breaker: str = "trades") -> str:
+    """A statement that adds the end of a latch to an account's journal."""
+    return told(account, "breaker_cleared", breaker=breaker, target=target, cleared_by="me", reason="seen")

@@ -5,6 +5,7 @@ from trader.audit.rule import Named, Rule
 _OF_ACCOUNTS = (
     *("book_orders", "book_locks", "book_positions", "book_drift", "book_cash_drift", "book_cash_movements"),
     *("book_fills", "book_commissions", "book_lots", "book_round_trips", "book_signals", "book_inbox", "book_halts"),
+    "book_latches",
     *("book_days", "book_events", "book_inputs", "book_marks", "book_reconciled", "book_alarms", "book_deliveries"),
 )
 
@@ -31,9 +32,10 @@ NO_ROW_IS_MISSING = Rule(
             SELECT 'book_fills' AS name, count(*) AS rows, max(id) AS newest, min(id) AS oldest FROM main.book_fills
             UNION ALL SELECT 'book_round_trips', count(*), max(id), min(id) FROM main.book_round_trips
             UNION ALL SELECT 'book_halts', count(*), max(id), min(id) FROM main.book_halts
+            UNION ALL SELECT 'book_latches', count(*), max(id), min(id) FROM main.book_latches
             UNION ALL SELECT 'book_inputs', count(*), max(seq), min(seq) FROM main.book_inputs)
         WHERE rows <> newest OR oldest <> 1""",
-    plants=("DELETE FROM book_inputs WHERE seq = 1",),
+    plants=("DELETE FROM book_inputs WHERE seq = 1", "UPDATE book_latches SET id = 2"),
 )
 
 SIGNALS_ARE_KEPT = Rule(

@@ -74,6 +74,10 @@ INSERT INTO book_signals (account, id, symbol, probability, signal_us, received_
 
 INSERT INTO book_halts (id, account, scope, target, reason, since_us, cleared_us, cleared_reason, flattens) VALUES
     (1, 'one', 'symbol', 'MSFT', 'news', 9, 10, 'read', 0);
+INSERT INTO book_latches (id, account, breaker, scope, target, cause, measured, limit_value, inputs, formula, flattens,
+                          tripped_us, cleared_us, cleared_by, cleared_reason) VALUES
+    (1, 'one', 'price_jump', 'symbol', 'MSFT', 'it has jumped', 30.5, 25.0, '{"close":130.5}', 'percent >= 25', 0,
+     14, 15, 'me', 'read');
 INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES
     ('one', '2025-06-23', 0, 100000000000), ('two', '2025-06-23', 0, 50000000000);
 INSERT INTO book_cash_movements (account, movement, booked_us) VALUES
@@ -145,6 +149,11 @@ INSERT INTO book_events (account, seq, type, symbol, at_us, data) VALUES
     ('one', 27, 'order_created', 'AAPL', 14, '
         {"side": "SELL", "limit_micros": 204200000, "stop_micros": null, "oca": "one-1-0005", "purpose": "protection",
          "reason": "take_profit", "signal_id": "", "order_ref": "one-1-0006", "quantity": 20}'),
+    ('one', 28, 'breaker_tripped', '', 14, '
+        {"breaker": "price_jump", "scope": "symbol", "target": "MSFT", "cause": "it has jumped", "measured": 30.5,
+         "limit_value": 25.0, "inputs": {"close":130.5}, "formula": "percent >= 25", "flattens": false}'),
+    ('one', 29, 'breaker_cleared', '', 15, '
+        {"breaker": "price_jump", "target": "MSFT", "cleared_by": "me", "reason": "read"}'),
     ('two', 1, 'account_opened', '', 0, '{"starting_cash_micros": 50000000000}'),
     ('two', 2, 'run_started', '', 0, '{"kind": "paper"}'),
     ('two', 3, 'phase', '', 0, '{"phase": "open", "before": "", "day": "2025-06-23"}'),

@@ -65,6 +65,12 @@ TOLD = (
     Told("told_cash", "cash_moved", ("amount_micros", "kind", "movement")),
     Told("told_halts", "halted", ("scope", "target", "reason", "flattens")),
     Told("told_resumes", "resumed", ("key", "reason")),
+    Told(
+        "told_trips",
+        "breaker_tripped",
+        ("breaker", "scope", "target", "cause", "measured", "limit_value", "inputs", "formula", "flattens"),
+    ),
+    Told("told_clearings", "breaker_cleared", ("breaker", "target", "cleared_by", "reason")),
     Told("told_phases", "phase", ("phase", "day")),
     Told("told_days", "day_started", ("day", "opening_equity_micros")),
     Told("told_flats", "flat_proven", ("day",)),

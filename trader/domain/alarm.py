@@ -61,6 +61,8 @@ class AlarmType(StrEnum):
     CHANGED_AT_BROKER = "changed_at_broker"
     NOT_LISTED = "not_listed"
     CREATION_RATE = "creation_rate"
+    """In books of earlier versions; now it is a breaker."""
+    BREAKER = "breaker"
     VERSION_DIFFERS = "version_differs"
     EXECUTIONS_UNTOLD = "executions_untold"
     ORDER_UNKNOWN = "order_unknown"

@@ -70,6 +70,15 @@ def _cash_differs(data: _Data) -> _Told:
     return _Told(AlarmType.CASH_DIFFERS, f"the book has {book}, the broker {broker}")
 
 
+def _latch(data: _Data) -> str:
+    return " ".join(str(data[name]) for name in ("breaker", "target") if data[name])
+
+
+def _tripped(data: _Data) -> _Told:
+    closes = "; what is held is closed" if data["flattens"] else ""
+    return _Told(AlarmType.BREAKER, f"{data['cause']}; {data['formula']}; entries are stopped{closes}", _latch(data))
+
+
 _TOLD: Mapping[JournalType, Callable[[_Data], _Told | None]] = {
     JournalType.ALARM: _said_itself,
     JournalType.NOT_FLAT: _not_flat,
@@ -98,6 +107,10 @@ _TOLD: Mapping[JournalType, Callable[[_Data], _Told | None]] = {
     ),
     JournalType.RESUMED: lambda data: _Told(
         AlarmType.RESUMED, f"entries of {data['key']} resumed: {data['reason']}", str(data["key"])
+    ),
+    JournalType.BREAKER_TRIPPED: _tripped,
+    JournalType.BREAKER_CLEARED: lambda data: _Told(
+        AlarmType.RESUMED, f"the breaker {data['breaker']} was cleared: {data['reason']}", _latch(data)
     ),
     JournalType.RUN_STARTED: lambda data: _Told(AlarmType.STARTED, f"a {data['kind']} run has started"),
     JournalType.RUN_STOPPED: _stopped,

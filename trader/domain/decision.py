@@ -57,6 +57,7 @@ class Rule(StrEnum):
     SESSION_CLOSED = "session_closed"
     AFTER_CUTOFF = "after_cutoff"
     HALTED = "halted"
+    BREAKER = "breaker"
     EXPIRES = "expires"
     # sizing
     STALE_PRICE = "stale_price"

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker, InputValue
 from trader.domain.cash import CashKind
 from trader.domain.decision import Signal
 from trader.domain.market import BarTime
@@ -194,6 +195,16 @@ class AlarmRaised:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerMeasured:
+    """What a breaker measures has been measured beside the engine's steps."""
+
+    breaker: Breaker
+    measured: float
+    cause: str
+    inputs: Mapping[str, InputValue]
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time has passed. The facts are looked at again."""
 
@@ -249,6 +260,8 @@ class Command:
     """Of RESOLVE, where it was filled, of ADOPT, and of ADJUST for missing shares: at what price a share."""
     alarms: tuple[int, ...] = ()
     """Of ACKNOWLEDGE: their numbers."""
+    breaker: Breaker | None = None
+    """Of RESUME: the breaker to be cleared, in the place of a halt."""
 
 
 BrokerEvent = (
@@ -262,7 +275,7 @@ BrokerEvent = (
     | EpochEnded
 )
 StrategyEvent = StrategyAnswered | StrategySilent
-OwnEvent = EvidenceGiven | VersionCompared | AlarmRaised | Tick | Command
+OwnEvent = EvidenceGiven | VersionCompared | AlarmRaised | BreakerMeasured | Tick | Command
 Event = BarTime | SignalReceived | BadLine | BrokerEvent | StrategyEvent | OwnEvent
 
 
@@ -300,6 +313,8 @@ class JournalType(StrEnum):
     CASH_AGREES = "cash_agrees"
     HALTED = "halted"
     RESUMED = "resumed"
+    BREAKER_TRIPPED = "breaker_tripped"
+    BREAKER_CLEARED = "breaker_cleared"
     COMMAND = "command"
     ALARM = "alarm"
 

@@ -23,6 +23,7 @@ class ExitReason(StrEnum):
     EOD = "eod"
     LEFT_OVERNIGHT = "left_overnight"
     MANUAL = "manual"
+    BREAKER = "breaker"
 
 
 class Levels(NamedTuple):

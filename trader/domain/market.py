@@ -1,6 +1,6 @@
 """Market data: bars, and why a bar cannot be."""
 
-from collections.abc import Iterable, KeysView
+from collections.abc import Callable, Iterable, KeysView
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
@@ -208,12 +208,42 @@ class Prices:
             price = before.close_micros
         return value_micros(held.symbol, held.quantity, price)
 
+    def believed_micros(self, holdings: Iterable["Holding"], collar_ppm: Callable[[str], int]) -> int:
+        """Market value of everything held. Of a price that has jumped further than its collar, either way, the one
+        before counts until a second print: it would trip what counts losses, or hide one."""
+        last, before = self._last, self._before
+        worth = 0
+        for held in holdings:
+            bar, first = last.get(held.symbol), before.get(held.symbol)
+            if bar is None:
+                worth += held.cost_micros
+                continue
+            price = bar.close_micros
+            if first is not None and price != first.close_micros:
+                jump_ppm = abs(price - first.close_micros) * 1_000_000 // first.close_micros
+                price = first.close_micros if jump_ppm > collar_ppm(held.symbol) else price
+            worth += value_micros(held.symbol, held.quantity, price)
+        return worth
+
     def jump_ppm(self, symbol: str) -> int:
         """How far the newest close is from the close before it; 0 for a first bar."""
         last, before = self._last.get(symbol), self._before.get(symbol)
         if last is None or before is None:
             return 0
         return abs(last.close_micros - before.close_micros) * 1_000_000 // before.close_micros
+
+    def jumped(self, bars: Iterable[Bar], limit_ppm: int) -> list[Bar]:
+        """Those of the newest bars whose close is so far from the close before it, within a session: over a night a
+        price may go anywhere. Asked of every bar, so one that is not costs one comparison."""
+        before, found = self._before, []
+        more, less = 1_000_000 + limit_ppm, 1_000_000 - limit_ppm
+        for bar in bars:
+            first = before.get(bar.symbol)
+            if first is None or first.close_micros * less < bar.close_micros * 1_000_000 < first.close_micros * more:
+                continue
+            if bar.timestamp - first.timestamp < _NIGHT:
+                found.append(bar)
+        return found
 
     def symbols(self) -> KeysView[str]:
         """Every symbol that has a price, at each moment."""

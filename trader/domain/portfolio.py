@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
 
+from trader.domain.breaker import Latch
 from trader.domain.cash import CashDrift
 from trader.domain.corporate_action import split_of_shares
 from trader.domain.decision import Side, Ticket
@@ -109,8 +110,12 @@ class Day(NamedTuple):
     notional_micros: int = 0
     sold_micros: int = 0
     """Proceeds of today's sales; a cash account may not spend them before the next session."""
+    moved_micros: int = 0
+    """Cash that has come or gone since it began, otherwise than by trading."""
+    costs_micros: int = 0
+    """Commissions of today's executions."""
     resumed_at: datetime | None = None
-    """When a person has last resumed entries of everything."""
+    """When a person has last resumed entries of everything, or cleared a breaker of creations."""
 
     @property
     def creations_from(self) -> datetime:
@@ -136,6 +141,10 @@ class Book:
     locks: Mapping[str, PendingLock]
     """Symbol -> the right of its working entry."""
     halts: Mapping[str, Halt]
+    latches: Mapping[str, Latch]
+    """Breakers that have tripped, by key."""
+    cleared: Mapping[str, datetime]
+    """Key of a latch -> when a person has last cleared it."""
     drift: Mapping[str, Drift]
     """By symbol: what book and broker do not agree on."""
     cash_drift: CashDrift | None
@@ -191,6 +200,7 @@ class Portfolio:
     unknown: frozenset[str]
     """Symbols with an order of unknown fate."""
     halts: Mapping[str, Halt]
+    latches: Mapping[str, Latch]
     drift: Mapping[str, Drift]
     day: Day
     slots: int
@@ -213,6 +223,13 @@ class Portfolio:
         for key in scopes_of(family, symbol):
             if key in self.halts:
                 return self.halts[key]
+        return None
+
+    def latch_for(self, family: str, symbol: str) -> Latch | None:
+        """The tripped breaker that bars an entry, the oldest first."""
+        for latch in self.latches.values():
+            if latch.covers(family, symbol):
+                return latch
         return None
 
     def take(self, ticket: Ticket, locks: Mapping[str, PendingLock]) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from trader.domain.breaker import DEFAULT_BREAKERS, Breaker, BreakerRule
 from trader.domain.exit_plan import ExitRule
 from trader.domain.money import MICROS_PER_DOLLAR, PREMIUM_TICKS
 from trader.domain.symbol import is_option
@@ -115,6 +116,7 @@ class Rules:
     entry_timeout_s: int = 60
     exit_scan_patience_s: int = 10
     """Without a whole exit scan for so long, entries stop."""
+    breakers: Mapping[Breaker, BreakerRule] = field(default_factory=lambda: DEFAULT_BREAKERS)
     version_stops_entries: bool = True
     """While what runs is not what lies on the disk."""
     settled_cash_only: bool = False
@@ -134,6 +136,16 @@ class Rules:
     def exit_rule(self, symbol: str) -> ExitRule:
         """The exit distances of a symbol."""
         return self.exits_by_symbol.get(symbol) or (self.options.exits if is_option(symbol) else self.exits)
+
+    @property
+    def breaker_rules(self) -> Mapping[Breaker, BreakerRule]:
+        """What is set of breakers. One that shares its limit with the decisions has theirs."""
+        shared = {
+            Breaker.DAY_LOSS: self.limits.day_loss_ppm / 10_000,
+            Breaker.CREATIONS_PER_HOUR: float(self.limits.creations_per_hour),
+            Breaker.REGULAR_CREATIONS: float(self.limits.regular_creations),
+        }
+        return {**self.breakers, **{name: self.breakers[name]._replace(limit=limit) for name, limit in shared.items()}}
 
     def limits_of(self, symbol: str) -> Limits:
         """The limits of a symbol."""

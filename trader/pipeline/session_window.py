@@ -1,4 +1,4 @@
-"""Intent -> Admitted, while entries are allowed: the session's phase, an option's last days, and halts."""
+"""Intent -> Admitted, while entries are allowed: the session's phase, an option's last days, halts, breakers."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Admitted(NamedTuple):
 def admit(
     intent: Intent, session: SessionDay | None, portfolio: Portfolio, rules: Rules, now: datetime
 ) -> Admitted | Refusal:
-    """Refuse an entry outside its window or under a halt. Exits do not come by here."""
+    """Refuse an entry outside its window, under a halt or a latch. Exits do not come by here."""
     phase = session.phase(now) if session is not None else Phase.CLOSED
     if session is None or phase is Phase.CLOSED:
         return Refusal(Stage.SESSION, Rule.SESSION_CLOSED, intent.symbol)
@@ -42,4 +42,8 @@ def admit(
     halt = portfolio.halt_for(intent.family, intent.symbol)
     if halt is not None:
         return Refusal(Stage.SESSION, Rule.HALTED, intent.symbol, detail=f"{halt.key}: {halt.reason}")
+    latch = portfolio.latch_for(intent.family, intent.symbol) if portfolio.latches else None
+    if latch is not None:
+        why = f"{latch.key}: {latch.cause}; {latch.formula}"
+        return Refusal(Stage.SESSION, Rule.BREAKER, intent.symbol, latch.measured, latch.limit, why, latch.breaker)
     return Admitted(intent)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from trader.domain.breaker import Breaker, latch_key
 from trader.domain.cash import CashKind
 from trader.domain.decision import Side
 from trader.domain.events import Command, CommandName, Fate, JournalType, OrderAccepted, OrderCancelled
@@ -80,11 +81,24 @@ class Commands:
         return f"entries halted: {halt.key}. Exits, stops and the close of the day go on"
 
     def _resume(self, step: Step, command: Command) -> str:
+        if command.breaker is not None:
+            return self._clear(step, command.breaker, command)
         key = f"{command.scope}:{command.target}" if command.target else command.scope
         if step.draft.resume(key, command.reason):
-            return f"entries resumed: {key}"
+            return f"entries resumed: {key}{_still_tripped(step.draft)}"
         there = ", ".join(step.draft.halts) or "nothing"
-        return f"refused: {key} is not halted (halted: {there})"
+        return f"refused: {key} is not halted (halted: {there}){_still_tripped(step.draft)}"
+
+    def _clear(self, step: Step, breaker: Breaker, command: Command) -> str:
+        latches = step.draft.latches
+        key = latch_key(breaker, command.target)
+        latch = latches.get(key)
+        if latch is None or (command.target and command.scope != latch.scope):
+            of_it = [other.way_out for other in latches.values() if other.breaker is breaker]
+            there = f"tripped: {', '.join(latches)}" if latches else "no breaker has tripped"
+            return f"refused: {key} has not tripped ({'; '.join(of_it) or there})"
+        step.draft.rearm(latch, command.operator, command.reason)
+        return f"cleared: {key}, which had tripped at {latch.tripped_at:%Y-%m-%d %H:%M:%S} UTC: {latch.cause}"
 
     def _flatten(self, step: Step, command: Command) -> str:
         draft = step.draft
@@ -188,6 +202,11 @@ class Commands:
         family = self._families.instrument(symbol).family
         if any(halt.flattens and halt.covers(family, symbol) for halt in draft.halts.values()):
             return f"refused: `trader flatten` stands, and would sell {symbol} at once; `trader resume` first"
+        closing = next(
+            (latch for latch in draft.latches.values() if latch.flattens and latch.covers(family, symbol)), None
+        )
+        if closing is not None:
+            return f"refused: {closing.key} has tripped, and would sell {symbol} at once; `{closing.way_out}` first"
         shares = drift.broker - drift.book
         worth_micros = value_micros(symbol, shares, command.price_micros)
         draft.move_cash(worth_micros)
@@ -195,7 +214,7 @@ class Commands:
         if refused:
             draft.move_cash(-worth_micros)
             return refused
-        draft.note(JournalType.CASH_MOVED, symbol, amount_micros=worth_micros, reason=f"adopted: {command.reason}")
+        draft.note_movement(symbol, worth_micros, reason=f"adopted: {command.reason}")
         return f"adopted {shares} {symbol} at {usd(command.price_micros)}; its exits are armed"
 
     def _acknowledge(self, step: Step, command: Command) -> str:
@@ -220,6 +239,12 @@ class Commands:
         draft.book_cash(command.amount_micros, kind, command.reason, command.movement)
         left = f"; still {draft.cash_drift.what}" if draft.cash_drift is not None else ""
         return f"booked {usd(command.amount_micros)} USD as {kind}; cash is now {usd(draft.cash_micros)}{left}"
+
+
+def _still_tripped(draft: Draft) -> str:
+    """What a person who resumes entries has to know."""
+    ways = "; ".join(latch.way_out for latch in draft.latches.values())
+    return f"; breakers stay tripped: {ways}" if ways else ""
 
 
 def _as_executed(order: Order, price_micros: int, at: datetime) -> Fill:

@@ -43,7 +43,7 @@ def _leave_it(step: Step, fill: Fill, booked_micros: int) -> None:
 def _charge(step: Step, booking: Booking, commission_micros: int) -> None:
     fill = booking.fill
     late = LateCommission(fill.execution_id, fill.order_ref, fill.symbol, commission_micros)
-    step.draft.charge(late, is_past=_has_become_flat(step, booking))
+    step.draft.charge(late, fill, is_past=_has_become_flat(step, booking))
     step.executions[fill.execution_id] = commission_micros
     step.say(
         Level.INFO,

@@ -19,7 +19,8 @@ from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import decided_before
-from trader.services.creation_breaker import CREATION_RULES, created_last_hour, stop_entries
+from trader.services.breakers import Breakers
+from trader.services.creations import CREATION_RULES, created_last_hour
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.gate import Gate
@@ -44,9 +45,10 @@ class _Memory:
 class Deciding:
     """Pushes signals through the chain and remembers what a later decision needs."""
 
-    def __init__(self, chain: Chain, execution: Execution, gate: Gate, history: History) -> None:
+    def __init__(self, chain: Chain, execution: Execution, gate: Gate, breakers: Breakers, history: History) -> None:
         self._chain = chain
         self._gate = gate
+        self._breakers = breakers
         self._execution = execution
         self._seen_ids: Recent[None] = Recent(dict.fromkeys(history.signal_ids))
         self._opened_at: dict[str, datetime] = {}
@@ -146,6 +148,7 @@ class Deciding:
             decision = self._chain.decide(signal, portfolio, prices, session, step.draft.now)
         except Exception as error:  # noqa: BLE001  (a bug in the chain costs this signal, loudly, and nothing else)
             refusal = Refusal(Stage.SIGNAL, Rule.CHAIN_RAISED, signal.symbol, detail=f"{type(error).__name__}: {error}")
+            step.exceptions += 1
             step.say(Level.ERROR, f"BUG in the chain, signal {signal.id} {signal.symbol} refused: {refusal.detail}")
             return self._refused(step, signal, refusal)
         barred = self._barred(step, decision.ticket) if decision.ticket is not None else None
@@ -175,8 +178,8 @@ class Deciding:
             portfolio.take(decision.ticket, step.draft.locks)
         refusal = decision.refusal
         if refusal is not None and refusal.rule in CREATION_RULES:
-            stop_entries(step, refusal)
-            portfolio.halts = step.draft.halts
+            self._breakers.refused_creation(step, refusal)
+            portfolio.latches = step.draft.latches
         family = self._chain.families.instrument(signal.symbol).family
         is_turning = refusal is not None and refusal.rule is Rule.TURNING
         if refusal is not None and is_turning:
@@ -258,6 +261,7 @@ class Deciding:
             exits=draft.exits,
             unknown=frozenset(order.symbol for order in draft.orders.values() if order.state is OrderState.UNKNOWN),
             halts=draft.halts,
+            latches=draft.latches,
             drift=draft.drift,
             day=day,
             slots=slots,

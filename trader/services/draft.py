@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import CREATION_BREAKERS, Latch
 from trader.domain.cash import CashDrift, CashKind
 from trader.domain.decision import ExitTicket, Purpose, Side, Ticket
 from trader.domain.events import JournalEntry, JournalType, JsonValue
@@ -18,7 +19,7 @@ from trader.domain.ledger import Booked, Lot, Position, RoundTrip, day_traded_on
 from trader.domain.order import Fill, LateCommission, Order, OrderState, PendingLock
 from trader.domain.portfolio import Book, Day, Drift, Halt
 from trader.domain.reference import order_ref, reference_number
-from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Pair, Release
+from trader.services.ports import Booking, Charge, Clearance, Commit, Entry, Exit, Pair, Rearming, Release
 
 _BEFORE = "ended before the next exit was sent"
 
@@ -40,6 +41,8 @@ class Draft:
         self.exits: Mapping[str, Order] = book.exits
         self.locks: Mapping[str, PendingLock] = book.locks
         self.halts: Mapping[str, Halt] = book.halts
+        self.latches: Mapping[str, Latch] = book.latches
+        self.cleared: Mapping[str, datetime] = book.cleared
         self.drift: Mapping[str, Drift] = book.drift
         self.cash_drift = book.cash_drift
         self.day: Day | None = book.day
@@ -152,6 +155,7 @@ class Draft:
         else:
             lots.pop(fill.symbol, None)
         self.move_cash(fill.cash_effect_micros)
+        self._count_cost(fill, fill.commission_micros)
         if fill.symbol in self.drift:
             self.drifted(self.drift[fill.symbol].after(fill, booked.position.quantity))
         booking = Booking(fill, booked.realized_micros, purpose, reason, booked.position.quantity, booked.created)
@@ -160,12 +164,13 @@ class Draft:
         if booked.round_trip is not None:
             self._count_round_trip(booked.round_trip)
 
-    def charge(self, late: LateCommission, *, is_past: bool) -> None:
-        """Book a commission that was told after its execution: cash pays it, and what had reserved cash for it.
+    def charge(self, late: LateCommission, fill: Fill, *, is_past: bool) -> None:
+        """Book a commission that was told after its execution `fill`: cash pays it, and what had reserved cash for it.
 
         `is_past`: the position of the execution has become flat since, so that no held one pays.
         """
         self.move_cash(-late.commission_micros)
+        self._count_cost(fill, late.commission_micros)
         position = self.positions.get(late.symbol)
         if position is not None and not is_past:
             self.set_position(position.charged(late.commission_micros))
@@ -186,6 +191,11 @@ class Draft:
         if self.day is not None and fill.executed_at >= self.day.started_at:
             proceeds_micros = sign * fill.value_micros
             self.day = self.day._replace(sold_micros=self.day.sold_micros + proceeds_micros)
+
+    def _count_cost(self, fill: Fill, commission_micros: int) -> None:
+        """Of today's executions, as for their proceeds."""
+        if commission_micros and self.day is not None and fill.executed_at >= self.day.started_at:
+            self.day = self.day._replace(costs_micros=self.day.costs_micros + commission_micros)
 
     def _count_round_trip(self, trip: RoundTrip) -> None:
         self.commit.round_trips.append(trip)
@@ -215,9 +225,15 @@ class Draft:
         self.move_cash(amount_micros)
         named: dict[str, str] = {"movement": movement} if movement else {}
         self.commit.movements.extend(named.values())
-        self.note(JournalType.CASH_MOVED, "", amount_micros=amount_micros, kind=kind, reason=reason, **named)
+        self.note_movement("", amount_micros, kind=kind, reason=reason, **named)
         if self.cash_drift is not None:
             self._set_cash_drift(self.cash_drift.after(amount_micros))
+
+    def note_movement(self, symbol: str, amount_micros: int, **more: JsonValue) -> None:
+        """Journal cash that has come or gone otherwise than by trading; the day's figures leave it out."""
+        self.note(JournalType.CASH_MOVED, symbol, amount_micros=amount_micros, **more)
+        if self.day is not None:
+            self.day = self.day._replace(moved_micros=self.day.moved_micros + amount_micros)
 
     def cash_differs(self, drift: CashDrift) -> None:
         """Take over what cash book and broker do not agree on."""
@@ -276,10 +292,46 @@ class Draft:
         if halts.pop(key, None) is None:
             return False
         self.commit.halts.append(Clearance(key, self.now, reason))
-        if key == "all" and self.day is not None and self.now >= self.day.started_at:
-            self.day = self.day._replace(resumed_at=self.now)
+        if key == "all":
+            self._count_creations_anew()
         self.note(JournalType.RESUMED, key=key, reason=reason)
         return True
+
+    def trip(self, latch: Latch) -> bool:
+        """Latch a breaker; False where it has tripped already."""
+        if latch.key in self.latches:
+            return False
+        latches: dict[str, Latch] = self._own("latches")
+        latches[latch.key] = latch
+        self.commit.latches.append(latch)
+        self.note(
+            JournalType.BREAKER_TRIPPED,
+            breaker=latch.breaker,
+            scope=latch.scope,
+            target=latch.target,
+            cause=latch.cause,
+            measured=latch.measured,
+            limit_value=latch.limit,
+            inputs=dict(latch.inputs),
+            formula=latch.formula,
+            flattens=latch.flattens,
+        )
+        return True
+
+    def rearm(self, latch: Latch, by: str, reason: str) -> None:
+        """Clear a latch: what its breaker measures is counted from now on."""
+        latches: dict[str, Latch] = self._own("latches")
+        cleared: dict[str, datetime] = self._own("cleared")
+        del latches[latch.key]
+        cleared[latch.key] = self.now
+        self.commit.latches.append(Rearming(latch.breaker, latch.target, self.now, by, reason))
+        if latch.breaker in CREATION_BREAKERS:
+            self._count_creations_anew()
+        self.note(JournalType.BREAKER_CLEARED, breaker=latch.breaker, target=latch.target, cleared_by=by, reason=reason)
+
+    def _count_creations_anew(self) -> None:
+        if self.day is not None and self.now >= self.day.started_at:
+            self.day = self.day._replace(resumed_at=self.now)
 
     def drifted(self, drift: Drift) -> None:
         """Take over what book and broker do not agree on."""
@@ -518,6 +570,8 @@ class Draft:
             exits=self.exits,
             locks=self.locks,
             halts=self.halts,
+            latches=self.latches,
+            cleared=self.cleared,
             drift=self.drift,
             cash_drift=self.cash_drift,
             day=self.day,

@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from trader.domain.breaker import Breaker, Latch
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
 from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry, StrategyAnswered
@@ -172,6 +173,16 @@ class Clearance(NamedTuple):
     reason: str
 
 
+class Rearming(NamedTuple):
+    """The end of a latch."""
+
+    breaker: Breaker
+    target: str
+    at: datetime
+    by: str
+    reason: str
+
+
 class Acknowledgement(NamedTuple):
     """Somebody has seen an alarm."""
 
@@ -222,6 +233,8 @@ class Commit:
     acknowledged: list[Acknowledgement] = field(default_factory=list)
     halts: list[Halt | Clearance] = field(default_factory=list)
     """In the order in which they were made: a halt may be cleared and made again in one step."""
+    latches: list[Latch | Rearming] = field(default_factory=list)
+    """In the order in which they were made, as halts are."""
     drift: dict[str, Drift | None] = field(default_factory=dict)
     """By symbol; None where book and broker agree again."""
     reconciled_at: datetime | None = None
@@ -270,6 +283,11 @@ class History(NamedTuple):
     """When its newest event happened; None in a book whose journal has not begun."""
     beyond: Mapping[str, Excess] = MappingProxyType({})
     """By execution: what has moved its order without being booked."""
+    losses: tuple[datetime, ...] = ()
+    """When those newest round trips ended that were losses, one after the other, the oldest first."""
+    highest_equity_micros: int = 0
+    """Of the beginnings of days since the drawdown was last counted anew, with the cash that has moved since; 0 where
+    there is none."""
 
 
 class Store(Protocol):

@@ -44,6 +44,8 @@ class Step:
     """Why that could not be read: this step cannot be written, and what needs it is taken up again."""
     by_operator: list[Fill] = field(default_factory=list)
     """Corrections of this step: true once they are in the book, and not before."""
+    exceptions: int = 0
+    """That were caught in it: each has cost what it was about, and is a bug."""
     duplicates: dict[str, int] = field(default_factory=dict)
     """Symbols whose entry was refused because of a working one, with the number of signals."""
     _folded: dict[tuple[str, str, Rule], SignalRow] = field(default_factory=dict)

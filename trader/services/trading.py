@@ -26,11 +26,11 @@ from trader.domain.reference import is_order_ref
 from trader.domain.session import Calendar, SessionDay
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import NO_BAR_SEEN, check_signal, what_remains
+from trader.services.breakers import Breakers
 from trader.services.cash_reconciliation import CashReconciliation
 from trader.services.clock_watch import ClockWatch
 from trader.services.commands import Commands
 from trader.services.corrections import corrected
-from trader.services.creation_breaker import watch_creations
 from trader.services.deciding import Deciding
 from trader.services.execution import Execution, OrderReport
 from trader.services.exit_scanner import ExitScanner
@@ -67,7 +67,8 @@ class Trading:
         self._strategy_watch = StrategyWatch(strategies.name)
         self._execution = Execution(chain.rules)
         self.exits = ExitScanner(self._execution, chain.families, chain.rules, self.prices, self.gate)
-        self._deciding = Deciding(chain, self._execution, self.gate, history)
+        self.breakers = Breakers(chain.rules, chain.families, self.prices, self.gate, history)
+        self._deciding = Deciding(chain, self._execution, self.gate, self.breakers, history)
         self._settlement = Settlement(chain.families, chain.rules, history)
         self._identity = Identity(history.ended_orders)
         self._inquiry = Inquiry(self._execution, self._settlement)
@@ -101,14 +102,15 @@ class Trading:
                 self._happened(step, event)
                 self._clock_watch.look(step, event)
                 self.version_guard.look(step, event)
+                self.breakers.hear(step, event)
         self._cash.guard(step.draft)
         self.market_data.tell(step)
-        watch_creations(step, self._rules.limits)
         if step.executions and len(step.draft.positions) > 1:
             self._deciding.repair_conflicts(step)
         if self.prices.suspected_splits:
             self._quarantine_splits(step)
         session = self.day.look(step, self.prices)
+        self.breakers.look(step, bar_times, session)
         flatten(step, self._execution)
         self.exits.scan(step, bar_times, session)
         if step.draft.locks and session is not None and step.draft.now >= session.flatten_at:
@@ -125,6 +127,7 @@ class Trading:
         if trades:  # nothing is queued for the open
             self._execution.pursue_exits(step)
         self._execution.protecting.look(step, trades=trades)
+        self.breakers.count(step)
 
     def _happened(self, step: Step, event: Event) -> None:
         if isinstance(event, FillReported):
@@ -244,6 +247,7 @@ class Trading:
         """A strategy that talks nonsense is said the first time, the tenth, the hundredth, ..."""
         if refusal.rule not in _NONSENSE:
             return
+        step.exceptions += refusal.rule is Rule.STRATEGY_RAISED
         self._nonsense += 1
         if self._nonsense in SAID_AT:
             step.say(
@@ -331,6 +335,7 @@ class Trading:
         self._clock_watch.happened()
         self.version_guard.happened()
         self._strategy_watch.happened()
+        self.breakers.happened()
 
     def not_sent(self, cancels: Sequence[str]) -> None:
         """These cancels have not left: they are asked for again."""
@@ -357,6 +362,7 @@ class Trading:
         self._clock_watch.not_happened()
         self.version_guard.not_happened()
         self._strategy_watch.not_happened()
+        self.breakers.not_happened()
         self.exits.not_happened()
         self.day.forget()
         self._execution.not_happened()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders import Market, a_machine, an_unwritable_book
+from builders import Market, a_machine, an_unwritable_book, off
 
 from trader.domain.alarm import AlarmType
 from trader.domain.errors import BookError
@@ -40,7 +40,7 @@ async def test_no_alarm_outlives_the_step_that_was_not_written(tmp_path: Path, m
 
 
 async def test_repeats_within_an_hour_are_one_alarm_with_the_newest_words(tmp_path: Path) -> None:
-    async with a_machine(tmp_path) as market:
+    async with a_machine(tmp_path, breakers=off("exceptions")) as market:
         for minute in range(3):
             await raised(market, f"failure {minute}")
             await market.wait(59 * 60)

@@ -1,4 +1,4 @@
-"""From the journal, everything that follows from it: positions, lots, cash, orders, locks, halts.
+"""From the journal, everything that follows from it: positions, lots, cash, orders, locks, halts, latches.
 
 Rule 1: the journal is what happened; the tables are what follows.
 Rule 2: the fold has no opinion of its own: a fill goes through the domain's `book_fill` and `Order.after`.
@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from trader.adapters.sqlite.journal import Event, Facts, Finding, read_journal
 from trader.adapters.sqlite.rows import from_us
+from trader.domain.breaker import Breaker, BreakerScope, Latch, latch_key
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.errors import IllegalTransition
@@ -76,6 +77,7 @@ class Folded:
     locks: dict[str, LockRow] = field(default_factory=dict)
     """By order reference, released ones too."""
     halts: dict[str, Halt] = field(default_factory=dict)
+    latches: dict[str, Latch] = field(default_factory=dict)
     drift: dict[str, Drift] = field(default_factory=dict)
     cash_drift: CashDrift | None = None
     movements: dict[str, datetime] = field(default_factory=dict)
@@ -379,6 +381,31 @@ def _resumed(folded: Folded, event: Event) -> None:
         raise ValueError(f"{event.facts.text('key')} was not halted")
 
 
+def _breaker_tripped(folded: Folded, event: Event) -> None:
+    facts = event.facts
+    latch = Latch(
+        breaker=Breaker(facts.text("breaker")),
+        scope=BreakerScope(facts.text("scope")),
+        target=facts.text("target"),
+        cause=facts.text("cause"),
+        measured=facts.fraction("measured"),
+        limit=facts.fraction("limit_value"),
+        inputs=facts.values("inputs"),
+        formula=facts.text("formula"),
+        flattens=facts.flag("flattens"),
+        tripped_at=event.at,
+    )
+    if latch.key in folded.latches:
+        raise ValueError(f"{latch.key} had tripped already")
+    folded.latches[latch.key] = latch
+
+
+def _breaker_cleared(folded: Folded, event: Event) -> None:
+    key = latch_key(Breaker(event.facts.text("breaker")), event.facts.text("target"))
+    if folded.latches.pop(key, None) is None:
+        raise ValueError(f"{key} had not tripped")
+
+
 _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
     JournalType.ACCOUNT_OPENED: _account_opened,
     JournalType.ORDER_CREATED: _order_created,
@@ -395,5 +422,7 @@ _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {
     JournalType.CASH_AGREES: _cash_agrees,
     JournalType.HALTED: _halted,
     JournalType.RESUMED: _resumed,
+    JournalType.BREAKER_TRIPPED: _breaker_tripped,
+    JournalType.BREAKER_CLEARED: _breaker_cleared,
 }
 """Every other event changes nothing of the book."""

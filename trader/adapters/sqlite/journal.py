@@ -73,6 +73,13 @@ class Facts:
             raise ValueError(f"{key} is neither true nor false")
         return value
 
+    def values(self, key: str) -> dict[str, str | int | float]:
+        """Texts and numbers by their names."""
+        value = self._value(key)
+        if not isinstance(value, dict):
+            raise ValueError(f"{key} are no named values")
+        return {str(name): one for name, one in value.items() if isinstance(one, str | int | float)}
+
     def _value(self, key: str) -> object:
         if key not in self._data:
             raise ValueError(f"it has no {key}")

@@ -22,6 +22,7 @@ from trader.adapters.sqlite.rows import (
     fill_row,
     from_us,
     halt_row,
+    latch_row,
     lock_row,
     lot_row,
     order_row,
@@ -85,6 +86,7 @@ LOCKS = _as_inserted(
     "lock", "insert_lock", ("symbol", "order_ref"), ("reserved_micros", "released_us"), ("released_us", "evidence")
 )
 HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",))
+LATCHES = _as_inserted("latch", "insert_latch", ("breaker", "target"), ("cause",))
 DRIFT = _as_inserted("drift", "put_drift", ("symbol",), ("book", "broker"))
 CASH_DRIFT = _as_inserted("cash", "put_cash_drift", ("account",), ("book_micros", "broker_micros"))
 MOVEMENTS = _as_inserted("cash movement", "insert_movement", ("movement",), ("booked_us",))
@@ -144,6 +146,7 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         ORDERS: ORDERS.keyed(order_row(order) for order in folded.orders.values()),
         LOCKS: LOCKS.keyed(_lock_row(row) for row in folded.locks.values()),
         HALTS: HALTS.keyed(halt_row(account, halt) for halt in folded.halts.values()),
+        LATCHES: LATCHES.keyed(latch_row(account, latch) for latch in folded.latches.values()),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         CASH_DRIFT: CASH_DRIFT.keyed([cash_drift_row(account, folded.cash_drift)] if folded.cash_drift else []),
         MOVEMENTS: MOVEMENTS.keyed((account, movement, to_us(at)) for movement, at in folded.movements.items()),
@@ -183,9 +186,9 @@ def _lock_row(row: LockRow) -> Row:
 
 
 def _found(connection: sqlite3.Connection, projection: Projection, account: str) -> Rows:
-    """The book's own rows; of halts those that bar entries now."""
+    """The book's own rows; of halts and latches those that bar entries now."""
     query = f"SELECT {', '.join(projection.columns)} FROM {projection.table} WHERE account = ?"  # noqa: S608  (our names)
-    if projection is HALTS:
+    if projection in (HALTS, LATCHES):
         query += " AND cleared_us IS NULL"
     if projection is ROUND_TRIPS:
         return _numbered(tuple(row) for row in connection.execute(f"{query} ORDER BY id", (account,)))

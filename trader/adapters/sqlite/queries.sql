@@ -103,6 +103,15 @@ ON CONFLICT (account, scope, target) WHERE cleared_us IS NULL DO UPDATE SET flat
 UPDATE book_halts SET cleared_us = ?, cleared_reason = ?
 WHERE account = ? AND scope = ? AND target = ? AND cleared_us IS NULL
 
+-- name: insert_latch
+INSERT INTO book_latches (account, breaker, scope, target, cause, measured, limit_value, inputs, formula, flattens,
+                          tripped_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: clear_latch
+UPDATE book_latches SET cleared_us = ?, cleared_by = ?, cleared_reason = ?
+WHERE account = ? AND breaker = ? AND target = ? AND cleared_us IS NULL
+
 -- name: put_drift
 INSERT INTO book_drift (account, symbol, book, broker, since_us) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (account, symbol) DO UPDATE SET
@@ -216,6 +225,20 @@ SELECT scope, target, reason, since_us, flattens FROM book_halts WHERE account =
 -- name: newest_resumption
 SELECT max(cleared_us) FROM book_halts WHERE account = ? AND scope = 'all'
 
+-- name: latches
+SELECT breaker, scope, target, cause, measured, limit_value, inputs, formula, flattens, tripped_us
+FROM book_latches WHERE account = ? AND cleared_us IS NULL ORDER BY id
+
+-- name: latches_cleared
+SELECT breaker, target, max(cleared_us) FROM book_latches
+WHERE account = ? AND cleared_us IS NOT NULL GROUP BY breaker, target
+
+-- What equity a day began with, and what cash has come or gone otherwise than by trading, in their order.
+-- name: days_and_movements
+SELECT type = 'day_started', coalesce(json_extract(data, '$.opening_equity_micros'),
+                                      json_extract(data, '$.amount_micros')), at_us
+FROM book_events WHERE account = ? AND type IN ('cash_moved', 'day_started') ORDER BY seq
+
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 
@@ -268,8 +291,8 @@ ORDER BY seq DESC
 
 -- name: newest_proceeds
 SELECT CASE purpose WHEN 'reversal' THEN -(side = 'BUY') ELSE side = 'SELL' END * quantity * price_micros * multiplier,
-       executed_us, booked_us
-FROM book_fills WHERE +account = ? ORDER BY id DESC
+       commission_micros, executed_us, booked_us
+FROM charged_fills WHERE +account = ? ORDER BY id DESC
 
 -- name: booked
 SELECT account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros, realized_micros,
@@ -285,7 +308,7 @@ WHERE +t.account = ? ORDER BY t.id DESC
 SELECT id, symbol FROM book_fills WHERE account = ? AND execution_id = ?
 
 -- name: newest_round_trips
-SELECT symbol, opened_us, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC
+SELECT symbol, opened_us, pnl_micros, closed_us FROM book_round_trips WHERE +account = ? ORDER BY id DESC
 
 -- name: newest_signals
 SELECT id, received_us FROM book_signals WHERE +account = ? ORDER BY rowid DESC

@@ -16,6 +16,7 @@ from trader.adapters.sqlite.projections import (
     CASH_DRIFT,
     DRIFT,
     HALTS,
+    LATCHES,
     LOCKS,
     LOTS,
     MOVEMENTS,
@@ -72,6 +73,7 @@ def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> int:
     rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
     rows += _mend_round_trips(connection, tables[ROUND_TRIPS], folded.account)
     rows += _mend_halts(connection, tables[HALTS], folded.account)
+    rows += _mend_latches(connection, tables[LATCHES], folded.account)
     rows += _mend_account(connection, tables[ACCOUNT], folded)
     for part in sorted({*triggers, *lost}):
         connection.execute(part.sql)
@@ -108,15 +110,32 @@ def _mend_round_trips(connection: sqlite3.Connection, both: Sides, account: str)
     return len(both.expected)
 
 
-def _mend_halts(connection: sqlite3.Connection, both: Sides, account: str) -> int:
-    """A halt that the journal does not know is cleared, and kept as cleared."""
+def _wrong_and_missing(both: Sides) -> tuple[list[Row], list[Row]]:
     wrong = [row for key, row in both.found.items() if both.expected.get(key) != row]
     missing = [row for key, row in both.expected.items() if both.found.get(key) != row]
+    return wrong, missing
+
+
+def _mend_halts(connection: sqlite3.Connection, both: Sides, account: str) -> int:
+    """A halt that the journal does not know is cleared, and kept as cleared."""
+    wrong, missing = _wrong_and_missing(both)
     at_us = _head(connection, account)[1]
     connection.executemany(
         QUERIES["clear_halt"], [(at_us, "rebuild: not in the journal", account, row[1], row[2]) for row in wrong]
     )
     _insert(connection, HALTS, missing)
+    return len(wrong) + len(missing)
+
+
+def _mend_latches(connection: sqlite3.Connection, both: Sides, account: str) -> int:
+    """A latch that the journal does not know is cleared, and kept as cleared."""
+    wrong, missing = _wrong_and_missing(both)
+    at_us = _head(connection, account)[1]
+    connection.executemany(
+        QUERIES["clear_latch"],
+        [(at_us, "rebuild", "not in the journal", account, row[1], row[3]) for row in wrong],
+    )
+    _insert(connection, LATCHES, missing)
     return len(wrong) + len(missing)
 
 

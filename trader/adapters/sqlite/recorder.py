@@ -11,7 +11,7 @@ from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
 from trader.domain.errors import BookError
-from trader.domain.events import Event, Tick
+from trader.domain.events import BreakerMeasured, Event, Tick
 
 _MOST_WAITING = 10_000
 """Inputs that are kept while the book cannot be written."""
@@ -39,9 +39,12 @@ class SqliteRecorder:
         self._steps = 0
 
     def record(self, events: Sequence[Event], at: datetime) -> None:
-        """Take note of the inputs of one step."""
+        """Take note of the inputs of one step. Time and readings of the host come by the second: what trips is in the
+        journal.
+        """
         self._steps += 1
-        self._waiting += [_Input(event, at, self._steps) for event in events if not isinstance(event, Tick)]
+        left_out = (Tick, BreakerMeasured)
+        self._waiting += [_Input(event, at, self._steps) for event in events if not isinstance(event, left_out)]
 
     def begun(self, begun: Begun, at: datetime) -> None:
         """Take note of what a run has been shown before its first bar."""

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import orjson
 
+from trader.domain.breaker import Breaker, BreakerScope, InputValue, Latch
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Purpose, Side
 from trader.domain.events import JournalEntry
@@ -271,6 +272,45 @@ def read_halt(row: Row) -> Halt:
     return Halt(str(scope), str(target), str(reason), from_us(_int(since_us)), bool(flattens))
 
 
+def latch_row(account: str, latch: Latch) -> Row:
+    """For `insert_latch`."""
+    return (
+        account,
+        str(latch.breaker),
+        str(latch.scope),
+        latch.target,
+        latch.cause,
+        float(latch.measured),
+        float(latch.limit),
+        orjson.dumps(dict(latch.inputs), option=orjson.OPT_SORT_KEYS).decode(),
+        latch.formula,
+        latch.flattens,
+        to_us(latch.tripped_at),
+    )
+
+
+def read_latch(row: Row) -> Latch:
+    """From `latches`."""
+    breaker, scope, target, cause, measured, limit, inputs, formula, flattens, tripped_us = row
+    return Latch(
+        breaker=Breaker(str(breaker)),
+        scope=BreakerScope(str(scope)),
+        target=str(target),
+        cause=str(cause),
+        measured=float(str(measured)),
+        limit=float(str(limit)),
+        inputs=read_inputs(str(inputs)),
+        formula=str(formula),
+        flattens=bool(flattens),
+        tripped_at=from_us(_int(tripped_us)),
+    )
+
+
+def read_inputs(text: str) -> dict[str, InputValue]:
+    """What a breaker has measured from, as it is stored."""
+    return {str(name): value for name, value in orjson.loads(text).items() if isinstance(value, str | int | float)}
+
+
 def drift_row(account: str, drift: Drift) -> Row:
     """For `put_drift`."""
     return (account, drift.symbol, drift.book, drift.broker, to_us(drift.since))
@@ -295,7 +335,7 @@ def read_cash_drift(row: Row | None) -> CashDrift | None:
     return CashDrift(_int(book), _int(broker), from_us(_int(since_us)))
 
 
-def read_day(row: Row, openings: Row, sold_micros: int) -> Day:
+def read_day(row: Row, openings: Row) -> Day:
     """From `newest_day` and `openings_since`."""
     day, started_us, equity = row
     count, notional = openings
@@ -305,7 +345,6 @@ def read_day(row: Row, openings: Row, sold_micros: int) -> Day:
         opening_equity_micros=_int(equity),
         openings=_int(count),
         notional_micros=_int(notional),
-        sold_micros=sold_micros,
     )
 
 

@@ -17,6 +17,7 @@ from trader.adapters.sqlite.rows import (
     read_day,
     read_drift,
     read_halt,
+    read_latch,
     read_lock,
     read_lot,
     read_order,
@@ -24,6 +25,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
+from trader.domain.breaker import CREATION_BREAKERS, Breaker, latch_key
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on, shares_held
@@ -35,6 +37,7 @@ from trader.services.ports import Booking, Commit, Excess, History, Receipt
 _DAY_TRADES_MATTER = timedelta(days=14)
 """Longer than five sessions, whatever the holidays."""
 _BAR = timedelta(minutes=1)
+_MOST_LOSSES = 1000
 
 
 _HAS_A_BROKER_OUTSIDE = ("paper", "live")
@@ -204,6 +207,7 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
     positions = [read_position(found) for found in connection.execute(QUERIES["held_positions"], (account,))]
     orders = [read_order(found) for found in connection.execute(QUERIES["live_orders"], {"account": account})]
     locks = [read_lock(found) for found in connection.execute(QUERIES["live_locks"], (account,))]
+    latches = [read_latch(found) for found in connection.execute(QUERIES["latches"], (account,))]
     halts = [read_halt(found) for found in connection.execute(QUERIES["halts"], (account,))]
     epoch = connection.execute(QUERIES["stamp"]).fetchone()[2]
     day, trips = _day(connection, account), _newest_round_trips(connection, account)
@@ -218,6 +222,8 @@ def _load(connection: sqlite3.Connection, account: str) -> Book:
         exits={order.symbol: order for order in orders if order.is_own_exit},
         locks={lock.symbol: lock for lock in locks},
         halts={halt.key: halt for halt in halts},
+        latches={latch.key: latch for latch in latches},
+        cleared=_cleared(connection, account),
         drift={drift.symbol: drift for drift in map(read_drift, connection.execute(QUERIES["drift"], (account,)))},
         cash_drift=read_cash_drift(connection.execute(QUERIES["cash_drift"], (account,)).fetchone()),
         day=day,
@@ -242,11 +248,61 @@ def _day(connection: sqlite3.Connection, account: str) -> Day | None:
     if row is None:
         return None
     openings = connection.execute(QUERIES["openings_since"], (account, row[1])).fetchone()
-    fills = _since(connection.execute(QUERIES["newest_proceeds"], (account,)), row[1])
-    sold_micros = sum(proceeds for proceeds, executed_us, _ in fills if executed_us >= row[1])
+    sold_micros, costs_micros = 0, 0
+    for proceeds, commission, executed_us, _ in _since(
+        connection.execute(QUERIES["newest_proceeds"], (account,)), row[1]
+    ):
+        if executed_us >= row[1]:
+            sold_micros, costs_micros = sold_micros + proceeds, costs_micros + commission
     [(resumed_us,)] = connection.execute(QUERIES["newest_resumption"], (account,))
-    resumed_at = from_us(resumed_us) if resumed_us is not None and resumed_us >= row[1] else None
-    return read_day(row, openings, sold_micros)._replace(resumed_at=resumed_at)
+    cleared = _cleared(connection, account)
+    resumed = [cleared[breaker] for breaker in CREATION_BREAKERS if breaker in cleared]
+    resumed += [from_us(resumed_us)] if resumed_us is not None else []
+    day = read_day(row, openings)
+    newest = max(resumed, default=day.started_at)
+    return day._replace(
+        sold_micros=sold_micros,
+        costs_micros=costs_micros,
+        moved_micros=_moved_since_day_began(connection, account),
+        resumed_at=newest if resumed and newest >= day.started_at else None,
+    )
+
+
+def _cleared(connection: sqlite3.Connection, account: str) -> dict[str, datetime]:
+    """Key of a latch -> when a person has last cleared it."""
+    rows = connection.execute(QUERIES["latches_cleared"], (account,))
+    return {latch_key(Breaker(breaker), target): from_us(cleared_us) for breaker, target, cleared_us in rows}
+
+
+def _moved_since_day_began(connection: sqlite3.Connection, account: str) -> int:
+    moved_micros = 0
+    for begins_day, amount_micros, _ in connection.execute(QUERIES["days_and_movements"], (account,)):
+        moved_micros = 0 if begins_day else moved_micros + amount_micros
+    return moved_micros
+
+
+def _highest_equity(connection: sqlite3.Connection, account: str) -> int:
+    """Of the beginnings of days, with what has moved since; of those since the drawdown was last counted anew."""
+    since = _cleared(connection, account).get(Breaker.DRAWDOWN)
+    highest_micros = 0
+    for begins_day, amount_micros, at_us in connection.execute(QUERIES["days_and_movements"], (account,)):
+        if since is not None and at_us <= to_us(since):
+            continue
+        if begins_day:
+            highest_micros = max(highest_micros, amount_micros)
+        elif highest_micros:
+            highest_micros += amount_micros
+    return highest_micros
+
+
+def _losses(connection: sqlite3.Connection, account: str) -> tuple[datetime, ...]:
+    """The newest round trips, for as long as they are losses, and no more than anybody would count."""
+    losses: list[datetime] = []
+    for _, _, pnl_micros, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
+        if pnl_micros >= 0 or len(losses) >= _MOST_LOSSES:
+            break
+        losses.append(from_us(closed_us))
+    return tuple(reversed(losses))
 
 
 class _Trip(NamedTuple):
@@ -258,7 +314,7 @@ class _Trip(NamedTuple):
 def _newest_round_trips(connection: sqlite3.Connection, account: str) -> list[_Trip]:
     """Those of the newest weeks, the newest first: read backwards, for as long as they matter."""
     found: list[_Trip] = []
-    for symbol, opened_us, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
+    for symbol, opened_us, _, closed_us in connection.execute(QUERIES["newest_round_trips"], (account,)):
         trip = _Trip(symbol, from_us(opened_us), from_us(closed_us))
         if found and trip.closed_at < found[0].closed_at - _DAY_TRADES_MATTER:
             break
@@ -328,7 +384,9 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         {order.ref: order for order in ended},
         _entered_at(connection, account, ends_at),
         ends_at,
-        _beyond(connection, account, since_us) if is_beyond else {},
+        beyond=_beyond(connection, account, since_us) if is_beyond else {},
+        losses=_losses(connection, account),
+        highest_equity_micros=_highest_equity(connection, account),
     )
 
 

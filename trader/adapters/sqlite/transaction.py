@@ -23,6 +23,7 @@ from trader.adapters.sqlite.rows import (
     event_text,
     fill_row,
     halt_row,
+    latch_row,
     lock_row,
     lot_row,
     order_row,
@@ -32,6 +33,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.domain.alarming import ALARMING
+from trader.domain.breaker import Latch
 from trader.domain.decision import Rule
 from trader.domain.errors import BookBroken
 from trader.domain.events import JournalEntry
@@ -250,12 +252,24 @@ def _write_records(connection: sqlite3.Connection, commit: Commit) -> None:
         connection.execute(QUERIES["put_cash_drift"], cash_drift_row(account, commit.cash_drift))
     elif commit.cash_drift_changed:
         connection.execute(QUERIES["end_cash_drift"], (account,))
+    _write_halts_and_latches(connection, commit)
+
+
+def _write_halts_and_latches(connection: sqlite3.Connection, commit: Commit) -> None:
+    """What bars entries: halts, and breakers that have tripped."""
+    account = commit.account
     for change in commit.halts:
         if isinstance(change, Halt):
             connection.execute(QUERIES["insert_halt"], halt_row(account, change))
         else:
             scope, _, target = change.key.partition(":")
             connection.execute(QUERIES["clear_halt"], (to_us(change.at), change.reason, account, scope, target))
+    for latch in commit.latches:
+        if isinstance(latch, Latch):
+            connection.execute(QUERIES["insert_latch"], latch_row(account, latch))
+        else:
+            cleared: Row = (to_us(latch.at), latch.by, latch.reason, account, str(latch.breaker), latch.target)
+            connection.execute(QUERIES["clear_latch"], cleared)
 
 
 def _write_events(connection: sqlite3.Connection, account: str, journal: list[JournalEntry]) -> int:

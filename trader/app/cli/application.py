@@ -5,6 +5,7 @@ import typer
 from trader.app.cli import (
     alerts,
     auditing,
+    breakers,
     cash,
     checking,
     dashboard,
@@ -42,6 +43,7 @@ application.command("replay")(replaying.replay_command)
 application.command("status")(status.status_command)
 application.command("top")(top.top_command)
 application.command("ledger")(ledger.ledger_command)
+application.command("breakers")(breakers.breakers_command)
 application.command("reconcile")(reconciling.reconcile_command)
 application.command("positions")(reading.positions_command)
 application.command("orders")(reading.orders_command)

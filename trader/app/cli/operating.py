@@ -40,12 +40,13 @@ def resume_command(
     symbol: SymbolOption = "",
     family: FamilyOption = "",
     strategy: StrategyOption = "",
+    breaker: Annotated[str, typer.Option("--breaker", help="Clear this breaker; see `trader breakers`.")] = "",
     config: ConfigOption = None,
     db: DbOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Allow entries again after a halt; of a strategy also after it was disabled for being late."""
-    _scoped(Asking("resume", settings_for(config, db), as_json), reason, symbol, family, strategy)
+    """Allow entries again after a halt, or clear a breaker; of a strategy also after it was disabled for being late."""
+    _scoped(Asking("resume", settings_for(config, db), as_json), reason, symbol, family, strategy, breaker)
 
 
 def flatten_command(
@@ -184,9 +185,16 @@ def _reversal(asking: Asking, execution: str) -> dict[str, object]:
     }
 
 
-def _scoped(asking: Asking, reason: str, symbol: str, family: str, strategy: str = "") -> None:
+def _scoped(asking: Asking, reason: str, symbol: str, family: str, strategy: str = "", breaker: str = "") -> None:
     named = {scope: of for scope, of in (("symbol", symbol), ("family", family), ("strategy", strategy)) if of}
     if len(named) > 1:
         raise ConfigurationError(f"name one of {', '.join(f'--{scope}' for scope in named)}, not {len(named)}")
     scope, target = next(iter(named.items()), ("all", ""))
-    asking.ask(reason=reason, scope=scope, target=target)
+    if breaker:
+        from trader.domain.breaker import Breaker
+
+        if breaker not in set(Breaker):
+            raise ConfigurationError(f"--breaker {breaker}: write one of {', '.join(Breaker)}")
+        if scope == "strategy":
+            raise ConfigurationError("name --breaker or --strategy, not both")
+    asking.ask(reason=reason, scope=scope, target=target, **({"breaker": breaker} if breaker else {}))

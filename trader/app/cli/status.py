@@ -1,5 +1,6 @@
 """`trader status`: one screen, or one line, that says how things stand."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -113,6 +114,7 @@ def _write(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
     """For a pipe: facts, positions and orders, with an empty line between them."""
     facts = _as_json(standing, funnel, tz)
     facts |= {"halts": {halt.key: halt.reason for halt in standing.halts}}
+    facts["breakers"] = {str(row["breaker"]): row["cause"] for row in standing.tripped}
     for name in ("positions", "orders", "warnings"):
         del facts[name]
     show_facts(facts, as_json=False)
@@ -133,6 +135,7 @@ def _show(standing: "Standing", funnel: Funnel | None, tz: str) -> None:
         **({"connection": standing.connection.in_words()} if standing.connection is not None else {}),
         **({"strategy": _strategy(standing)} if standing.strategy else {}),
         **_session(standing.market, tz),
+        "breakers": _breakers(standing),
         "cash": f"{standing.cash:,.2f}",
         "equity": f"{standing.equity:,.2f}",
         "P&L of the day": _signed(standing.figures.pnl_day),
@@ -172,6 +175,12 @@ def _daemon(daemon: "DaemonSays") -> str:
         since = daemon.text("started_at")
         return f"running, process {daemon.text('pid')}, version {daemon.text('version')}, since {since}"
     return "DOWN; this is what the book says" if daemon.down else f"NO ANSWER: {daemon.why}"
+
+
+def _breakers(standing: "Standing") -> str:
+    counts = Counter(str(row["state"]) for row in standing.breakers)
+    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items(), reverse=True))
+    return f"{words}; see `trader breakers`"
 
 
 def _strategy(standing: "Standing") -> str:
@@ -225,11 +234,13 @@ def _in_one_line(standing: "Standing") -> str:
     market = standing.market
     when = f"{market.at.astimezone(NEW_YORK):%Y-%m-%d %H:%M %Z} {market.phase}" if market is not None else "no session"
     halts = ",".join(halt.key for halt in standing.halts) or "-"
+    tripped = ",".join(dict.fromkeys(str(row["breaker"]) for row in standing.tripped)) or "-"
     day = f"{standing.figures.pnl_day:+.2f}" if standing.figures.pnl_day is not None else "-"
     return (
         f"{standing.state} {standing.account} {standing.book['kind']} {when} equity={standing.equity:.2f} "
         f"day={day} total={standing.figures.pnl_total:+.2f} positions={len(standing.positions)} "
-        f"orders={len(standing.orders)} halts={halts}{' CODE DIFFERS' if standing.code_differs else ''}"
+        f"orders={len(standing.orders)} halts={halts} "
+        f"breakers={tripped}{' CODE DIFFERS' if standing.code_differs else ''}"
     )
 
 
@@ -247,6 +258,7 @@ def _as_json(standing: "Standing", funnel: Funnel | None, tz: str) -> dict[str, 
         "account": standing.account,
         "state": standing.state,
         "halts": [halt._asdict() for halt in standing.halts],
+        "breakers": standing.breakers,
         "connection": standing.connection.as_answer() if standing.connection is not None else None,
         "strategy": standing.strategy or None,
         "market_time": market.at.astimezone(there) if market is not None else None,

@@ -23,6 +23,7 @@ from trader.app.replay import NoInputs
 from trader.app.settings import Settings
 from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
 from trader.audit.rule import Answer
+from trader.domain.breaker import Breaker
 from trader.domain.decision import Signal
 from trader.domain.events import BrokerEvent, Command, CommandName, Event, JournalType, SignalReceived
 from trader.domain.market import Bar, BarTime
@@ -114,9 +115,9 @@ class Rehearsal:
         self._auditing = Auditing(
             self._watch,
             _at_once,
-            self._command,
+            self.engine.inbox.post,
             self.engine.alarm,
-            lambda: "all" in self.engine.book.halts,
+            lambda: Breaker.AUDIT in self.engine.book.latches,
             SilentLog(),
             self.settings.account.name,
         )
@@ -221,7 +222,7 @@ class Rehearsal:
 
     async def _hear(self, answers: list[Answer]) -> None:
         if answers:
-            await self._auditing.hear(answers)
+            self._auditing.hear(answers)
             while len(self.engine.inbox):
                 await self._step()
 

@@ -1,0 +1,108 @@
+"""Money that is lost: of the day, from the highest, and to commissions.
+
+Rule 1: prices are believed as for sizes: one that has jumped further than the collar waits for its second print.
+Rule 2: cash that has come or gone otherwise than by trading is neither a gain nor a loss.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from trader.domain.breaker import Breaker, in_dollars, lost_percent
+from trader.domain.market import Prices
+from trader.domain.portfolio import Day
+from trader.domain.rules import Rules
+from trader.services.breaker_panel import Panel
+from trader.services.draft import Draft
+from trader.services.step import Step
+
+
+class _Base(NamedTuple):
+    """What had been measured when a person cleared a breaker: it counts from there."""
+
+    cleared_at: datetime
+    micros: int
+
+
+class EquityWatch:
+    """Of one account."""
+
+    def __init__(self, panel: Panel, rules: Rules, prices: Prices, highest_micros: int) -> None:
+        self._panel = panel
+        self._limits_of = rules.limits_of
+        self._prices = prices
+        self._highest_micros = highest_micros
+        self._highest_cleared_at: datetime | None = None
+        self._moved_micros: tuple[datetime | None, int] = (None, 0)
+        """Of the day that began then: as much of its cash movements as the highest equity has."""
+        self._bases: dict[Breaker, _Base] = {}
+
+    def begin(self, draft: Draft) -> None:
+        """The first step: what the book tells has all of this already."""
+        self._highest_cleared_at = draft.cleared.get(Breaker.DRAWDOWN)
+        if draft.day is not None:
+            self._moved_micros = (draft.day.started_at, draft.day.moved_micros)
+
+    def look(self, step: Step) -> None:
+        """Measure."""
+        draft = step.draft
+        day = draft.day
+        if day is None:
+            return
+        equity = draft.cash_micros + self._prices.believed_micros(draft.positions.values(), self._collar_ppm)
+        opening = day.opening_equity_micros
+        loss = self._above_base(draft, Breaker.DAY_LOSS, opening + day.moved_micros - equity)
+        percent = lost_percent(opening, loss)
+        self._panel.judge(
+            step,
+            Breaker.DAY_LOSS,
+            percent,
+            f"{percent:.2f} % of the day's opening equity is lost",
+            inputs={
+                "equity": in_dollars(equity),
+                "opening_equity": in_dollars(opening),
+                "moved": in_dollars(day.moved_micros),
+            },
+        )
+        costs = self._above_base(draft, Breaker.COSTS, day.costs_micros)
+        percent = lost_percent(opening, costs)
+        self._panel.judge(
+            step,
+            Breaker.COSTS,
+            percent,
+            f"commissions of the day are {percent:.2f} % of its opening equity",
+            inputs={"commissions": in_dollars(day.costs_micros), "opening_equity": in_dollars(opening)},
+        )
+        self._look_at_drawdown(step, day, equity)
+
+    def _look_at_drawdown(self, step: Step, day: Day, equity: int) -> None:
+        draft = step.draft
+        cleared_at = draft.cleared.get(Breaker.DRAWDOWN)
+        if cleared_at != self._highest_cleared_at:
+            self._highest_cleared_at, self._highest_micros = cleared_at, 0
+        began, moved = self._moved_micros
+        moved_before = moved if began == day.started_at else 0
+        if self._highest_micros:
+            self._highest_micros += day.moved_micros - moved_before
+        self._moved_micros = (day.started_at, day.moved_micros)
+        self._highest_micros = max(self._highest_micros, equity)
+        percent = lost_percent(self._highest_micros, self._highest_micros - equity)
+        self._panel.judge(
+            step,
+            Breaker.DRAWDOWN,
+            percent,
+            f"equity is {percent:.2f} % below its highest",
+            inputs={"equity": in_dollars(equity), "highest_equity": in_dollars(self._highest_micros)},
+        )
+
+    def _above_base(self, draft: Draft, breaker: Breaker, micros: int) -> int:
+        """What has come on top since a person has cleared the breaker on this day."""
+        cleared_at = draft.cleared.get(breaker)
+        if cleared_at is None or draft.day is None or cleared_at < draft.day.started_at:
+            return micros
+        base = self._bases.get(breaker)
+        if base is None or base.cleared_at != cleared_at:
+            base = self._bases[breaker] = _Base(cleared_at, micros)
+        return micros - base.micros
+
+    def _collar_ppm(self, symbol: str) -> int:
+        return self._limits_of(symbol).collar_ppm
