@@ -116,7 +116,7 @@ class Standing:
     def barriers(self) -> list[Barrier]:
         """Everything that keeps entries back."""
         told = self.daemon.answer.get("barriers") if self.daemon.answer is not None else None
-        return read_barriers(told, self.halts)
+        return read_barriers(told, self.halts, self.tripped)
 
     @property
     def latencies(self) -> tuple[LatencyFigures, ...]:

@@ -194,7 +194,7 @@ class Latch(NamedTuple):
         return self.target == (symbol if self.scope is BreakerScope.SYMBOL else family)
 
 
-def latch_key(breaker: Breaker, target: str = "") -> str:
+def latch_key(breaker: str, target: str = "") -> str:
     """What a latch, and its end, is known by."""
     return f"{breaker}:{target}" if target else str(breaker)
 

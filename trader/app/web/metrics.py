@@ -213,7 +213,12 @@ def of_safety(told: _Told, standing: Standing, as_of: datetime | None) -> Iterat
     states = [((state,), float(standing.state == state)) for state in _STATES]
     yield told.by("state", "1 for the state of the moment", ("state",), states)
     barred = {(barrier.kind, barrier.name): 1.0 for barrier in standing.barriers}
-    yield told.by("entries_barred", "1 for each gate or halt that keeps entries back", ("kind", "name"), barred.items())
+    yield told.by(
+        "entries_barred",
+        "1 for each gate, halt or latch of a breaker that keeps entries back",
+        ("kind", "name"),
+        barred.items(),
+    )
     phase = standing.market.phase if standing.market is not None else Phase.CLOSED
     yield told.one("session_open", "1 while the exchange trades", float(phase in _TRADES))
     yield told.one("version_differs", "1 when what runs is not what lies on the disk", float(standing.version_differs))
