@@ -30,7 +30,7 @@ from trader.domain.errors import BookError
 from trader.domain.session import Phase, new_york_date
 
 _FRESH_S = 1.0
-_STATES = ("TRADING", "BARRED", "HALTED", "STOPPED", "SILENT")
+_STATES = ("TRADING", "BARRED", "TRIPPED", "HALTED", "STOPPED", "SILENT")
 _TRADES = frozenset(Phase) - {Phase.CLOSED}
 _SEVERITIES = ("warning", "critical")
 
