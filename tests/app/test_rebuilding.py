@@ -311,7 +311,7 @@ def test_nothing_is_applied_while_a_daemon_runs(book: ReplayedBook) -> None:
 
 def test_a_mended_book_that_cannot_be_written_is_as_it_was(book: ReplayedBook) -> None:
     """The order of a reference is another account's row: the book cannot be made whole, so nothing is changed."""
-    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1 FROM book_stamp")
+    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
     book.damage("UPDATE book_orders SET account = 'other' WHERE order_ref = 'paper-1-0002'")
     book.damage("UPDATE book_positions SET quantity = 180 WHERE symbol = 'TQQQ'")
     refused = book.trader("rebuild", "--apply")
@@ -329,7 +329,7 @@ def test_either_check_or_apply(book: ReplayedBook, arguments: list[str]) -> None
 
 
 def test_only_the_configured_account_is_looked_at(book: ReplayedBook) -> None:
-    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1 FROM book_stamp")
+    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
     assert findings(book) == []
 
 

@@ -49,7 +49,7 @@ that came to nothing is kept to be shown; one that was ordered is compared with 
 made anew each minute. Inputs are recorded for replays; where an inbox was read to is compared with that file.
 """
 
-_LAST_ROWS = ("book_events", "book_inputs")
+_LAST_ROWS = ("book_inputs",)
 """Of these the newest row may be taken away, and nothing in the book tells of it."""
 
 _NUMBERS, _MUCH = {"id", "seq", "one"}, 1_000_000

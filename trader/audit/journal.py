@@ -14,13 +14,18 @@ CHAIN_IS_INTACT = Rule(
 
 JOURNAL_HAS_NO_GAP = Rule(
     name="journal_has_no_gap",
-    says="Events are numbered from 1, without a gap.",
+    says="Events are numbered from 1, without a gap, and there are as many as were written.",
     over="main.book_events",
     named=Named.ROW,
     query="""
-        SELECT account, account, printf('%d events up to number %d', count(*), max(seq)) FROM main.book_events
-        GROUP BY account HAVING count(*) <> max(seq)""",
-    plants=("DELETE FROM book_events WHERE account = 'two' AND seq = 4",),
+        SELECT account, account,
+               printf('%d events up to number %d, and %d were written', count(seq), max(seq), journal_events)
+        FROM main.book_accounts LEFT JOIN main.book_events USING (account)
+        GROUP BY account HAVING count(seq) <> journal_events OR max(seq) <> journal_events""",
+    plants=(
+        "DELETE FROM book_events WHERE account = 'two' AND seq = 4",
+        "DELETE FROM book_events WHERE account = 'two' AND seq = (SELECT max(seq) FROM book_events WHERE account = 'two')",
+    ),
 )
 
 JOURNAL_OPENS_ACCOUNT = Rule(

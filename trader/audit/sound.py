@@ -16,6 +16,11 @@ SELECT t.name, c.name FROM main.sqlite_master t JOIN pragma_table_info(t.name) c
 WHERE t.type = 'table' AND c.name LIKE '%!_us' ESCAPE '!'
 """
 
+_COUNTED = """
+UPDATE book_accounts
+SET journal_events = (SELECT count(*) FROM book_events WHERE book_events.account = book_accounts.account)
+"""
+
 
 def sow(connection: sqlite3.Connection) -> None:
     """Write the book into tables that are there and empty."""
@@ -30,3 +35,4 @@ def sow(connection: sqlite3.Connection) -> None:
         connection.execute(
             "UPDATE book_events SET hash = ? WHERE account = ? AND seq = ?", (before[account], account, rest[0])
         )
+    connection.execute(_COUNTED)

@@ -101,7 +101,7 @@ def test_everything_that_comes_in_is_read_back_as_it_was_and_by_steps(recorded: 
 
 def test_every_kind_of_input_is_among_them() -> None:
     kinds = {type(event) for event in EVENTS}
-    assert {*Event.__args__} - kinds == {Tick}
+    assert {*Event.__args__} - kinds == {Tick, BreakerMeasured}
 
 
 @pytest.mark.parametrize("probability", ["0.9", None, float("nan"), True])

@@ -76,6 +76,9 @@ UPDATE book_accounts
 SET cash_micros = ?, orders_made = max(orders_made, ?), signals_seen = max(signals_seen, ?), updated_us = ?
 WHERE account = ? AND cash_micros = ?
 
+-- name: count_events
+UPDATE book_accounts SET journal_events = ? WHERE account = ?
+
 -- name: insert_day
 INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES (?, ?, ?, ?)
 
@@ -163,6 +166,9 @@ SELECT starting_cash_micros, cash_micros, orders_made, signals_seen FROM book_ac
 
 -- name: journal_head
 SELECT seq, hash, at_us FROM book_events WHERE account = ? ORDER BY seq DESC LIMIT 1
+
+-- name: journal_length
+SELECT journal_events FROM book_accounts WHERE account = ?
 
 -- name: held_symbols
 SELECT symbol FROM book_positions WHERE account = ?1 AND quantity > 0

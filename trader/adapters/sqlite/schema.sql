@@ -26,7 +26,8 @@ CREATE TABLE book_accounts (
     orders_made           INTEGER NOT NULL DEFAULT 0 CHECK (orders_made >= 0),
     signals_seen          INTEGER NOT NULL DEFAULT 0 CHECK (signals_seen >= 0),
     opened_us             INTEGER NOT NULL,
-    updated_us            INTEGER NOT NULL
+    updated_us            INTEGER NOT NULL,
+    journal_events        INTEGER NOT NULL DEFAULT 0 CHECK (journal_events >= 0)
 ) STRICT;
 
 CREATE TABLE book_orders (
