@@ -24,7 +24,9 @@ JOURNAL_HAS_NO_GAP = Rule(
         GROUP BY account HAVING count(seq) <> journal_events OR max(seq) <> journal_events""",
     plants=(
         "DELETE FROM book_events WHERE account = 'two' AND seq = 4",
-        "DELETE FROM book_events WHERE account = 'two' AND seq = (SELECT max(seq) FROM book_events WHERE account = 'two')",
+        """
+        DELETE FROM book_events WHERE account = 'two'
+          AND seq = (SELECT max(seq) FROM book_events WHERE account = 'two')""",
     ),
 )
 

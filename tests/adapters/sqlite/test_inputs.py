@@ -18,6 +18,7 @@ from trader.domain.decision import Signal
 from trader.domain.events import (
     AlarmRaised,
     BadLine,
+    BreakerMeasured,
     Command,
     CommandName,
     Ended,

@@ -58,8 +58,8 @@ def _forget(copy: sqlite3.Connection, account: str, run: Run) -> None:
     own = copy.execute("SELECT id FROM book_signals WHERE account = ?", (account,))
     seen = max((signal_number(row[0]) for row in own), default=0)
     copy.execute(
-        "UPDATE book_accounts SET signals_seen = ?, orders_made = 0, "
-        "journal_events = (SELECT count(*) FROM book_events e WHERE e.account = book_accounts.account) WHERE account = ?",
+        "UPDATE book_accounts SET signals_seen = ?, orders_made = 0, journal_events = "
+        "(SELECT count(*) FROM book_events e WHERE e.account = book_accounts.account) WHERE account = ?",
         (seen, account),
     )
     copy.execute("COMMIT")
