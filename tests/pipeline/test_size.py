@@ -201,7 +201,10 @@ def test_less_than_the_smallest_order_is_refused() -> None:
 
 def test_a_share_that_costs_more_than_the_room_is_refused() -> None:
     refusal = refusal_of(prices=some_prices(AAPL=20_000.0), minimum_notional_micros=0)
-    assert (refusal.rule, refusal.measured) == (Rule.MINIMUM_NOTIONAL, 0.0)
+    assert (refusal.rule, refusal.limit) == (Rule.POSITION_SIZE, 15_000.0)
+    assert refusal.measured is not None
+    assert 20_000 < refusal.measured < 20_200
+    assert refusal.detail == "USD for one of its shares"
 
 
 def test_no_cash_at_all_is_refused_and_never_negative() -> None:

@@ -126,6 +126,18 @@ async def test_a_premium_too_small_for_a_stop_below_it_is_not_bought(tmp_path: P
         assert (decision.refusal.rule, decision.refusal.measured) == (Rule.MINIMUM_PRICE, 0.09)
 
 
+@pytest.mark.parametrize("premium", [25.0, 999_999.0])
+async def test_a_contract_that_costs_more_than_a_position_may_be_is_refused_with_its_price(
+    tmp_path: Path, premium: float
+) -> None:
+    async with a_day(tmp_path, premium=premium) as market:
+        refusal = (await market.submit(CALL, 0.95)).refusal
+        assert refusal is not None
+        assert (refusal.rule, refusal.limit) == (Rule.POSITION_SIZE, 2000.0)
+        assert refusal.measured == pytest.approx(premium * 1.05 * 100, rel=0.01)
+        assert refusal.detail == "USD for one of its contracts"
+
+
 async def test_the_smallest_premium_has_its_stop_below_it(tmp_path: Path) -> None:
     async with a_day(tmp_path, premium=0.10) as market:
         await entered(market)

@@ -19,7 +19,7 @@ from trader.domain.market import Bar, Prices
 from trader.domain.money import MICROS_PER_DOLLAR, part, tick_up
 from trader.domain.portfolio import Portfolio
 from trader.domain.rules import Costs, Limits
-from trader.domain.symbol import ticks_of, value_micros
+from trader.domain.symbol import ticks_of, units_of, value_micros
 from trader.pipeline.session_window import Admitted
 
 
@@ -152,6 +152,8 @@ def _ticket(
     wanted_micros = _target_micros(portfolio, limits) - owned_micros
     tightest = _Room(*min(_rooms(intent, wanted_micros, portfolio, limits), key=itemgetter(0)))
     quantity, worst_micros = _whole_shares(symbol, tightest.room_micros, limit_price, costs)
+    if quantity == 0 and held is None and tightest.rule is Rule.POSITION_SIZE:
+        return _too_dear(symbol, limit_price, tightest, costs)
     if quantity * share_micros < limits.minimum_notional_micros or quantity == 0:
         return _too_small(symbol, quantity * share_micros, tightest, limits)
     return Ticket(
@@ -199,6 +201,13 @@ def _whole_shares(symbol: str, room_micros: int, limit_price: int, costs: Costs)
             return quantity, worst_micros
         quantity -= max(1, (worst_micros - room_micros) // (share_micros + costs.each_micros(symbol)))
     return 0, 0
+
+
+def _too_dear(symbol: str, limit_price: int, room: _Room, costs: Costs) -> Refusal:
+    """One share, or one contract, is more than a position may be."""
+    one_micros = value_micros(symbol, 1, limit_price) + costs.commission_micros(symbol, 1, limit_price)
+    refusal = _money(room.rule, symbol, one_micros, room.limit_micros)
+    return refusal._replace(detail=f"USD for one of its {units_of(symbol)}")
 
 
 def _too_small(symbol: str, notional_micros: int, tightest: _Room, limits: Limits) -> Refusal:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -109,9 +110,19 @@ def test_what_a_killed_run_left_is_cleared_away_after_a_day(book: Path, folder: 
     for name, age in (("old", 25 * HOUR), ("new", HOUR)):
         left = folder / f".trading_data-{name}.partial"
         left.touch()
-        os.utime(left, ((AT - age).timestamp(),) * 2)
+        os.utime(left, (time.time() - age.total_seconds(),) * 2)
     copy = backup(book, folder, AT, kept=3)
     assert names(folder) == [".trading_data-new.partial", copy.name]
+
+
+def test_a_copy_that_a_neighbour_makes_just_now_stays_also_when_the_market_is_days_ahead(
+    book: Path, folder: Path
+) -> None:
+    """An embedded market has a clock of its own."""
+    folder.mkdir()
+    (folder / ".trading_data-neighbour.partial").touch()
+    copy = backup(book, folder, datetime.now(UTC) + 48 * HOUR, kept=3)
+    assert names(folder) == [".trading_data-neighbour.partial", copy.name]
 
 
 def test_a_folder_that_cannot_be_one_is_refused_in_words(book: Path, tmp_path: Path) -> None:

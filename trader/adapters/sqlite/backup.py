@@ -33,7 +33,7 @@ def backup(db: Path, folder: Path, at: datetime, kept: int) -> Path:
             target = _put_in_place(partial, folder / f"{db.stem}-{at:%Y%m%dT%H%M%S}Z.db")
         finally:
             partial.unlink(missing_ok=True)
-        _clear(db, target, kept, at)
+        _clear(db, target, kept)
     except OSError as error:
         raise BookUnwritable(
             f"cannot write a backup into {folder}: {error.strerror or error}; check the disk and the folder"
@@ -70,8 +70,12 @@ def _put_in_place(partial: Path, target: Path) -> Path:
     raise BookUnwritable(f"{target} has {_SAME_SECOND} copies of one second beside it; remove some")
 
 
-def _clear(db: Path, newest: Path, kept: int, at: datetime) -> None:
-    """Remove the oldest copies of this very book, never the one just made; and what a killed run left half-way."""
+def _clear(db: Path, newest: Path, kept: int) -> None:
+    """Remove the oldest copies of this very book, never the one just made; and what a killed run left half-way.
+
+    That is judged by the disk's own clock: an embedded market may be days ahead, and a neighbour may copy just now.
+    """
+    made_s = newest.stat().st_mtime
     copies = re.compile(re.escape(db.stem) + r"-(\d{8}T\d{6})Z(?:-(\d+))?\.db")
     this = _stamp(newest)
     found = []
@@ -83,7 +87,7 @@ def _clear(db: Path, newest: Path, kept: int, at: datetime) -> None:
         old.unlink(missing_ok=True)
     for partial in newest.parent.glob(".*.partial*"):
         with suppress(FileNotFoundError):
-            if at.timestamp() - partial.stat().st_mtime > _ABANDONED_S:
+            if made_s - partial.stat().st_mtime > _ABANDONED_S:
                 partial.unlink()
 
 
