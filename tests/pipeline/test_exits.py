@@ -22,10 +22,10 @@ from trader.domain.decision import Close, ExitTicket, Purpose, Side
 from trader.domain.exit_plan import ExitReason, ExitRule
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar
+from trader.domain.rules import Rules
 from trader.pipeline.exits import closing_time, expires, expiring, held_too_long, pursue, touched
 
 HELD = a_position("AAPL", 10, 100.0, stop=98.0, take_profit=103.0)
-COLLAR_PPM = 50_000
 
 
 def due(position: Position, bar: Bar, *, before: float = 100.0) -> str | None:
@@ -33,7 +33,7 @@ def due(position: Position, bar: Bar, *, before: float = 100.0) -> str | None:
     prices = some_prices(AAPL=before)
     later = bar._replace(timestamp=NOON)
     prices.observe(bar_time(later))
-    return reason(touched(position, later, prices, COLLAR_PPM))
+    return reason(touched(position, later, prices, Rules()))
 
 
 def reason(close: Close | None) -> str | None:

@@ -11,6 +11,7 @@ from trader.domain.decision import Close, Rule
 from trader.domain.events import CommandName, JournalType
 from trader.domain.ledger import Position
 from trader.domain.market import Bar, Prices
+from trader.domain.rules import Rules
 from trader.pipeline.exits import touched
 from trader.services import exit_scanner
 
@@ -167,10 +168,10 @@ async def test_outside_the_session_an_old_price_is_no_alarm(tmp_path: Path) -> N
 def cannot_look_at(symbol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the scan of one symbol."""
 
-    def broken(position: Position, bar: Bar, prices: Prices, jump_ppm: int) -> Close | None:
+    def broken(position: Position, bar: Bar, prices: Prices, rules: Rules) -> Close | None:
         if position.symbol == symbol:
             raise ZeroDivisionError("a bug")
-        return touched(position, bar, prices, jump_ppm)
+        return touched(position, bar, prices, rules)
 
     monkeypatch.setattr(exit_scanner, "touched", broken)
 

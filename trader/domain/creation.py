@@ -5,7 +5,7 @@ Rule 2: no more than so many of one symbol in a row at regular intervals, howeve
 Rule 3: both count the positions of the day, and of them those that came to be after a person has last resumed entries.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -29,10 +29,10 @@ def too_many_in_an_hour(symbol: str, created: int, limits: Limits) -> Refusal | 
     return Refusal(Stage.SIZING, Rule.CREATIONS_PER_HOUR, symbol, created, limit, "within an hour")
 
 
-def too_regular(symbol: str, times: Iterable[datetime], limits: Limits) -> Refusal | None:
+def too_regular(symbol: str, times: Sequence[datetime], limits: Limits) -> Refusal | None:
     """Say no to the newest position of a symbol when it goes on with a row of regular intervals for too long."""
     limit = limits.regular_creations
-    created = regular_row(times)
+    created = regular_row(times) if len(times) > limit else len(times)
     if created <= limit:
         return None
     return Refusal(Stage.SIZING, Rule.REGULAR_CREATIONS, symbol, created, limit, "of one symbol at regular intervals")

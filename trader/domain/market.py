@@ -200,13 +200,14 @@ class Prices:
         Of a price that has risen by more than `collar_ppm` the one before counts, until a second print: it would
         make us richer than we are.
         """
-        last, before = self._last.get(held.symbol), self._before.get(held.symbol)
+        symbol = held.symbol
+        last, before = self._last.get(symbol), self._before.get(symbol)
         if last is None:
             return held.cost_micros
         price = last.close_micros
-        if before is not None and price > before.close_micros and self.jump_ppm(held.symbol) > collar_ppm:
+        if before is not None and price > before.close_micros and _jump_ppm(before, last) > collar_ppm:
             price = before.close_micros
-        return value_micros(held.symbol, held.quantity, price)
+        return value_micros(symbol, held.quantity, price)
 
     def believed_micros(self, holdings: Iterable["Holding"], collar_ppm: Callable[[str], int]) -> int:
         """Market value of everything held. Of a price that has jumped further than its collar, either way, the one
@@ -230,7 +231,7 @@ class Prices:
         last, before = self._last.get(symbol), self._before.get(symbol)
         if last is None or before is None:
             return 0
-        return abs(last.close_micros - before.close_micros) * 1_000_000 // before.close_micros
+        return _jump_ppm(before, last)
 
     def jumped(self, bars: Iterable[Bar], limit_ppm: int) -> list[Bar]:
         """Those of the newest bars whose close is so far from the close before it, within a session: over a night a
@@ -254,6 +255,10 @@ class Prices:
         if ends_at != self.newest_at:
             return set()
         return {symbol for symbol, bar in self._last.items() if bar.timestamp + self.interval == ends_at}
+
+
+def _jump_ppm(before: Bar, last: Bar) -> int:
+    return abs(last.close_micros - before.close_micros) * 1_000_000 // before.close_micros
 
 
 def by_symbol(bars: Iterable[Bar]) -> dict[str, Bar]:

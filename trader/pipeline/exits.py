@@ -13,15 +13,16 @@ from trader.domain.exit_plan import ExitReason, ExitRule, exit_due
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, Prices
 from trader.domain.order import Order, PendingLock
+from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
 from trader.domain.symbol import option_of
 
 
-def touched(position: Position, bar: Bar, prices: Prices, jump_ppm: int) -> Close | None:
+def touched(position: Position, bar: Bar, prices: Prices, rules: Rules) -> Close | None:
     """Compare a finished bar with the levels of an open position: stop, then take-profit.
 
-    A price that jumped by more than `jump_ppm` triggers nothing until a second print confirms it: the next bar that
-    touches the plan, however far it has moved in its turn.
+    A price that jumped by more than its symbol's collar triggers nothing until a second print confirms it: the next
+    bar that touches the plan, however far it has moved in its turn.
     """
     if position.exit_plan is None or position.state is PositionState.CLOSING:
         return None
@@ -30,7 +31,7 @@ def touched(position: Position, bar: Bar, prices: Prices, jump_ppm: int) -> Clos
         return None
     before = prices.before(position.symbol)
     confirmed = before is not None and exit_due(position.exit_plan, before) is not None
-    if confirmed or prices.jump_ppm(position.symbol) <= jump_ppm:
+    if confirmed or prices.jump_ppm(position.symbol) <= rules.limits_of(position.symbol).collar_ppm:
         return Close(position.symbol, Purpose.EXIT, reason)
     return None
 

@@ -234,8 +234,9 @@ class Deciding:
         """The frozen view that decisions of this step see."""
         gross = 0
         by_family: defaultdict[str, int] = defaultdict(int)
+        limits_of = self._chain.rules.limits_of
         for position in draft.positions.values():
-            value = prices.sure_micros(position, self._chain.rules.limits_of(position.symbol).collar_ppm)
+            value = prices.sure_micros(position, limits_of(position.symbol).collar_ppm)
             gross += value
             by_family[position.family] += value
         equity = draft.cash_micros + gross

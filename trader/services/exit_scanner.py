@@ -20,7 +20,7 @@ every position is not completed; without a completed one for a while, no entry l
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from trader.domain.alarm import AlarmType
@@ -81,6 +81,8 @@ class _Moment(NamedTuple):
     session: SessionDay | None
     newest_bar_since: datetime | None
     """A watched symbol has a bar that started then or later; None while no bar is due."""
+    closes_before: datetime
+    """The clock may ask for what was opened before this: for nothing, for what was left overnight, or for all."""
     at_broker: Mapping[str, _AtBroker]
     """By symbol; of those that anything protects there."""
 
@@ -90,6 +92,7 @@ class _Moment(NamedTuple):
 
 
 _NOTHING = _AtBroker()
+_EVER = datetime.max.replace(tzinfo=UTC)
 _BROKER_PATIENCE = timedelta(seconds=120)
 
 
@@ -159,7 +162,8 @@ class ExitScanner:
             for bars in moment.bars:
                 if position.symbol in bars:
                     self._follow(step, position, bars[position.symbol])
-        return self._not_watched(position, moment)
+        since = moment.newest_bar_since  # outside the session no bar is due
+        return self._not_watched(position, moment, since) if since is not None else ""
 
     def _is_missed(self, symbol: str, bars: Sequence[Mapping[str, Bar]]) -> bool:
         if symbol in self._missed and any(symbol in of_bar_time for of_bar_time in bars):
@@ -167,7 +171,7 @@ class ExitScanner:
         return symbol in self._missed
 
     def _due(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
-        close = self._touch(position, moment, now)
+        close = self._touch(position, moment, now) if moment.bars or self._touched else None
         if close is None and self._any_times_out:
             close = held_too_long(position, self._rules.exit_rule(position.symbol), now)
         if close is None and is_option(position.symbol):
@@ -177,7 +181,7 @@ class ExitScanner:
         if self._any_stays and self._rules.exit_rule(position.symbol).overnight:
             stopped = moment.broker(position.symbol).stops_all
             return unprotected_at_close(position, moment.session, now, stopped=stopped)
-        return closing_time(position, moment.session, now)
+        return closing_time(position, moment.session, now) if position.opened_at < moment.closes_before else None
 
     def _touch(self, position: Position, moment: _Moment, now: datetime) -> Close | None:
         """What its bars have triggered, in this step or in one that has not happened; but what is the broker's."""
@@ -185,14 +189,14 @@ class ExitScanner:
             bar = bars.get(position.symbol)
             if bar is None:
                 continue
-            close = touched(position, bar, self._prices, self._rules.limits_of(position.symbol).collar_ppm)
+            close = touched(position, bar, self._prices, self._rules)
             if close is None:
                 continue
             if moment.broker(position.symbol).does(close, bar):
                 self._leave(position, close, now)
             else:
                 self._touched.setdefault((position.symbol, position.opened_at), close)
-        return self._touched.get((position.symbol, position.opened_at)) if self._touched else None
+        return self._touched.get((position.symbol, position.opened_at))
 
     def _leave(self, position: Position, close: Close, now: datetime) -> None:
         left = self._left.get(position.symbol)
@@ -229,12 +233,10 @@ class ExitScanner:
     def _has_jumped(self, symbol: str) -> bool:
         return self._prices.jump_ppm(symbol) > self._rules.limits_of(symbol).collar_ppm
 
-    def _not_watched(self, position: Position, moment: _Moment) -> str:
-        """Why nobody would see its levels touched; nothing while no bar is due, as outside the session."""
-        if moment.newest_bar_since is None:
-            return ""
+    def _not_watched(self, position: Position, moment: _Moment, bar_since: datetime) -> str:
+        """Why nobody would see its levels touched, where a bar is due."""
         bar = self._prices.last(position.symbol)
-        if bar is not None and bar.timestamp >= moment.newest_bar_since:
+        if bar is not None and bar.timestamp >= bar_since:
             return ""
         if moment.broker(position.symbol).stops_all:
             return ""
@@ -245,11 +247,11 @@ class ExitScanner:
         self._began = self._began or now
         bars = tuple(by_symbol(bar_time.bars) for bar_time in bar_times)
         if session is None or not session.trades_at(now):
-            return _Moment(bars, session, None, _at_broker(draft))
+            return _Moment(bars, session, None, _closes_before(session, now), _at_broker(draft))
         patience = timedelta(seconds=self._rules.limits.stale_price_s) + self._prices.interval
         is_due = now - max(session.opens_at, self._began) > patience
         due_since = now - patience - self._prices.interval if is_due else None
-        return _Moment(bars, session, due_since, _at_broker(draft))
+        return _Moment(bars, session, due_since, _closes_before(session, now), _at_broker(draft))
 
     def _complain(self, step: Step, symbol: str, why: str) -> None:
         """An alarm, once until it is watched again."""
@@ -285,6 +287,12 @@ class ExitScanner:
         self.last = self._before
         self._alarmed.clear()
         self._paged.clear()
+
+
+def _closes_before(session: SessionDay | None, now: datetime) -> datetime:
+    if session is None or now < session.opens_at:
+        return UNSTAMPED
+    return _EVER if session.must_be_flat_at(now) else session.opens_at
 
 
 def _at_broker(draft: Draft) -> dict[str, _AtBroker]:
