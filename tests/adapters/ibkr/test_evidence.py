@@ -37,6 +37,18 @@ async def test_a_complete_answer_tells_executions_orders_and_positions() -> None
         assert evidence.positions == {"QQQ": 100}
 
 
+async def test_what_may_end_meanwhile_is_asked_for_in_the_list_that_it_leaves_first() -> None:
+    """An order that ends between two answers is in the later one, and so are the shares of an execution."""
+    async with a_desk() as rig:
+        await rig.broker.evidence([])
+        lists = ("reqAllOpenOrders", "reqCompletedOrders", "reqExecutions", "reqPositions")
+        asked = [request.name for request in rig.gateway.requests if request.name in lists]
+        last = {name: len(asked) - asked[::-1].index(name) for name in lists}
+        assert last["reqAllOpenOrders"] < last["reqCompletedOrders"]
+        first_look_at_positions = asked.index("reqPositions") + 1
+        assert max(last["reqExecutions"], last["reqCompletedOrders"]) < first_look_at_positions
+
+
 async def test_an_answer_says_which_connection_has_told_it_and_how_far_back_it_goes() -> None:
     async with a_desk() as rig:
         before = rig.clock.now()
@@ -221,6 +233,13 @@ async def test_cash_that_no_account_can_have_is_unknown(cash: str) -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="accountUpdateMulti", field="value", value=cash, times=1_000))
         assert await cash_micros(rig.connection) is None
+
+
+async def test_an_answer_without_the_accounts_cash_is_not_complete() -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.gateway.faults.add(Lose(on="accountUpdateMultiEnd"))
+        assert (await rig.broker.evidence([])).unknown == ("positions",)
+        assert (await rig.broker.evidence([])).unknown == ()
 
 
 async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:

@@ -374,6 +374,16 @@ async def test_a_cancel_that_says_more_than_was_told_is_no_end() -> None:
         assert rig.of(OrderCancelled) == []
 
 
+async def test_a_cancel_that_does_not_say_how_much_was_filled_is_no_end() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="orderStatus", field="filled", value="NaN"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderLost)
+        assert rig.of(OrderCancelled) == []
+
+
 async def test_a_fill_after_a_cancel_is_told() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(FillAfterCancel(30))
