@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
+from gateway.faults import Alter, EmptyPositions, HalfFrame, Ignore, Lose, MessageFault, Refuse, Reset
 from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
 
 from trader.adapters.ibkr.asking import told_since
@@ -192,6 +192,38 @@ async def test_an_answer_across_the_end_of_an_epoch_proves_nothing() -> None:
         rig.gateway.restore_servers(data_lost=False)
         with pytest.raises(BrokerUnreachable):
             await asked
+
+
+_IN_ANSWERS = (
+    "execDetails",
+    "execDetailsEnd",
+    "openOrder",
+    "openOrderEnd",
+    "completedOrder",
+    "completedOrdersEnd",
+    "position",
+    "positionEnd",
+    "accountUpdateMulti",
+    "accountUpdateMultiEnd",
+)
+
+
+@pytest.mark.parametrize("ends", [Reset, HalfFrame])
+@pytest.mark.parametrize("message", _IN_ANSWERS)
+async def test_an_answer_in_the_middle_of_which_the_connection_ends_proves_nothing(
+    message: str, ends: type[MessageFault]
+) -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
+        await rig.told(OrderAccepted, 2)
+        rig.gateway.faults.add(ends(on=message))
+        with pytest.raises(BrokerUnreachable, match="ended meanwhile"):
+            await rig.broker.evidence([ref(1), ref(2)])
+        await rig.reconnected()
+        evidence = await rig.broker.evidence([ref(1), ref(2)])
+        assert (evidence.unknown, evidence.positions, evidence.working) == ((), {"QQQ": 100}, frozenset({ref(2)}))
 
 
 async def test_another_accounts_positions_are_not_ours() -> None:
