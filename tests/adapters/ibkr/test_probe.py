@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from gateway import Gateway
-from gateway.faults import Drop, Fault, Ignore, Refuse
+from gateway.fault_script import Fault
+from gateway.faults import Drop, Ignore, Refuse
 
 from trader.adapters.clock import SystemClock
 from trader.adapters.ibkr.probe import Probe, probe
