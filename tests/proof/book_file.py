@@ -1,7 +1,7 @@
 """What the book says, read from its file alone: what is not there is not there after a crash either."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -31,6 +31,7 @@ class Facts(NamedTuple):
     drift: Mapping[str, tuple[int, int]]
     """What is known to differ, by symbol: shares in the book, shares at the broker."""
     halts: Mapping[str, str]
+    halted_symbols: Collection[str]
     levels: Mapping[str, tuple[int | None, int | None]]
     """Limit and stop of each order that lives, by its reference."""
 
@@ -66,6 +67,12 @@ def read_book(path: Path) -> Facts:
                 for symbol, here, there in book.execute("SELECT symbol, book, broker FROM book_drift")
             },
             halts=dict(book.execute("SELECT scope, reason FROM book_halts WHERE cleared_us IS NULL").fetchall()),
+            halted_symbols=[
+                target
+                for (target,) in book.execute(
+                    "SELECT target FROM book_halts WHERE scope = 'symbol' AND cleared_us IS NULL"
+                )
+            ],
             levels={
                 ref: (limit, stop)
                 for ref, limit, stop in book.execute(

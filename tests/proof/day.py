@@ -2,11 +2,14 @@
 
 Prices walk, depth comes and goes, the strategy swings. Every few minutes something happens and is healed, and before
 the next one all has to be right. Where entries were stopped for a person to look, one looks and goes on.
+
+Of two orders that IB makes of one, both may be filled before anybody can look, and that stays wrong in the book. Here
+nothing is traded of their symbol until one of them was cancelled by hand.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,8 @@ from random import Random
 from typing import NamedTuple
 
 from builders import OFTEN
+from gateway.fault_script import Fault
+from gateway.faults import TwoPermIds
 
 from proof.book_file import read_book
 from proof.exits import Watch
@@ -21,8 +26,8 @@ from proof.in_process import TaskDaemon
 from proof.matrix import heal, named, until_right
 from proof.rig import ACCOUNT, Rig, a_rig
 from proof.stages import Stage, nothing
-from proof.troubles import TROUBLES, Trouble
-from proof.truth import differences
+from proof.troubles import TROUBLES, Trouble, cancel_the_second
+from proof.truth import Allowed, differences
 from trader.domain.decision import Rule
 
 _STARTS = datetime(2026, 11, 23, 14, 28, tzinfo=UTC)
@@ -38,6 +43,8 @@ _STEP_PPM = 250
 """Of the price in five seconds: one standard deviation."""
 _DEPTHS = (None,) * 12 + (0, 20, 60, 120)
 _LOOKED_AT_S = 120.0
+_ENTERED = ("AAPL", "MSFT")
+"""What can be bought alone."""
 
 
 class Day(NamedTuple):
@@ -107,9 +114,43 @@ async def _lives_through(rig: Rig, trouble: Trouble, stage: Stage) -> None:
     await heal(rig, trouble)
 
 
+def _double_an_entry(rig: Rig, _: Stage) -> Iterable[Fault]:
+    """Of the first symbol of which nothing is held and nothing works; where there is none, nothing happens."""
+    book = read_book(rig.book)
+    works = {order.listing.symbol for order in rig.gateway.truth.live()}
+    for symbol in _ENTERED:
+        if symbol not in book.held and symbol not in works:
+            rig.dry.add(symbol)
+            rig.gateway.market.depth(symbol, 0)
+            return (TwoPermIds(symbol=symbol),)
+    return ()
+
+
+async def _enter_what_is_dry(rig: Rig) -> None:
+    for symbol in rig.dry:
+        await rig.signal(symbol, 0.8)
+
+
+async def _one_is_cancelled(rig: Rig) -> None:
+    await cancel_the_second(rig)
+    for symbol in rig.dry:
+        rig.gateway.market.depth(symbol, None)
+    rig.dry.clear()
+
+
+_CANCELLED_IN_TIME = Trouble(
+    "two permIds, the second cancelled in time",
+    _double_an_entry,
+    then=_enter_what_is_dry,
+    heal=_one_is_cancelled,
+    allowed=Allowed(halted=True),
+)
+
+
 def _chosen(random: Random) -> Iterator[Trouble]:
     """All that a day can go on after, shuffled, again and again."""
     mendable = [trouble for trouble in TROUBLES if not (trouble.allowed.broken or trouble.allowed.oversold)]
+    mendable.append(_CANCELLED_IN_TIME)
     while True:
         random.shuffle(mendable)
         yield from mendable
@@ -125,9 +166,11 @@ async def _prices_walk(rig: Rig, random: Random) -> None:
         for symbol in rig.prices:
             rig.move(symbol, str(Decimal(round(random.gauss(0, _STEP_PPM))) / 10_000))
         if rig.clock.now().second < _FIVE_S:
-            for symbol in rig.prices:
+            for symbol in [symbol for symbol in rig.prices if symbol not in rig.dry]:
                 rig.gateway.market.depth(symbol, None)
             rig.gateway.market.depth(random.choice(list(rig.prices)), random.choice(_DEPTHS))
+            for symbol in rig.dry:
+                rig.gateway.market.depth(symbol, 0)
         await rig.passes(_FIVE_S)
 
 
@@ -138,6 +181,9 @@ async def _somebody_looks(rig: Rig) -> None:
         if "all" in read_book(rig.book).halts:
             rig.fired["halted, looked at, resumed"] += 1
             await rig.command("resume")
+        for symbol in read_book(rig.book).halted_symbols:
+            rig.fired["symbol halted, looked at, resumed"] += 1
+            await rig.command("resume", symbol)
         status = await rig.status()
         if status is not None and str(status["barred"]).startswith(Rule.CASH_DIFFERS):
             rig.fired["cash booked by hand"] += 1

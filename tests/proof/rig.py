@@ -94,6 +94,8 @@ class Rig:
         """What was done by hand, beside `gateway.faults.fired`."""
         self.cash_booked_micros = 0
         """What an operator has booked, that came or went by trades of other hands."""
+        self.dry: set[str] = set()
+        """Symbols of which nothing is traded, whatever the market does."""
         self.seen: list[str] = []
         """What was wrong at a moment, whatever came after it."""
         self.daemon = daemon
@@ -182,9 +184,10 @@ class Rig:
         """Hand in a signal."""
         return await self._ask({"ask": "signal", "symbol": symbol, "probability": probability})
 
-    async def command(self, name: str) -> Answer | None:
-        """What an operator does: `flatten`, `resume`."""
-        return await self._ask({"ask": name, "operator": "operator", "reason": "the proof"})
+    async def command(self, name: str, symbol: str = "") -> Answer | None:
+        """What an operator does: `flatten`, `resume`; of everything, or of one symbol."""
+        about = {"scope": "symbol", "target": symbol} if symbol else {}
+        return await self._ask({"ask": name, "operator": "operator", "reason": "the proof", **about})
 
     @property
     def broker_cash_micros(self) -> int:

@@ -27,3 +27,4 @@ def test_a_day_of_troubles_ends_flat_and_right(tmp_path: Path, record_property: 
     assert day.is_flat
     assert day.fills >= _LEAST_FILLS
     assert day.troubles >= _LEAST_TROUBLES
+    assert day.fired["TwoPermIds"]

@@ -246,7 +246,7 @@ async def _fill_what_was_held(rig: Rig) -> None:
             rig.gateway.fill(order)
 
 
-async def _cancel_the_second(rig: Rig) -> None:
+async def cancel_the_second(rig: Rig) -> None:
     """A person who reads that IB has two orders under one reference."""
     first: dict[str, Order] = {}
     for order in list(rig.gateway.truth.live()):
@@ -389,7 +389,7 @@ TROUBLES = (
     Trouble("refused: 161", _is(Reject(161, status="Cancelled")), needs=_PLACES),
     Trouble("preset: 10349", _asks(lambda on: Note(on, 10349, "Order TIF was set to DAY based on order preset."))),
     Trouble("cancelled, and is not", _is(Alter("orderStatus", "status", "Cancelled")), needs=_PLACES, allowed=_HALTED),
-    Trouble("two permIds", _is(TwoPermIds()), heal=_cancel_the_second, needs=_PLACES, allowed=_TWICE_AS_MUCH),
+    Trouble("two permIds", _is(TwoPermIds()), heal=cancel_the_second, needs=_PLACES, allowed=_TWICE_AS_MUCH),
     Trouble("cancel refused: 10147", _is(Refuse("cancelOrder", 10147, "OrderId is not found.")), needs=_CANCELS),
     Trouble("cancel refused: 10148", _is(Refuse("cancelOrder", 10148, "cannot be cancelled")), needs=_CANCELS),
     Trouble("filled after its cancel", _is(FillAfterCancel(_SOME)), needs=_CANCELS, allowed=_HALTED),

@@ -147,6 +147,15 @@ async def test_lost_servers_end_the_epoch_and_the_socket_stays() -> None:
         assert rig.ear.kept == [False, True]
 
 
+async def test_servers_that_tws_has_lost_and_will_find_again_are_lost() -> None:
+    """2110 is 1100 in other words."""
+    async with a_desk() as rig:
+        rig.gateway.notify(2110, "Connectivity between TWS and server is broken. It will be restored automatically.")
+        await rig.until(lambda: not rig.connection.is_open)
+        rig.gateway.notify(1102, "Connectivity between IB and TWS has been restored- data maintained.")
+        await rig.reconnected()
+
+
 async def test_a_word_of_the_servers_that_never_comes_is_asked_for_by_a_new_greeting() -> None:
     async with a_desk(timing=QUICK._replace(lost_patience_s=0.2)) as rig:
         rig.gateway.lose_servers()

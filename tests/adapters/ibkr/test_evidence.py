@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from gateway.faults import Alter, EmptyPositions, Ignore, Lose, Refuse
+from gateway.faults import Alter, EmptyPositions, HalfFrame, Ignore, Lose, MessageFault, Refuse, Reset
 from ibkr_rig import ACCOUNT, QUICK, a_desk, an_adapter, an_entry, fills, ref
 
 from trader.adapters.ibkr.asking import told_since
@@ -35,6 +35,18 @@ async def test_a_complete_answer_tells_executions_orders_and_positions() -> None
             ref(3): (0, False),
         }
         assert evidence.positions == {"QQQ": 100}
+
+
+async def test_what_may_end_meanwhile_is_asked_for_in_the_list_that_it_leaves_first() -> None:
+    """An order that ends between two answers is in the later one, and so are the shares of an execution."""
+    async with a_desk() as rig:
+        await rig.broker.evidence([])
+        lists = ("reqAllOpenOrders", "reqCompletedOrders", "reqExecutions", "reqPositions")
+        asked = [request.name for request in rig.gateway.requests if request.name in lists]
+        last = {name: len(asked) - asked[::-1].index(name) for name in lists}
+        assert last["reqAllOpenOrders"] < last["reqCompletedOrders"]
+        first_look_at_positions = asked.index("reqPositions") + 1
+        assert max(last["reqExecutions"], last["reqCompletedOrders"]) < first_look_at_positions
 
 
 async def test_an_answer_says_which_connection_has_told_it_and_how_far_back_it_goes() -> None:
@@ -182,6 +194,38 @@ async def test_an_answer_across_the_end_of_an_epoch_proves_nothing() -> None:
             await asked
 
 
+_IN_ANSWERS = (
+    "execDetails",
+    "execDetailsEnd",
+    "openOrder",
+    "openOrderEnd",
+    "completedOrder",
+    "completedOrdersEnd",
+    "position",
+    "positionEnd",
+    "accountUpdateMulti",
+    "accountUpdateMultiEnd",
+)
+
+
+@pytest.mark.parametrize("ends", [Reset, HalfFrame])
+@pytest.mark.parametrize("message", _IN_ANSWERS)
+async def test_an_answer_in_the_middle_of_which_the_connection_ends_proves_nothing(
+    message: str, ends: type[MessageFault]
+) -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1))
+        await rig.filled()
+        rig.broker.place(an_entry(2, limit=400, symbol="AAPL"))
+        await rig.told(OrderAccepted, 2)
+        rig.gateway.faults.add(ends(on=message))
+        with pytest.raises(BrokerUnreachable, match="ended meanwhile"):
+            await rig.broker.evidence([ref(1), ref(2)])
+        await rig.reconnected()
+        evidence = await rig.broker.evidence([ref(1), ref(2)])
+        assert (evidence.unknown, evidence.positions, evidence.working) == ((), {"QQQ": 100}, frozenset({ref(2)}))
+
+
 async def test_another_accounts_positions_are_not_ours() -> None:
     async with a_desk() as rig:
         rig.gateway.endow(ACCOUNT, "QQQ", 10, 500)
@@ -221,6 +265,13 @@ async def test_cash_that_no_account_can_have_is_unknown(cash: str) -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="accountUpdateMulti", field="value", value=cash, times=1_000))
         assert await cash_micros(rig.connection) is None
+
+
+async def test_an_answer_without_the_accounts_cash_is_not_complete() -> None:
+    async with a_desk(timing=QUICK._replace(request_s=0.15)) as rig:
+        rig.gateway.faults.add(Lose(on="accountUpdateMultiEnd"))
+        assert (await rig.broker.evidence([])).unknown == ("positions",)
+        assert (await rig.broker.evidence([])).unknown == ()
 
 
 async def test_what_is_no_stock_is_listed_and_not_counted_as_shares() -> None:

@@ -374,6 +374,16 @@ async def test_a_cancel_that_says_more_than_was_told_is_no_end() -> None:
         assert rig.of(OrderCancelled) == []
 
 
+async def test_a_cancel_that_does_not_say_how_much_was_filled_is_no_end() -> None:
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="orderStatus", field="filled", value="NaN"))
+        rig.broker.cancel(ref(1))
+        await rig.told(OrderLost)
+        assert rig.of(OrderCancelled) == []
+
+
 async def test_a_fill_after_a_cancel_is_told() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(FillAfterCancel(30))
@@ -472,6 +482,29 @@ async def test_the_status_of_another_clients_order_of_the_same_id_is_not_ours() 
         await rig.told(OrderAccepted)
         order_id = rig.gateway.asked("placeOrder")[0].whole("orderId")
         rig.broker.hear(Status(order_id, 8, 999, "Cancelled", 0, 100, ""))
+        assert rig.kinds() == ["OrderAccepted"]
+
+
+async def test_the_status_of_another_order_under_an_id_of_ours_is_not_ours() -> None:
+    """Ids come a second time where their sequence was set back; a permId does not."""
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        rig.gateway.faults.add(Alter(on="orderStatus", field="permId", value="4711"))
+        rig.gateway.cancel(rig.gateway.truth.orders[0])
+        await rig.quiet()
+        assert rig.kinds() == ["OrderAccepted"]
+        assert [one.perm_id for one in rig.of(OrderIdentified)] == [rig.gateway.truth.orders[0].perm_id]
+
+
+async def test_what_is_said_of_orders_before_the_account_is_known_is_not_heard() -> None:
+    """A gateway that was restarted tells the orders of this client at once, whoever has logged in to it."""
+    async with a_desk() as rig:
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        for accounts in ((), ("DU9999999",)):
+            rig.session.accounts = accounts
+            rig.client.decoder.interpret(["3", str(rig.gateway.truth.orders[0].order_id), "Cancelled", *"00000070", ""])
         assert rig.kinds() == ["OrderAccepted"]
 
 

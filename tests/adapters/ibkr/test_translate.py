@@ -73,6 +73,18 @@ def test_a_time_that_cannot_be_read_is_the_time_it_was_heard(text: str) -> None:
     assert moment.doubt
 
 
+@pytest.mark.parametrize("text", ["19600101 00:00:00 US/Eastern", "00010101 00:00:00", "20260328 10:00:00 US/Eastern"])
+def test_no_execution_lies_further_back_than_ib_tells(text: str) -> None:
+    """The day's limits count by that time."""
+    moment = moment_of(text, HEARD)
+    assert moment.at == HEARD
+    assert "too far back" in moment.doubt
+
+
+def test_an_execution_of_a_week_ago_keeps_its_time() -> None:
+    assert moment_of("20260331 10:00:00 US/Eastern", HEARD).at == datetime(2026, 3, 31, 14, 0, tzinfo=UTC)
+
+
 def test_no_execution_lies_ahead() -> None:
     assert moment_of("20260406 16:00:00 America/Chicago", HEARD).at == HEARD
 

@@ -146,7 +146,7 @@ class Connection:
     async def _connect(self, deadline_s: float) -> None:
         self._set_link(Link.CONNECTING)
         self._servers_lost = False
-        session = Session(self.address, self, self._next_id)
+        session = Session(self.address, self, self._next_id, self.account)
         try:
             await session.connect(deadline_s)
         except (OSError, TimeoutError) as error:

@@ -98,7 +98,7 @@ class Reports:
         if tracked.is_ended:
             return
         heard = self._executions.filled(tracked.ref)
-        if said.filled > heard:
+        if not said.filled <= heard:  # also where it is no number
             self._lost(tracked, f"{said.status} with {said.filled:g} shares filled, of which {heard} were told")
             return
         tracked.cancelled.add(said.perm_id)

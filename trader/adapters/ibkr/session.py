@@ -3,7 +3,9 @@
 Rule 1: an answer is complete, with its end marker seen in time, or it is None.
 Rule 2: answers that carry no request id are asked for one at a time. The late end of an answer that was given up does
 not end the next one, and two of a kind that do not come end the connection.
-Rule 3: an id, of a request or an order, is above every id seen, as far as that leaves room for the next ones.
+Rule 3: what is said of orders before the greeting has named the account is not heard, for it may be another's; what
+is true of it is told again when it is asked for.
+Rule 4: an id, of a request or an order, is above every id seen, as far as that leaves room for the next ones.
 """
 
 import asyncio
@@ -92,8 +94,10 @@ class _Request:
 class Session:
     """The library's client, and everything that waits for it."""
 
-    def __init__(self, address: Address, owner: Owner, first_id: int = 1) -> None:
+    def __init__(self, address: Address, owner: Owner, first_id: int = 1, account: str = "") -> None:
+        """`account`: whose orders are heard; nobody's where there is none."""
         self.address = address
+        self._account = account
         self.client = LoudClient(Wire(self))
         self.outgoing = Outgoing()
         self.epoch = 0
@@ -238,6 +242,8 @@ class Session:
             self.saw_id(message.order_id)
         if isinstance(message, Failure):
             self._failed(message)
+        elif self._account not in self.accounts:
+            return
         self._owner.said(message)
 
     def unknown_message(self, id_: str) -> None:

@@ -1,4 +1,9 @@
-"""Orders of ours at IB: by reference, by the order id of this client, and by permId."""
+"""Orders of ours at IB: by reference, by permId, and by the order id of this client.
+
+An order id alone names an order until its permId is known. After that the same id with another permId is another order:
+of a sequence that began anew, or of a gateway that was logged in to another account. Two orders under one reference are
+told by the reference.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -82,6 +87,8 @@ class Tracking:
         is_of_this_client = message.client_id == self._client_id
         if tracked is None and is_of_this_client and not ref:
             tracked = self._by_id.get(message.order_id)
+            if tracked is not None and tracked.perm_ids and message.perm_id:
+                return None
         if tracked is None and self._is_ours(ref):
             tracked = self._by_ref[ref] = Tracked(ref)
         if tracked is None:

@@ -3,7 +3,8 @@
 Rule 1: shares are whole. What is not whole is never rounded into a fill; of a position the whole part counts, so that
 nobody sells more than there is.
 Rule 2: an execution is never dropped for its time. A zone that nobody knows, or none, is read as New York's, whatever
-the host's is, and said aloud; what cannot be read at all, or lies ahead, is the time at which it was heard.
+the host's is, and said aloud; what cannot be read at all, lies ahead, or lies further back than IB tells executions, is
+the time at which it was heard.
 Rule 3: no text goes on the wire that IB could read as two.
 """
 
@@ -32,6 +33,8 @@ _UNSET = 1e300
 _MOST = 10**12
 """Beyond it there are neither shares nor dollars, and the book has no room."""
 _AHEAD = timedelta(minutes=1)
+_BEHIND = timedelta(days=8)
+"""IB tells executions of the day, and of a week at most where the Trade Log of TWS is set so."""
 _LONGEST_TEXT = 40
 _PLAIN = re.compile(r"[ -~]*")
 _TIME = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})([ -]+)(\d{2}):(\d{2}):(\d{2})(?:\.\d+)?(?: +(\S.*))?")
@@ -99,8 +102,9 @@ def moment_of(text: str, heard_at: datetime) -> Moment:
         at = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=zone).astimezone(UTC)
     except (ValueError, OverflowError):  # of a zone, what is before the year 1 or after 9999 has no UTC
         return Moment(heard_at, f"the time {ascii(text)[:40]} is none; taken as now")
-    if at > heard_at + _AHEAD:
-        return Moment(heard_at, f"the time {ascii(text)[:40]} lies ahead; taken as now")
+    if not -_BEHIND <= at - heard_at <= _AHEAD:
+        where = "ahead" if at > heard_at else "too far back"
+        return Moment(heard_at, f"the time {ascii(text)[:40]} lies {where}; taken as now")
     return Moment(at, doubt)
 
 
