@@ -25,6 +25,7 @@ from builders import (
 from trader.domain.decision import (
     Allocation,
     Close,
+    ExitTicket,
     Intent,
     Outcome,
     Purpose,
@@ -32,12 +33,13 @@ from trader.domain.decision import (
     Rule,
     Signal,
     Stage,
+    Ticket,
 )
 from trader.domain.exit_plan import ExitReason, ExitRule
 from trader.domain.ledger import Position, PositionState
 from trader.domain.market import Bar, BarTime, Prices
 from trader.domain.portfolio import Drift, Halt, Portfolio
-from trader.domain.rules import LARGEST_SKEW, Costs, OptionRules, Rules, Thresholds
+from trader.domain.rules import LARGEST_SKEW, Costs, Limits, OptionRules, Rules, Thresholds
 from trader.pipeline.allocate import allocate, threshold_passed, wanted_leverage
 from trader.pipeline.coordinate import coordinate
 from trader.pipeline.decide import Chain
@@ -45,6 +47,7 @@ from trader.pipeline.exits import closing_time, held_too_long, touched, unprotec
 from trader.pipeline.intake import check_signal, decided_before, what_remains
 from trader.pipeline.screen import LeftOut, screen
 from trader.pipeline.session_window import Admitted, admit
+from trader.pipeline.size import Unchanged, resize, size
 
 THRESHOLDS = Thresholds()
 OPTION = "QQQ250627C00500000"
@@ -377,3 +380,94 @@ def test_a_jump_needs_a_second_print_to_stop_out(before: float, last: float, goe
     position = a_position("AAPL", stop=96.0)
     close = touched(position, bar, prices, 50_000)
     assert close == (Close("AAPL", Purpose.EXIT, ExitReason.STOP) if goes else None)
+
+
+# -- sizing ---------------------------------------------------------------------------------------------------------
+
+
+def sized(portfolio: Portfolio, limits: Limits | None = None, symbol: str = "AAPL") -> Ticket | Refusal:
+    intent = Intent(a_signal(symbol), FAMILIES.instrument(symbol).family, symbol, 1)
+    return size(
+        Admitted(intent), portfolio, some_prices(**{symbol: 100.0}), limits or Limits(), Costs(minimum_micros=0), NOON
+    )
+
+
+def test_a_refusal_in_dollars_says_dollars() -> None:
+    less = Limits(position_ppm=4_000)
+    said = Refusal(Stage.SIZING, Rule.MINIMUM_NOTIONAL, "AAPL", 300.0, 500.0, "USD")
+    assert sized(a_portfolio(), less) == said
+    poor = a_portfolio(cash=1_000.0, equity=100_000.0)
+    assert sized(poor) == Refusal(Stage.SIZING, Rule.CASH_RESERVE, "AAPL", 1000.0, 2000.0, "USD")
+
+
+def test_a_ticket_tells_which_limit_has_sized_it_and_what_it_left() -> None:
+    ticket = sized(a_portfolio())
+    assert isinstance(ticket, Ticket)
+    assert (ticket.sized_by, ticket.room_micros) == (Rule.POSITION_SIZE, 15_000_000_000)
+    ticket = sized(a_portfolio(), Limits(order_notional_micros=2_000_000_000))
+    assert isinstance(ticket, Ticket)
+    assert (ticket.sized_by, ticket.room_micros) == (Rule.ORDER_NOTIONAL, 2_000_000_000)
+
+
+def test_an_order_of_just_the_minimum_is_made() -> None:
+    exact = Limits(position_ppm=5_000, limit_offset_ppm=0)
+    ticket = size(
+        Admitted(Intent(a_signal("AAPL"), "AAPL", "AAPL", 1)),
+        a_portfolio(),
+        some_prices(AAPL=100.0),
+        exact,
+        Costs(per_share_micros=0, minimum_micros=0),
+        NOON,
+    )
+    assert isinstance(ticket, Ticket)
+    assert ticket.quantity == 5
+
+
+@pytest.mark.parametrize(("created", "refused"), [(39, False), (40, True)])
+def test_one_more_than_may_be_created_in_an_hour_is_refused(created: int, refused: bool) -> None:
+    result = sized(with_(created_last_hour=created))
+    said = Refusal(Stage.SIZING, Rule.CREATIONS_PER_HOUR, "AAPL", 41, 40, "within an hour")
+    assert result == said if refused else isinstance(result, Ticket)
+
+
+def test_positions_at_regular_intervals_are_counted_by_symbol_and_since_entries_were_resumed() -> None:
+    times = tuple(NOON - n * 10 * MINUTE for n in range(1, 6))
+    said = Refusal(Stage.SIZING, Rule.REGULAR_CREATIONS, "AAPL", 6, 5, "of one symbol at regular intervals")
+    day = a_portfolio().day._replace(started_at=NOON - timedelta(hours=3))
+    assert sized(with_(past_creations={"AAPL": times}, day=day)) == said
+    assert isinstance(sized(with_(past_creations={"MSFT": times}, day=day)), Ticket)
+    resumed = day._replace(resumed_at=times[-1] + SECOND)
+    assert isinstance(sized(with_(past_creations={"AAPL": times}, day=resumed)), Ticket)
+    counted = day._replace(resumed_at=times[-1])
+    assert sized(with_(past_creations={"AAPL": times}, day=counted)) == said, "from that moment on"
+
+
+def resized(shares: int, limits: Limits | None = None, prices: Prices | None = None) -> ExitTicket | Unchanged | None:
+    intent = Intent(replace(a_signal("AAPL"), id="S-0007"), "AAPL", "AAPL", 1)
+    portfolio = a_portfolio(a_position("AAPL", shares, 100.0), equity=100_000.0)
+    return resize(intent, portfolio, prices or some_prices(AAPL=100.0), limits or Limits())
+
+
+def test_a_reduction_says_what_it_is_and_which_signal_asked() -> None:
+    said = ExitTicket("AAPL", 50, Purpose.EXIT, ExitReason.RESIZE, "S-0007")
+    got = resized(200)
+    assert got == said
+    assert isinstance(got, ExitTicket)
+    assert type(got.quantity) is int
+
+
+def test_a_position_on_the_threshold_is_left_alone() -> None:
+    """Wanted are 100 shares; 125 are a quarter more, to the share."""
+    limits = Limits(position_ppm=100_000)
+    assert resized(125, limits) == Unchanged("AAPL")
+    assert resized(126, limits) == ExitTicket("AAPL", 26, Purpose.EXIT, ExitReason.RESIZE, "S-0007")
+    assert resized(75, limits) == Unchanged("AAPL")
+    assert resized(74, limits) is None
+
+
+@pytest.mark.parametrize(("jumped", "reduced"), [(105.0, True), (105.02, False)])
+def test_a_reduction_waits_for_a_second_print_beyond_the_collar_and_not_at_it(jumped: float, reduced: bool) -> None:
+    prices = Prices()
+    prices.observe(bar_time(a_bar("AAPL", 100.0, start=NOON - 2 * MINUTE)))
+    prices.observe(bar_time(a_bar("AAPL", jumped)))
+    assert isinstance(resized(300, prices=prices), ExitTicket) is reduced
