@@ -259,7 +259,7 @@ def test_of_a_refused_signal_stays_what_it_has() -> None:
     assert remains(replace(whole, probability=3)).probability == 3.0
 
 
-@pytest.mark.parametrize("probability", ["0.8", None, True, 10**400, -(10**400)])
+@pytest.mark.parametrize("probability", ["0.8", None, True, 1e9, 10**400, -(10**400)])
 def test_a_probability_that_is_none_is_not_kept(probability: object) -> None:
     assert isnan(remains(Signal("QQQ", probability)).probability)  # type: ignore[arg-type]
 
@@ -325,6 +325,17 @@ def test_bars_that_are_all_good_are_passed_on_as_they_are() -> None:
     assert screened.left_out == ()
 
 
+def test_a_second_bar_of_a_time_is_left_out_also_when_it_comes_later() -> None:
+    out = left_out(bar_time(a_bar("AAPL", 101.0)), some_prices(AAPL=100.0))
+    assert out == (LeftOut("AAPL", "a second bar of its time"),)
+
+
+def test_prices_as_far_ahead_as_clocks_may_differ_are_the_newest() -> None:
+    prices = Prices()
+    prices.observe(bar_time(a_bar("AAPL", start=NOON + LARGEST_SKEW - MINUTE)))
+    assert left_out(bar_time(a_bar("AAPL")), prices) == (LeftOut("", "older than the newest known"),)
+
+
 def test_a_symbol_that_is_known_needs_not_be_asked_for() -> None:
     prices = Prices()
     prices.observe(bar_time(a_bar("HELD", start=NOON - 2 * MINUTE)))
@@ -382,6 +393,17 @@ def test_a_jump_needs_a_second_print_to_stop_out(before: float, last: float, goe
     assert close == (Close("AAPL", Purpose.EXIT, ExitReason.STOP) if goes else None)
 
 
+def test_an_option_in_its_last_days_is_refused_by_the_whole_chain() -> None:
+    at = new_york("12:00", date(2025, 6, 26))
+    prices = Prices()
+    prices.observe(bar_time(a_bar(OPTION, 2.0, start=at - MINUTE)))
+    decision = Chain(FAMILIES, Rules(), Costs()).decide(
+        a_signal(OPTION, 0.95, at=at), a_portfolio(), prices, session_of(date(2025, 6, 26)), at
+    )
+    assert decision.refusal is not None
+    assert decision.refusal.rule is Rule.EXPIRES
+
+
 # -- sizing ---------------------------------------------------------------------------------------------------------
 
 
@@ -407,6 +429,20 @@ def test_a_ticket_tells_which_limit_has_sized_it_and_what_it_left() -> None:
     ticket = sized(a_portfolio(), Limits(order_notional_micros=2_000_000_000))
     assert isinstance(ticket, Ticket)
     assert (ticket.sized_by, ticket.room_micros) == (Rule.ORDER_NOTIONAL, 2_000_000_000)
+
+
+def test_a_family_without_room_says_that_nothing_is_in_it() -> None:
+    said = Refusal(Stage.SIZING, Rule.FAMILY_EXPOSURE, "AAPL", 0.0, 0.0, "USD")
+    assert sized(a_portfolio(), Limits(family_ppm=0)) == said
+
+
+def test_a_limit_for_an_option_lies_on_the_steps_of_its_premium() -> None:
+    intent = Intent(a_signal(OPTION), OPTION, OPTION, 1)
+    prices = some_prices(**{OPTION: 1.01})
+    limits = Limits(limit_offset_ppm=50_000, position_ppm=20_000)
+    ticket = size(Admitted(intent), a_portfolio(), prices, limits, Costs(), NOON)
+    assert isinstance(ticket, Ticket)
+    assert ticket.limit_micros == 1_100_000
 
 
 def test_an_order_of_just_the_minimum_is_made() -> None:
