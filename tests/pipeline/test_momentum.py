@@ -1,6 +1,8 @@
 """The default strategy: bounded, symmetric, and blind to the future."""
 
-from math import isfinite
+from itertools import pairwise
+from math import isfinite, log, sqrt
+from statistics import NormalDist
 
 import pytest
 from builders import MINUTE, NOON, a_bar
@@ -67,3 +69,31 @@ def test_averages_over_less_than_two_bars_are_refused(parameters: tuple[int, int
 
 def test_the_warm_up_covers_its_longest_average() -> None:
     assert Momentum(60, 120).warmup_bars == 120
+
+
+def test_it_says_how_far_the_average_return_lies_from_nothing_in_its_own_volatility() -> None:
+    """Exponential averages of returns and of their squares; the probability that a normal of that mean is above 0."""
+    closes, trend_bars, volatility_bars, gain = [100.0, 101.0, 100.5, 102.0, 101.0], 3, 5, 0.7
+    mean = variance = 0.0
+    expected = []
+    for before, after in pairwise(closes):
+        change = log(after / before)
+        mean += (change - mean) * 2 / (trend_bars + 1)
+        variance += (change**2 - variance) * 2 / (volatility_bars + 1)
+        expected.append(NormalDist().cdf(gain * sqrt(trend_bars) * mean / sqrt(variance)))
+    first, *rest = said(Momentum(trend_bars, volatility_bars, gain), closes)
+    assert first == ()
+    assert [signal.symbol for (signal,) in rest] == ["QQQ"] * len(expected)
+    assert [signal.probability for (signal,) in rest] == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_it_takes_where_nothing_is_said() -> None:
+    closes = [100.0, 101.0, 99.0, 103.0, 102.0]
+    assert said(Momentum(), closes) == said(Momentum(90, 120, 1.0), closes)
+
+
+def test_two_bars_are_the_fewest() -> None:
+    assert Momentum(2, 2).warmup_bars == 2
+    for bars in ((1, 2), (2, 1)):
+        with pytest.raises(ValueError, match=r"^trend_bars and volatility_bars must be at least 2$"):
+            Momentum(*bars)

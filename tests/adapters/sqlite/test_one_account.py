@@ -156,6 +156,7 @@ def asked(book: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
         "openings_since": (0,),
         "entered_since": (0,),
         "refusals": (0, 2**62),
+        "inputs": (0, 2**62),
     }
     if ":account" in QUERIES[name]:
         known = {"account": OURS, "type": "drift", "subject": "QQQ", "channel": "phone", "types": '["drift"]'}

@@ -1,0 +1,51 @@
+"""What is mutated, and by which tests it has to be noticed. A test that is not about an area only costs its time."""
+
+from typing import NamedTuple
+
+
+class Area(NamedTuple):
+    """A part of the code and the tests that are about it."""
+
+    name: str
+    code: tuple[str, ...]
+    """Patterns of files."""
+    tests: tuple[str, ...]
+
+
+AREAS = (
+    Area(
+        "pipeline",
+        ("trader/pipeline/*",),
+        ("tests/pipeline", "tests/services/test_limits_of_the_day.py", "tests/services/test_strategy_host.py"),
+    ),
+    Area(
+        "locking",
+        ("trader/services/locking.py", "trader/services/gate.py"),
+        ("tests/incidents/test_one_symbol_fifty_two_buys.py", "tests/services/test_when_the_book_says_no.py"),
+    ),
+    Area(
+        "settlement",
+        ("trader/services/settlement.py", "trader/services/corrections.py", "trader/services/commissions.py"),
+        (
+            "tests/services/test_unexpected_executions.py",
+            "tests/services/test_corrected_executions.py",
+            "tests/services/test_late_commissions.py",
+            "tests/services/test_unreadable_executions.py",
+        ),
+    ),
+    Area(
+        "recovery",
+        ("trader/services/recovery.py", "trader/services/reconciliation.py", "trader/services/inquiry.py"),
+        (
+            "tests/services/test_reconciliation.py",
+            "tests/services/test_orders_of_unknown_fate.py",
+            "tests/services/test_epochs.py",
+        ),
+    ),
+    Area("audit", ("trader/audit/*",), ("tests/audit", "tests/app/test_auditing.py")),
+)
+
+
+def area_of(path: str) -> Area | None:
+    """Where a file belongs."""
+    return next((area for area in AREAS if any(path.startswith(code.rstrip("*")) for code in area.code)), None)
