@@ -239,7 +239,7 @@ CASES = [
     Case(Breaker.PRICE_JUMP, falls("MSFT", 440.0), falls("MSFT", 600.0), limit=20, target="MSFT"),
     Case(Breaker.RECONCILIATION, miss_shares, silence(320), limit=300, target="AAPL"),
     Case(Breaker.CASH_RECONCILIATION, miss_cash, silence(320), limit=300),
-    Case(Breaker.UNKNOWN_ORDER, lose_an_order, silence(320), limit=300, target="QQQ"),
+    Case(Breaker.UNKNOWN_ORDER, lose_an_order, silence(420), limit=300, target="QQQ"),
     Case(Breaker.EXCEPTIONS, raise_in_the_chain, fail_a_chore, limit=2),
     Case(Breaker.LOOP_LAG, measured(Breaker.LOOP_LAG, 9), measured(Breaker.LOOP_LAG, 10)),
     Case(Breaker.DISK_SPACE, measured(Breaker.DISK_SPACE, 101), measured(Breaker.DISK_SPACE, 100)),
@@ -298,6 +298,7 @@ async def test_it_trips_on_its_cause_at_its_limit_and_stays(tmp_path: Path, case
         await market.bar()
         assert set(market.engine.book.latches) == {":".join(filter(None, (case.breaker.value, case.target)))}
 
+        market.script = lambda _: Treatment()
         await market.bar({"AAPL": 0.1, case.target or "QQQ": 0.8} if case.target != "AAPL" else {"AAPL": 0.1})
         await market.bar()
         assert "AAPL" not in market.held(), "exits go on"

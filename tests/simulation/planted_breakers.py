@@ -31,7 +31,7 @@ def latches_stop_exits() -> None:
     look = ExitScanner._look
 
     def barred(self: ExitScanner, step: Step, position: Position, moment: _Moment) -> str:
-        return "" if step.draft.latches else look(self, step, position, moment)
+        return "a breaker has tripped" if step.draft.latches else look(self, step, position, moment)
 
     put(ExitScanner, "_look", barred)
 
@@ -39,5 +39,5 @@ def latches_stop_exits() -> None:
 BUGS: dict[str, Planted] = {
     "latches_are_forgotten": Planted(33, latches_are_forgotten, ("s0", "s1"), "a_halt_survives_a_restart"),
     "latches_bar_nothing": Planted(19, latches_bar_nothing, ("s0", "s1"), "nothing_opens_behind_a_closed_gate"),
-    "latches_stop_exits": Planted(22, latches_stop_exits, ("s0", "s1"), "what_is_beyond_its_levels_goes"),
+    "latches_stop_exits": Planted(22, latches_stop_exits, ("s0", "s1"), "what_is_held_is_watched"),
 }
