@@ -130,7 +130,11 @@ def _section(facts: Mapping[str, object], name: str) -> Mapping[str, object]:
 def _halts(facts: Mapping[str, object]) -> dict[str, str]:
     halts = facts.get("halts")
     listed = halts if isinstance(halts, list) else []
-    return {f"{halt['scope']} {halt['target']}".strip(): str(halt["reason"]) for halt in listed}
+    named = {f"{halt['scope']} {halt['target']}".strip(): str(halt["reason"]) for halt in listed}
+    breakers = facts.get("breakers")
+    rows = breakers if isinstance(breakers, list) else []
+    tripped = [row for row in rows if row["state"] == "tripped"]
+    return named | {f"breaker {row['breaker']} {row['target']}".strip(): str(row["cause"]) for row in tripped}
 
 
 def watch(

@@ -18,6 +18,7 @@ _LOOKS_EVERY_S = 84.0
 _PATIENCE_S = 960.0
 """Of the market: so long a halt stands before somebody has looked, and resumes."""
 _CASH = "cash"
+_LATCH = "latch "
 _WORDS = {"operator": "simulated", "reason": "the simulation wants it"}
 _BAD_LINES = (
     "not json",
@@ -82,7 +83,11 @@ class Person:
         now_s = asyncio.get_running_loop().time()
         self._venue.look()
         book = self._engine.book
-        needs = [*book.halts, *(ref for ref, order in book.orders.items() if order.state is OrderState.UNKNOWN)]
+        needs = [
+            *book.halts,
+            *(f"{_LATCH}{key}" for key in book.latches),
+            *(ref for ref, order in book.orders.items() if order.state is OrderState.UNKNOWN),
+        ]
         needs += [f"drift {symbol}" for symbol in book.drift]
         if Rule.CASH_DIFFERS in self._engine.trading.gate.why:
             needs.append(_CASH)
@@ -97,6 +102,8 @@ class Person:
             scope, _, target = need.partition(":")
             if self._faults.strikes(Fault.OPERATOR_RESUMES, 1.0) or self._faults.is_healed:
                 await self.ask("resume", scope=scope, target=target)
+        elif need.startswith(_LATCH):
+            await self._clear(need.removeprefix(_LATCH))
         elif need == _CASH:
             amount_micros = self._venue.cash_micros - self._engine.book.cash_micros
             await self.ask("cash", kind="correction", amount_micros=amount_micros)
@@ -105,6 +112,13 @@ class Person:
             await self._make_agree(need.removeprefix("drift "))
         elif need in self._engine.book.orders and self._faults.strikes(Fault.OPERATOR_RESOLVES, 0.1):
             await self._resolve(need)
+
+    async def _clear(self, key: str) -> None:
+        """What has tripped stays so until somebody has looked; then it is counted anew."""
+        latch = self._engine.book.latches.get(key)
+        if latch is not None and (self._faults.strikes(Fault.OPERATOR_RESUMES, 1.0) or self._faults.is_healed):
+            scope = latch.scope.value if latch.target else "all"
+            await self.ask("resume", breaker=latch.breaker.value, scope=scope, target=latch.target)
 
     async def _resolve(self, ref: str) -> None:
         """Say of an order of unknown fate what the broker's own screen shows, if that is plain."""

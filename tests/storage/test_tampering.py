@@ -143,7 +143,11 @@ def changes(book: sqlite3.Connection) -> Iterator[Change]:
                 continue
             for row in chance.sample(range(len(rows)), min(_ROWS_OF_A_COLUMN, len(rows))):
                 more = _MUCH if column in _NUMBERS else 1
-                other = f"coalesce({column}, 0) + {more}" if type_ == "INTEGER" else f"coalesce({column}, '') || 'x'"
+                other = (
+                    f"coalesce({column}, 0) + {more}"
+                    if type_ in ("INTEGER", "REAL")
+                    else f"coalesce({column}, '') || 'x'"
+                )
                 yield Change(table, column, row, f"UPDATE {table} SET {column} = {other} WHERE {rows[row]}")  # noqa: S608
         if _ROW not in shown:
             for row in chance.sample(range(len(rows)), min(_ROWS_TAKEN_AWAY, len(rows))):

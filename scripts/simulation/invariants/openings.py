@@ -187,7 +187,7 @@ def no_entry_against_what_the_broker_has(scene: Scene) -> Iterator[str]:
 
 @invariant(19)
 def nothing_opens_behind_a_closed_gate(scene: Scene) -> Iterator[str]:
-    """Before the broker has told everything once in this life; halted; drifting; or for whatever keeps it closed."""
+    """Before the broker has told everything in this life; halted; tripped; drifting; or for what keeps it closed."""
     book = scene.book
     for order in entries(scene):
         assert scene.host is not None  # noqa: S101
@@ -199,8 +199,16 @@ def nothing_opens_behind_a_closed_gate(scene: Scene) -> Iterator[str]:
         halts = [key for key in ("all", f"family:{family.name}", f"symbol:{order.symbol}") if key in book.halts]
         drift = [symbol for symbol in family.members if symbol in book.drift]
         closed = scene.engine.trading.gate.why
-        if halts or drift or closed:
-            yield f"{order.ref} opens {order.symbol}: halted {halts}, drift of {drift}, gate closed by {closed!r}"
+        latches = [
+            latch.key
+            for latch in book.latches.values()
+            if latch.covers(family.name, order.symbol) and latch.tripped_at < order.created_at
+        ]
+        if halts or drift or closed or latches:
+            yield (
+                f"{order.ref} opens {order.symbol}: halted {halts}, tripped {latches}, drift of {drift}, "
+                f"gate closed by {closed!r}"
+            )
 
 
 @invariant(19)

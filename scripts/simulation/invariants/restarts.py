@@ -17,12 +17,15 @@ _COMMANDS = """
     SELECT json_extract(data, '$.name') AS name, count(*) AS count FROM book_events
     WHERE type = 'command' AND json_extract(data, '$.operator') = ? GROUP BY 1"""
 _HALTED = (
-    "SELECT CASE target WHEN '' THEN scope ELSE scope || ':' || target END FROM book_halts WHERE cleared_us IS NULL"
+    "SELECT CASE target WHEN '' THEN scope ELSE scope || ':' || target END FROM book_halts WHERE cleared_us IS NULL "
+    "UNION ALL SELECT 'latch ' || breaker || ':' || target FROM book_latches WHERE cleared_us IS NULL"
 )
 _HALT_EVENTS = """
-    SELECT seq, type, json_extract(data, '$.scope') AS scope, json_extract(data, '$.target') AS target,
-           json_extract(data, '$.key') AS key
-    FROM book_events WHERE type IN ('halted', 'resumed') ORDER BY seq"""
+    SELECT seq, type IN ('halted', 'breaker_tripped') AS begins, CASE type
+           WHEN 'halted' THEN trim(json_extract(data, '$.scope') || ':' || json_extract(data, '$.target'), ':')
+           WHEN 'resumed' THEN json_extract(data, '$.key')
+           ELSE 'latch ' || json_extract(data, '$.breaker') || ':' || json_extract(data, '$.target') END AS key
+    FROM book_events WHERE type IN ('halted', 'resumed', 'breaker_tripped', 'breaker_cleared') ORDER BY seq"""
 _RESUME = """
     SELECT 1 FROM book_events WHERE type = 'command' AND seq > ? AND seq <= ? + 2
       AND json_extract(data, '$.name') = 'resume' AND json_extract(data, '$.operator') <> ''"""
@@ -39,6 +42,7 @@ _LEDGER = (
     "SELECT * FROM book_lots WHERE remaining > 0",
     "SELECT * FROM book_drift",
     "SELECT * FROM book_halts",
+    "SELECT * FROM book_latches",
     "SELECT count(*), max(updated_us) FROM book_orders",
     "SELECT count(*), max(id) FROM book_fills",
     "SELECT count(*), max(id) FROM book_round_trips",
@@ -229,11 +233,11 @@ class _Halts:
 
 @invariant(33, When.DEATH)
 def only_a_person_resumes(scene: Scene) -> Iterator[str]:
-    """Every halt that was journaled stands until an operator's command; the table says the same."""
+    """Every halt and every latch that was journaled stands until an operator's command; the table says the same."""
     standing: dict[str, int] = {}
     for row in scene.rows(_HALT_EVENTS):
-        if row["type"] == "halted":
-            standing[f"{row['scope']}:{row['target']}" if row["target"] else row["scope"]] = row["seq"]
+        if row["begins"]:
+            standing[row["key"]] = row["seq"]
             continue
         standing.pop(row["key"], None)
         if not scene.rows(_RESUME, row["seq"], row["seq"]):
@@ -258,6 +262,7 @@ def a_halt_survives_a_restart(scene: Scene) -> Iterator[str]:
     if halts.life in (-1, scene.life):
         return
     halts.life = scene.life
+    latched = {f"latch {latch.breaker}:{latch.target}" for latch in scene.book.latches.values()}
     for key in halts.keys:
-        if key not in scene.book.halts:
+        if key not in scene.book.halts and key not in latched:
             yield f"{key} was halted when the life before ended, and is not any more"

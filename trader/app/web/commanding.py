@@ -7,10 +7,11 @@ from typing import NamedTuple
 from trader.adapters.control import DaemonDown, NoAnswer
 from trader.app.cli.asking import ask_daemon
 from trader.app.settings import Settings
+from trader.domain.breaker import KINDS, Breaker
 
 COMMANDS = ("halt", "resume", "flatten", "acknowledge")
 CONFIRMATION = "FLATTEN"
-_KEYS = ("reason", "scope", "target")
+_KEYS = ("reason", "scope", "target", "breaker")
 
 
 class Said(NamedTuple):
@@ -33,6 +34,8 @@ def command(settings: Settings, name: str, typed: object) -> Said:
     if not isinstance(alarms, list) or not all(type(number) is int for number in alarms):
         return _no(HTTPStatus.BAD_REQUEST, "alarms has to be a list of their numbers")
     request = {"ask": name, "alarms": alarms, **{key: typed[key] for key in _KEYS if key in typed}}
+    if typed.get("breaker") in set(Breaker) and typed.get("target") and "scope" not in typed:
+        request["scope"] = KINDS[Breaker(str(typed["breaker"]))].scope.value
     try:
         answer = ask_daemon(settings, request)
     except (DaemonDown, NoAnswer) as error:

@@ -89,7 +89,10 @@ class Overview:
         """Why the state is what it is, in a line."""
         standing = self.standing
         halts = "; ".join(f"{halt.key}: {halt.reason}" for halt in standing.halts)
-        return halts or standing.daemon.text("barred") or standing.daemon.why
+        tripped = "; ".join(
+            f"{row['breaker']} {row['target']}".rstrip() + f": {row['cause']}" for row in standing.tripped
+        )
+        return halts or tripped or standing.daemon.text("barred") or standing.daemon.why
 
 
 def read_overview(book: sqlite3.Connection, settings: Settings) -> Overview:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from trader.app.breakers_list import inputs_in_words
 from trader.app.latency_figures import CLASSES, in_words
 from trader.app.report.page import cell, data, words
 from trader.domain.session import NEW_YORK
@@ -14,6 +15,7 @@ CARDS = (
     "strip",
     "alarms",
     "lamps",
+    "breakers",
     "day",
     "positions",
     "equity",
@@ -37,7 +39,7 @@ def make_environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"cell": cell, "words": words, "data": data}
+    environment.filters |= {"cell": cell, "words": words, "data": data, "inputs": inputs_in_words}
     environment.filters |= {
         "clock": _clock,
         "signed": _signed,
