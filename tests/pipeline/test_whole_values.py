@@ -389,7 +389,7 @@ def two_bars(before: float, last: float) -> tuple[Prices, Bar]:
 def test_a_jump_needs_a_second_print_to_stop_out(before: float, last: float, goes: bool) -> None:
     prices, bar = two_bars(before, last)
     position = a_position("AAPL", stop=96.0)
-    close = touched(position, bar, prices, 50_000)
+    close = touched(position, bar, prices, Rules(limits=Limits(collar_ppm=50_000)))
     assert close == (Close("AAPL", Purpose.EXIT, ExitReason.STOP) if goes else None)
 
 
