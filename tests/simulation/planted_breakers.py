@@ -5,10 +5,7 @@ from dataclasses import replace
 from planting import Planted, put
 
 from trader.adapters.sqlite.store import SqliteStore
-from trader.domain.ledger import Position
 from trader.domain.portfolio import Book, Portfolio
-from trader.services.exit_scanner import ExitScanner, _Moment
-from trader.services.step import Step
 
 
 def latches_are_forgotten() -> None:
@@ -26,18 +23,7 @@ def latches_bar_nothing() -> None:
     put(Portfolio, "latch_for", lambda *_: None)
 
 
-def latches_stop_exits() -> None:
-    """While a breaker is tripped, no position is looked at."""
-    look = ExitScanner._look
-
-    def barred(self: ExitScanner, step: Step, position: Position, moment: _Moment) -> str:
-        return "a breaker has tripped" if step.draft.latches else look(self, step, position, moment)
-
-    put(ExitScanner, "_look", barred)
-
-
 BUGS: dict[str, Planted] = {
     "latches_are_forgotten": Planted(33, latches_are_forgotten, ("s0", "s1"), "a_halt_survives_a_restart"),
     "latches_bar_nothing": Planted(19, latches_bar_nothing, ("s0", "s1"), "nothing_opens_behind_a_closed_gate"),
-    "latches_stop_exits": Planted(22, latches_stop_exits, ("s0", "s1"), "what_is_held_is_watched"),
 }
