@@ -130,6 +130,7 @@ class _Asking:
         while self.cases < cases:
             for operation in self._operations:
                 self._round(operation, min(each, cases - self.cases), number)
+            print(f"{self.cases} of {cases} by {', '.join(who.name for who in self._identities)}", file=sys.stderr)
             number += 1
 
     def _round(self, operation: Operation, cases: int, number: int) -> None:

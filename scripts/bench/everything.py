@@ -7,6 +7,7 @@ from pathlib import Path
 
 import audit
 import burst
+import dashboard
 import growth
 import ibkr
 import latency
@@ -29,6 +30,7 @@ def main() -> int:
         ("start", startup.measure),
         ("audit", audit.measure),
         ("Interactive Brokers", ibkr.measure),
+        ("dashboard", dashboard.measure),
     ):
         print(f"measuring {name} ...", file=sys.stderr)
         figures += measure()

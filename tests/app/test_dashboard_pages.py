@@ -1,7 +1,9 @@
 """What the dashboard shows is what the book says, to a person and to a machine; what is hostile in it stays text."""
 
+import asyncio
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from replayed_book import PretendedDaemon, ReplayedBook, a_replayed_book
 from served_dashboard import Served, served
 
 from trader.adapters.fingerprint import code_fingerprint
+from trader.app.web.live import Live
 from trader.app.web.rendering import make_environment
 from trader.services.latencies import BOUNDS_S
 
@@ -194,3 +197,34 @@ def test_the_pictures_are_drawn_by_one_file(dashboard: Served) -> None:
     assert dashboard.get("/static/charts.js").body == drawing
     for path in files("trader.app.web").joinpath("static").iterdir():
         assert "Plotly." not in path.read_text("utf-8")
+
+
+async def test_however_many_come_at_once_the_first_page_is_rendered_once() -> None:
+    rendered: list[int] = []
+
+    def render() -> Mapping[str, str]:
+        time.sleep(0.05)
+        rendered.append(1)
+        return {"strip": str(len(rendered))}
+
+    live = Live(render)
+    followers = [live.told() for _ in range(20)]
+    first = await asyncio.gather(*(anext(follower) for follower in followers))
+    assert set(first) == {'data: {"strip": "1"}\n\n'}
+    assert len(rendered) == 1
+    live.end()
+    for follower in followers:
+        await follower.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_change_is_told_to_everybody_who_looks() -> None:
+    seen = iter(("before", "after", "after", "after", "after"))
+    live = Live(lambda: {"strip": next(seen), "day": "same"})
+    follower = live.told()
+    assert await anext(follower) == 'data: {"strip": "before", "day": "same"}\n\n'
+    telling = asyncio.create_task(live.keep_telling())
+    heard = ""
+    while "after" not in heard:
+        heard = await asyncio.wait_for(anext(follower), 10)
+    assert heard == 'data: {"strip": "after"}\n\n'
+    telling.cancel()

@@ -90,6 +90,19 @@ async def test_a_dashboard_that_is_killed_is_begun_anew(book: ReplayedBook, tmp_
     assert not any(word in line for line in log.lines for word in ("login#", "token"))
 
 
+async def test_the_daemon_goes_first(book: ReplayedBook, tmp_path: Path) -> None:
+    port = a_free_port()
+    keeping = asyncio.create_task(child_of(book.copy_to(tmp_path / "own"), port, Heard()).keep())
+    try:
+        await until_served(port)
+        [child] = children()
+        await until(lambda: child.nice() == psutil.Process().nice() + 10)
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+
 async def test_a_taken_port_is_said_once_and_waited_for(book: ReplayedBook, tmp_path: Path) -> None:
     log = Heard()
     with closing(socket.socket()) as taken:

@@ -1,5 +1,6 @@
 """The dashboard in a real browser, of a daemon that trades: what is seen, and what is done by the page."""
 
+import os
 import re
 import shutil
 import signal
@@ -24,6 +25,14 @@ def browser() -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def shots() -> Path:
+    """Where pictures are kept, to be looked at: TRADER_SCREENSHOTS, else .screenshots, which git ignores."""
+    folder = Path(os.environ.get("TRADER_SCREENSHOTS") or Path(__file__).resolve().parents[2] / ".screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture
@@ -94,13 +103,13 @@ def test_everything_is_closed_by_the_page_and_only_when_it_is_typed(
     assert daemon.runs
 
 
-def test_what_is_old_says_so(project: Project, daemon: Daemon, browser: Browser, tmp_path: Path) -> None:
+def test_what_is_old_says_so(project: Project, daemon: Daemon, browser: Browser, shots: Path) -> None:
     page = opened(project, browser)
     expect(page.locator("#stale")).to_be_hidden()
     daemon.ended(signal.SIGKILL)
     expect(page.locator("#stale")).to_contain_text("STALE: no daemon answers", timeout=_SEEN_MS)
     expect(page.locator(".state")).to_contain_text("STOPPED")
-    page.screenshot(path=tmp_path / "stale.png")
+    page.screenshot(path=shots / "stale.png")
 
 
 def test_a_reader_sees_no_way_to_act(project: Project, daemon: Daemon, browser: Browser) -> None:
@@ -112,12 +121,31 @@ def test_a_reader_sees_no_way_to_act(project: Project, daemon: Daemon, browser: 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
 def test_nothing_runs_over_the_side(
-    project: Project, daemon: Daemon, browser: Browser, scheme: str, width: int, tmp_path: Path
+    project: Project, daemon: Daemon, browser: Browser, scheme: str, width: int, shots: Path
 ) -> None:
     page = opened(project, browser)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": width, "height": 1600})
-    page.wait_for_timeout(500)
-    page.screenshot(path=tmp_path / f"{scheme}-{width}.png")
+    expect(page.locator("#card-latencies .main-svg").first).to_be_visible(timeout=_SEEN_MS)
+    page.wait_for_timeout(1000)  # the pictures find their new width
+    page.screenshot(path=shots / f"{scheme}-{width}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert daemon.runs
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_draws_its_pictures_alone(
+    project: Project, daemon: Daemon, browser: Browser, scheme: str, shots: Path
+) -> None:
+    made = project.start("-m", "trader", "report", "day", script=project.python).finished()
+    [report] = [Path(line) for line in re.findall(r"\S+\.html", made.out)]
+    page = browser.new_page(
+        color_scheme="dark" if scheme == "dark" else "light", viewport={"width": 1440, "height": 900}
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((project.folder / report).as_uri())
+    expect(page.locator("[data-chart] .main-svg").first).to_be_visible(timeout=_SEEN_MS)
+    page.screenshot(path=shots / f"report-{scheme}.png", full_page=True)
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert daemon.runs

@@ -102,7 +102,9 @@ def latencies(of: Sequence[LatencyFigures]) -> Chart:
         "layout": {
             "barmode": "group",
             "showlegend": True,
-            "legend": {"orientation": "h", "y": 1.15},
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02},
+            "margin": {"t": 90, "r": 20, "b": 45},
+            "height": 360,
             "xaxis": {"type": "category", "title": {"text": "took up to"}},
             "yaxis": {"title": {"text": "share, %"}},
         },

@@ -17,6 +17,7 @@ from trader.app.web.tokens import Tokens
 from trader.domain.errors import ConfigurationError
 
 _HOST = "127.0.0.1"
+_NICER = 10
 
 
 class _Server(uvicorn.Server):
@@ -59,6 +60,7 @@ def serve(
         )
         started(taken)
         if until_told:
+            os.nice(_NICER)  # the daemon goes first, whoever looks and however many
             threading.Thread(target=_end_with_parent, daemon=True).start()
         asyncio.run(_Server(config, dashboard).serve([listener]))
 
