@@ -106,6 +106,20 @@ def test_without_an_inverse_member_a_conflict_is_not_played(tmp_path: Path) -> N
     assert played("conflict", families={"file": families}).verdict is Verdict.NOT_PLAYED
 
 
+@pytest.mark.parametrize(("name", "rule", "said"), [("overnight", "eod", "eod"), ("lost-exits", "stop", "protection")])
+def test_with_protection_at_the_broker_what_acted_is_told_and_not_what_stood_there(
+    name: str, rule: str, said: str
+) -> None:
+    end = played(name, exits={"protection": "broker"})
+    assert end.verdict is Verdict.CAUGHT
+    assert end.by is not None
+    assert (end.by.rule, end.by.said) == (rule, f"purpose {said}")
+    if rule == "stop":
+        assert end.by.measured is not None
+        assert end.by.limit is not None
+        assert end.by.measured <= end.by.limit
+
+
 # -- the protections, taken out -------------------------------------------------------------------------------------
 
 

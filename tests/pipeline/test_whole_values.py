@@ -507,3 +507,57 @@ def test_a_reduction_waits_for_a_second_print_beyond_the_collar_and_not_at_it(ju
     prices.observe(bar_time(a_bar("AAPL", 100.0, start=NOON - 2 * MINUTE)))
     prices.observe(bar_time(a_bar("AAPL", jumped)))
     assert isinstance(resized(300, prices=prices), ExitTicket) is reduced
+
+
+@pytest.mark.parametrize(
+    ("fields", "limits", "said"),
+    [
+        ({"equity_micros": 97_000_000_000}, {}, (Rule.DAY_LOSS, 3_000.0, 3_000.0, "USD")),
+        ({"slots": 6}, {}, (Rule.OPEN_POSITIONS, 6, 6, "")),
+        ({}, {"openings_per_day": 0}, (Rule.OPENINGS_PER_DAY, 0, 0, "")),
+        ({"day_trades": 3}, {"max_day_trades_5d": 3}, (Rule.DAY_TRADES, 3, 3, "in five sessions")),
+        ({"entries_last_minute": 60}, {}, (Rule.ORDER_RATE, 60, 60, "a minute")),
+    ],
+)
+def test_every_count_that_refuses_says_what_it_has_counted(
+    fields: dict[str, object], limits: dict[str, int], said: tuple[Rule, float, float, str]
+) -> None:
+    rule, measured, limit, detail = said
+    expected = Refusal(Stage.SIZING, rule, "AAPL", measured, limit, detail)
+    assert sized(with_(**fields), Limits(**limits)) == expected
+
+
+def test_one_day_trade_less_than_the_most_is_made() -> None:
+    assert isinstance(sized(with_(day_trades=2), Limits(max_day_trades_5d=3)), Ticket)
+    assert isinstance(sized(with_(day_trades=99)), Ticket)
+
+
+def test_a_premium_that_is_too_cheap_says_so_in_dollars() -> None:
+    intent = Intent(a_signal(OPTION), OPTION, OPTION, 1)
+    cheap = Limits(minimum_price_micros=100_000)
+    said = size(Admitted(intent), a_portfolio(), some_prices(**{OPTION: 0.09}), cheap, Costs(), NOON)
+    assert said == Refusal(Stage.SIZING, Rule.MINIMUM_PRICE, OPTION, 0.09, 0.1, "USD")
+    dear = size(Admitted(intent), a_portfolio(), some_prices(**{OPTION: 0.10}), cheap, Costs(), NOON)
+    assert isinstance(dear, Ticket)
+
+
+@pytest.mark.parametrize(("jumped", "refused"), [(105.0, False), (106.0, True)])
+def test_a_price_that_has_jumped_says_how_far_and_at_the_collar_it_has_not(jumped: float, refused: bool) -> None:
+    prices = Prices()
+    prices.observe(bar_time(a_bar("AAPL", 100.0, start=NOON - 2 * MINUTE)))
+    prices.observe(bar_time(a_bar("AAPL", jumped)))
+    intent = Intent(a_signal("AAPL"), "AAPL", "AAPL", 1)
+    result = size(Admitted(intent), a_portfolio(), prices, Limits(), Costs(), NOON)
+    detail = "percent away from the bar before; a second print is needed"
+    said = Refusal(Stage.SIZING, Rule.PRICE_COLLAR, "AAPL", prices.jump_ppm("AAPL") / 10_000, 5.0, detail)
+    assert result == said if refused else isinstance(result, Ticket)
+
+
+def test_a_driver_that_has_jumped_is_the_one_that_is_named() -> None:
+    prices = Prices()
+    prices.observe(bar_time(a_bar("QQQ", 500.0, start=NOON - 2 * MINUTE), a_bar("TQQQ", 80.0, start=NOON - 2 * MINUTE)))
+    prices.observe(bar_time(a_bar("QQQ", 550.0), a_bar("TQQQ", 80.0)))
+    intent = Intent(a_signal("QQQ"), "QQQ", "TQQQ", 1)
+    result = size(Admitted(intent), a_portfolio(), prices, Limits(), Costs(), NOON)
+    assert isinstance(result, Refusal)
+    assert (result.rule, result.symbol) == (Rule.PRICE_COLLAR, "QQQ")

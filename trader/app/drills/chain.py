@@ -96,7 +96,8 @@ def _last_exit(evidence: Evidence) -> Catch | None:
 
 def _flatten_or_refusal(evidence: Evidence) -> Catch | None:
     """The close that the session's end has made; where nothing was bought, whatever has refused that."""
-    return evidence.first(Kind.EXIT) or evidence.first(Kind.REFUSAL)
+    closed = (catch for catch in evidence.catches if catch.kind is Kind.EXIT and catch.said == "purpose eod")
+    return next(closed, None) or evidence.first(Kind.EXIT) or evidence.first(Kind.REFUSAL)
 
 
 class _Stubborn:

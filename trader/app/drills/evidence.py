@@ -119,20 +119,25 @@ def _halts(rows: AccountRows) -> Iterator[Catch]:
 
 
 _SALES = """
-SELECT o.created_us, o.purpose, o.reason, o.symbol,
+SELECT CASE WHEN o.purpose = 'protection' THEN o.updated_us ELSE o.created_us END AS acted_us,
+       o.purpose, o.reason, o.symbol,
        (SELECT f.price_micros FROM book_fills f WHERE f.account = o.account AND f.order_ref = o.order_ref
         ORDER BY f.id LIMIT 1) AS price_micros,
+       o.stop_micros AS own_stop_micros,
        (SELECT json_extract(e.data, '$.stop_micros') FROM book_events e WHERE e.account = o.account
           AND e.symbol = o.symbol AND e.type = 'fill' AND e.at_us <= o.created_us
           AND json_extract(e.data, '$.stop_micros') IS NOT NULL ORDER BY e.seq DESC LIMIT 1) AS stop_micros
-FROM book_orders o WHERE o.account = ? AND o.side = 'SELL' ORDER BY o.created_us, o.order_ref
+FROM book_orders o WHERE o.account = ? AND o.side = 'SELL' AND (o.purpose <> 'protection' OR o.filled > 0)
+ORDER BY acted_us, o.order_ref
 """
+"""What stands at the broker acts when it is filled."""
 
 
 def _exits(rows: AccountRows) -> Iterator[Catch]:
     for row in rows.all(_SALES):
-        stop = _usd(row["stop_micros"]) if row["reason"] == "stop" else None
-        at, said = from_us(row["created_us"]), f"purpose {row['purpose']}"
+        level_micros = row["own_stop_micros"] or row["stop_micros"]
+        stop = _usd(level_micros) if row["reason"] == "stop" else None
+        at, said = from_us(row["acted_us"]), f"purpose {row['purpose']}"
         yield Catch(at, Kind.EXIT, "exit", row["reason"], row["symbol"], _usd(row["price_micros"]), stop, said)
 
 
