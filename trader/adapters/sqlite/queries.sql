@@ -211,8 +211,7 @@ WHERE account = :account AND purpose = 'protection' AND state IN ('created', 'wo
 UNION ALL
 SELECT o.order_ref, o.account, o.symbol, o.side, o.quantity, o.limit_micros, o.purpose, o.reason, o.signal_id, o.state,
        o.filled, o.created_us, o.updated_us, o.stop_micros, o.oca, o.perm_id
-FROM book_locks l INDEXED BY one_working_opening_order_per_symbol
-CROSS JOIN book_orders o ON o.account = l.account AND o.order_ref = l.order_ref
+FROM book_locks l CROSS JOIN book_orders o ON o.account = l.account AND o.order_ref = l.order_ref
 WHERE l.account = :account AND l.released_us IS NULL AND o.state IN ('created', 'working', 'cancelling', 'unknown')
 ORDER BY created_us
 
