@@ -15,6 +15,7 @@ from trader.app.drills.catalogue import DRILLS, chosen, play
 from trader.app.drills.drill import Drill, Ended, Verdict
 from trader.app.drills.evidence import Kind
 from trader.app.settings import load_settings
+from trader.domain.breaker import Breaker
 from trader.domain.decision import Allocation, Intent
 from trader.domain.family import Families
 from trader.domain.portfolio import Portfolio
@@ -39,10 +40,10 @@ def test_the_newcomers_configuration_catches_every_drill(drill: Drill) -> None:
 def test_what_caught_it_is_told_with_what_was_measured_and_after_how_many_orders() -> None:
     end = played("runaway")
     assert end.by is not None
-    assert (end.by.kind, end.by.stage) == (Kind.HALT, "sizing")
+    assert (end.by.kind, end.by.rule) == (Kind.BREAKER, "losses_in_a_row")
     assert end.by.measured is not None
     assert end.by.limit is not None
-    assert end.by.measured > end.by.limit
+    assert end.by.measured >= end.by.limit
     assert 0 < end.orders <= 41
     assert 0 < end.at_risk_usd <= 100_000
     assert end.by.rule in {catch.rule for catch in end.noticed}
@@ -50,8 +51,8 @@ def test_what_caught_it_is_told_with_what_was_measured_and_after_how_many_orders
 
 # -- limits that are absurdly wide ----------------------------------------------------------------------------------
 
+_OFF = {breaker.value: {"enabled": False} for breaker in Breaker}
 _WIDER: tuple[tuple[dict[str, float], str], ...] = (
-    ({}, "creations_per_hour"),
     ({"creations_per_hour": 1_000_000, "regular_creations": 1_000_000}, "openings_per_day"),
     ({"openings_per_day": 1_000_000}, "daily_notional"),
     ({"daily_notional_pct": 100_000}, "day_loss"),
@@ -63,18 +64,34 @@ def test_where_a_limit_is_absurd_the_next_protection_catches_the_runaway(place: 
     limits: dict[str, float] = {}
     for widened, _ in _WIDER[: place + 1]:
         limits.update(widened)
-    end = played("runaway", limits=limits)
+    end = played("runaway", limits=limits, breakers=_OFF)
     assert end.by is not None
     assert end.by.rule == _WIDER[place][1]
 
 
-def test_where_every_limit_is_absurd_nothing_catches_the_runaway(tmp_path: Path) -> None:
+def test_where_a_breaker_is_off_the_next_one_catches_the_runaway() -> None:
+    end = played("runaway", breakers={"losses_in_a_row": {"enabled": False}})
+    assert end.by is not None
+    assert (end.by.kind, end.by.rule) == (Kind.BREAKER, "creations_per_hour")
+
+
+def test_where_every_limit_is_absurd_a_breaker_catches_the_runaway() -> None:
+    limits: dict[str, float] = {}
+    for widened, _ in _WIDER:
+        limits.update(widened)
+    end = played("runaway", limits=limits)
+    assert end.by is not None
+    assert end.by.kind is Kind.BREAKER
+    assert end.verdict is Verdict.CAUGHT
+
+
+def test_where_every_limit_is_absurd_and_every_breaker_off_nothing_catches_the_runaway(tmp_path: Path) -> None:
     limits: dict[str, float] = {"day_loss_pct": 100_000}
     for widened, _ in _WIDER:
         limits.update(widened)
     families = tmp_path / "families.toml"
     families.write_text("[QQQ]\nQQQ = 1\nSQQQ = -3\n")
-    end = played("runaway", limits=limits, families={"file": families})
+    end = played("runaway", limits=limits, breakers=_OFF, families={"file": families})
     assert end.verdict is Verdict.NOT_CAUGHT
     assert end.by is None
     assert end.orders > 500

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     """It refused a signal."""
     HALT = "halt"
     """It stopped entries until a person resumes them."""
+    BREAKER = "breaker"
+    """It measured too much, and stopped entries until a person clears it."""
     EXIT = "exit"
     """It closed a position."""
     ALARM = "alarm"
@@ -57,16 +59,12 @@ class Evidence(NamedTuple):
     """What the account has lost, at last prices; negative for a gain."""
 
     def stopped(self) -> Catch | None:
-        """What has stopped all entries, if anything has: with the measurement of the rule that its reason names."""
-        halt = next((catch for catch in self.catches if catch.kind is Kind.HALT), None)
-        if halt is None:
-            return None
-        grounds = [catch for catch in self.catches if catch.at == halt.at and catch.rule and catch.rule in halt.said]
-        measured = next((catch for catch in grounds if catch.kind is Kind.REFUSAL), None)
-        if measured is not None:
-            return measured._replace(kind=Kind.HALT, said=halt.said)
-        alarm = next((c for c in self.catches if c.kind is Kind.ALARM and c.at == halt.at), None)
-        return halt._replace(rule=alarm.rule, symbol=alarm.symbol) if alarm is not None else halt
+        """What has stopped all entries first, if anything has: a halt by the name of the alarm that it has raised."""
+        first = self.first(Kind.HALT, Kind.BREAKER)
+        if first is None or first.kind is Kind.BREAKER:
+            return first
+        alarm = next((c for c in self.catches if c.kind is Kind.ALARM and c.at == first.at), None)
+        return first._replace(rule=alarm.rule, symbol=alarm.symbol) if alarm is not None else first
 
     def first(self, *kinds: Kind) -> Catch | None:
         """The first act of these kinds."""
@@ -88,7 +86,7 @@ def read_evidence(db: Path, account: str) -> Evidence:
     book = read_only(db)
     try:
         rows = AccountRows(book, account)
-        catches = [*_signals(rows), *_halts(rows), *_exits(rows), *_alarms(rows)]
+        catches = [*_signals(rows), *_halts(rows), *_latches(rows), *_exits(rows), *_alarms(rows)]
         return Evidence(sorted(catches, key=lambda catch: catch.at or UNSTAMPED), _loss_usd(rows))
     finally:
         book.close()
@@ -116,6 +114,12 @@ def _signals(rows: AccountRows) -> Iterator[Catch]:
 def _halts(rows: AccountRows) -> Iterator[Catch]:
     for row in rows.all("SELECT since_us, reason FROM book_halts WHERE account = ? AND scope = 'all' ORDER BY id"):
         yield Catch(from_us(row["since_us"]), Kind.HALT, "halt", "halted", "", said=row["reason"])
+
+
+def _latches(rows: AccountRows) -> Iterator[Catch]:
+    for row in rows.all("SELECT * FROM book_latches WHERE account = ? AND target = '' ORDER BY id"):
+        at, measured, limit = from_us(row["tripped_us"]), row["measured"], row["limit_value"]
+        yield Catch(at, Kind.BREAKER, "breaker", row["breaker"], "", measured, limit, row["cause"])
 
 
 _SALES = """
