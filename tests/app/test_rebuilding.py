@@ -183,6 +183,7 @@ JOURNALS = {
         "another hash",
     ),
     "a lost event": ("DELETE FROM book_events WHERE seq = 9", "missing"),
+    "a lost end": ("DELETE FROM book_events WHERE seq = (SELECT max(seq) FROM book_events)", "missing"),
     "a lost beginning": ("DELETE FROM book_events WHERE seq = 1", "missing"),
     "an event that is no JSON": ("UPDATE book_events SET data = '{' WHERE seq = 8", "unreadable"),
     "an event of no known type": ("UPDATE book_events SET type = 'gift' WHERE seq = 8", "unreadable"),

@@ -6,7 +6,7 @@ of them may trip.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -20,9 +20,11 @@ from trader.domain.alarm import AlarmType
 from trader.domain.breaker import KINDS, Breaker, BreakerScope
 from trader.domain.cash import CashKind
 from trader.domain.decision import Decision, Outcome, Rule, Side, Stage
-from trader.domain.events import BreakerMeasured, CommandName, Evidence, EvidenceGiven, JournalType, Tick
+from trader.domain.events import BreakerMeasured, CommandName, Event, Evidence, EvidenceGiven, JournalType, Tick
 from trader.domain.money import micros
 from trader.pipeline.decide import Chain
+from trader.services.step import Step
+from trader.services.trading import Trading
 
 WIDE = {"stop_pct": 29.0, "take_profit_pct": 900.0}
 """Exits that no test touches unless it is about them."""
@@ -427,3 +429,25 @@ async def test_a_step_that_is_thrown_away_counts_nothing(tmp_path: Path) -> None
         await market.bar()
         assert market.held().keys() == {"AAPL"}
         assert tripped(market) == set()
+
+
+async def test_while_the_book_cannot_be_written_of_many_readings_the_worst_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        decided: list[int] = []
+        decide = Trading.decide
+
+        def counted(self: Trading, step: Step, events: Sequence[Event]) -> None:
+            decided.append(len(events))
+            decide(self, step, events)
+
+        monkeypatch.setattr(Trading, "decide", counted)
+        with an_unwritable_book(monkeypatch):
+            for jump_s in (70.0, 90.0, 0.0) * 20:
+                readings = [BreakerMeasured(Breaker.CLOCK_JUMP, jump_s, f"{jump_s} s", {}) for _ in range(2)]
+                await market.handle(*readings, BreakerMeasured(Breaker.LOOP_LAG, 0, "none", {}))
+        assert max(decided) <= 6
+        await market.handle(Tick())
+        assert market.engine.book.latches["clock_jump"].measured == 90.0

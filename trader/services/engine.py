@@ -17,14 +17,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker
 from trader.domain.decision import UNSTAMPED, Decision, Signal
 from trader.domain.errors import BookRefused, BookUnwritable, BrokerUnreachable
 from trader.domain.events import (
     NO_EVIDENCE,
     AlarmRaised,
+    BreakerMeasured,
     Command,
     CommandName,
     Event,
@@ -55,6 +57,8 @@ from trader.services.recent import REMEMBERED
 from trader.services.spilling import Spilling
 from trader.services.step import Level, Step
 from trader.services.trading import Trading
+
+_MEASURED_AGAIN = frozenset({Breaker.DISK_SPACE, Breaker.LOOP_LAG})
 
 _EVENTS_PER_STEP = 256
 """Keeps a step short: a burst is committed in a few transactions and the loop breathes in between."""
@@ -342,7 +346,7 @@ class Engine:
 
     def _not_written(self, gathered: list[Event], error: BookUnwritable) -> None:
         """The draft is gone. What the broker reported and the operator asked is taken up again with the next step."""
-        self._riding = [report for event in gathered for report in _taken_up_again(event)]
+        self._riding = _worst_readings([report for event in gathered for report in _taken_up_again(event)])
         if self.trading.not_written(str(error)):
             self._unwritten = str(error)
             self._ports.log.error(f"BOOK UNWRITABLE, entries stopped: {error} account={self.book.account}")
@@ -442,6 +446,19 @@ def _taken_up_again(event: Event) -> list[Event]:
     if isinstance(event, SignalReceived):
         return [event] if event.inbox is not None else []
     return [] if isinstance(event, BarTime | StrategyAnswered | Tick) else [event]
+
+
+def _worst_readings(events: list[Event]) -> list[Event]:
+    """Of the host's readings one of each breaker: they come all the time, and a full disk may last for days.
+
+    What is measured again anyway, the disk and the lag, waits for the next reading.
+    """
+    worst: dict[Breaker, BreakerMeasured] = {}
+    for event in events:
+        if isinstance(event, BreakerMeasured) and event.breaker not in _MEASURED_AGAIN:
+            before = worst.get(event.breaker)
+            worst[event.breaker] = event if before is None else max(before, event, key=attrgetter("measured"))
+    return [*(event for event in events if not isinstance(event, BreakerMeasured)), *worst.values()]
 
 
 def _not_yet(command: Command, error: BookUnwritable) -> str:

@@ -66,3 +66,14 @@ async def test_a_book_that_was_never_sealed_is_looked_at_from_its_beginning(tmp_
         tampered(market.path, 1)
         with pytest.raises(BookBroken, match="event 1"):
             await market.book.store.check_newest_events()
+
+
+async def test_a_journal_that_was_cut_off_at_its_end_is_found_at_the_start(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await sealed(market)
+        newest = market.one("SELECT max(seq) FROM book_events")
+        with closing(sqlite3.connect(market.path, isolation_level=None)) as book:
+            book.execute("DROP TRIGGER events_are_append_only_d")
+            book.execute("DELETE FROM book_events WHERE seq = ?", (newest,))
+        with pytest.raises(BookBroken, match=f"event {newest} missing"):
+            await market.book.store.check_newest_events()

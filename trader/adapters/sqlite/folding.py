@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from trader.adapters.sqlite.journal import Event, Facts, Finding, read_journal
-from trader.adapters.sqlite.queries import QUERIES
+from trader.adapters.sqlite.journal import Event, Facts, Finding, cut_off, read_journal
 from trader.adapters.sqlite.rows import from_us
 from trader.domain.breaker import Breaker, BreakerScope, Latch, latch_key
 from trader.domain.cash import CashDrift
@@ -120,11 +119,7 @@ def fold(connection: sqlite3.Connection, account: str) -> Folded:
             _contradiction(folded, event, str(error))
     if not folded.opened:
         folded.findings.append(Finding("the journal", "its first event", JournalType.ACCOUNT_OPENED, "missing"))
-    length = connection.execute(QUERIES["journal_length"], (account,)).fetchone()
-    if length is not None and length[0] != folded.events:
-        folded.findings.append(
-            Finding("the journal", "its newest event", f"is number {folded.events}", f"{length[0]} were written")
-        )
+    folded.findings += cut_off(connection, account)
     return folded
 
 

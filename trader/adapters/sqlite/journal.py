@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us
-from trader.adapters.sqlite.transaction import GENESIS, Head, link
+from trader.adapters.sqlite.transaction import GENESIS, Head, journal_head, link
 from trader.domain.events import JournalEntry, JournalType
 
 _SEALS = frozenset({JournalType.FLAT_PROVEN, JournalType.RUN_STOPPED})
@@ -140,6 +141,15 @@ def read_journal(
                 )
             yield Event(seq, entry.type, symbol, entry.at, facts)
         head = Head(seq, digest)
+
+
+def cut_off(connection: sqlite3.Connection, account: str) -> list[Finding]:
+    """Events that the account has counted and its journal does not have at its end; or the other way round."""
+    row = connection.execute(QUERIES["journal_length"], (account,)).fetchone()
+    counted, newest = row[0] if row is not None else 0, journal_head(connection, account).seq
+    if counted > newest:
+        return [_missing(newest + 1, counted)]
+    return [Finding(f"event {newest}", "journal", "counted by its account", "not counted")] if counted < newest else []
 
 
 def _missing(first: int, last: int) -> Finding:

@@ -77,7 +77,7 @@ SET cash_micros = ?, orders_made = max(orders_made, ?), signals_seen = max(signa
 WHERE account = ? AND cash_micros = ?
 
 -- name: count_events
-UPDATE book_accounts SET journal_events = ? WHERE account = ?
+UPDATE book_accounts SET journal_events = journal_events + ? WHERE account = ?
 
 -- name: insert_day
 INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES (?, ?, ?, ?)

@@ -161,7 +161,7 @@ def _note(connection: sqlite3.Connection, account: str, operator: str, rows: int
     new = link(head, account, entry, text)
     row = (account, new.seq, entry.type, entry.symbol, to_us(entry.at), text, new.hash)
     connection.execute(QUERIES["insert_event"], row)
-    connection.execute(QUERIES["count_events"], (new.seq, account))
+    connection.execute(QUERIES["count_events"], (1, account))
 
 
 def _head(connection: sqlite3.Connection, account: str) -> tuple[Head, int]:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trader.adapters.sqlite.journal import Finding, last_seal, read_journal
+from trader.adapters.sqlite.journal import Finding, cut_off, last_seal, read_journal
 from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
@@ -173,7 +173,7 @@ class SqliteStore:
             findings: list[Finding] = []
             for _ in read_journal(connection, self._account, findings, last_seal(connection, self._account)):
                 pass  # what is wrong with the chain is found on the way
-            return findings
+            return [*findings, *cut_off(connection, self._account)]
 
         findings = await self._writer.transact(job)
         if findings:

@@ -286,5 +286,5 @@ def _write_events(connection: sqlite3.Connection, account: str, journal: list[Jo
         if entry.type in ALARMING:
             facts.append((head.seq, entry))
     _many(connection, "insert_event", rows)
-    connection.execute(QUERIES["count_events"], (head.seq, account))
+    connection.execute(QUERIES["count_events"], (len(rows), account))
     return write_alarms(connection, account, facts) if facts else 0

@@ -243,11 +243,6 @@ class Rehearsal:
         """Symbol -> shares in the book."""
         return {symbol: position.quantity for symbol, position in self.engine.book.positions.items()}
 
-    @property
-    def is_halted(self) -> bool:
-        """Whether everything's entries are stopped until a person resumes them."""
-        return "all" in self.engine.book.halts
-
 
 async def _at_once(job: Callable[[], list[Answer]]) -> list[Answer]:
     return job()
