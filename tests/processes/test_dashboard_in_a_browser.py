@@ -64,7 +64,7 @@ def opened(project: Project, browser: Browser, role: str = "act") -> Page:
 
 def asked(page: Page, command: str, **typed: str) -> None:
     """Fill a command's form and send it."""
-    form = page.locator(f"form[data-command={command}]")
+    form = page.locator(f"form[data-command={command}]:not(.breaker)")
     for name, value in typed.items():
         form.locator(f"[name={name}]").fill(value)
     form.locator("button").click()
