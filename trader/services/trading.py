@@ -90,6 +90,7 @@ class Trading:
     def decide(self, step: Step, events: Sequence[Event]) -> None:
         """What happened first, then what has to go, then what may come."""
         self.reconciliation.carry(step.draft)
+        self.breakers.begin(step.draft)
         bar_times: list[BarTime] = []
         signals: list[SignalReceived | BadLine | StrategyAnswered] = []
         for event in events:
