@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from builders import MONDAY, OFTEN, Market, a_fill, a_machine, an_unwritable_book, assert_sound, new_york
+from builders import (
+    MINUTE,
+    MONDAY,
+    OFTEN,
+    Market,
+    a_bar,
+    a_fill,
+    a_machine,
+    an_unwritable_book,
+    assert_sound,
+    bar_time,
+    new_york,
+)
 
 from trader.adapters.paper.broker import Treatment
 from trader.domain.alarm import AlarmType
@@ -378,6 +390,43 @@ async def test_one_bad_print_is_the_collars_business(tmp_path: Path) -> None:
         await market.bar(closes={"MSFT": 400.0})
         await market.bars(3)
         assert tripped(market) == set()
+
+
+async def at_once(market: Market, *closes: float) -> None:
+    """As many bar times of MSFT in one step."""
+    minutes = [market.now + number * MINUTE for number in range(len(closes))]
+    market.prices["MSFT"] = closes[-1]
+    market.clock.set(minutes[-1] + MINUTE)
+    await market.handle(*(bar_time(a_bar("MSFT", close, start=at)) for at, close in zip(minutes, closes, strict=True)))
+
+
+@pytest.mark.parametrize("closes", [(600.0, 600.0, 600.0), (400.0, 600.0, 600.0), (600.0, 400.0, 400.0, 600.0, 600.0)])
+async def test_bar_times_of_one_step_are_judged_in_their_order(tmp_path: Path, closes: tuple[float, ...]) -> None:
+    async with a_machine(tmp_path) as market:
+        commits = market.engine.commits
+        await at_once(market, *closes)
+        assert market.engine.commits == commits + 1, "one step"
+        assert tripped(market) == {("price_jump", "MSFT")}
+        assert market.one("SELECT measured FROM latches") == 50
+
+
+@pytest.mark.parametrize("closes", [(600.0, 400.0, 400.0), (400.0, 400.0, 600.0)])
+async def test_one_bad_print_among_bar_times_of_one_step_is_the_collars_business(
+    tmp_path: Path, closes: tuple[float, ...]
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await at_once(market, *closes)
+        await at_once(market, 400.0, 400.0)
+        assert tripped(market) == set()
+
+
+async def test_a_jump_whose_step_is_thrown_away_trips_with_the_next_bar(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        with pytest.MonkeyPatch.context() as broken, an_unwritable_book(broken):
+            await at_once(market, 600.0, 600.0)
+        assert tripped(market) == set()
+        await market.bar()
+        assert tripped(market) == {("price_jump", "MSFT")}
 
 
 async def test_money_that_is_taken_out_is_no_loss(tmp_path: Path) -> None:

@@ -75,6 +75,10 @@ class Breakers:
         elif isinstance(event, AlarmRaised) and event.type is AlarmType.CHORE_FAILED:
             step.exceptions += 1
 
+    def hear_bars(self, step: Step, bar_time: BarTime) -> None:
+        """Measure what these bars tell, while they are the newest: a step may have several bar times."""
+        self._jumps.look(step, bar_time)
+
     def look(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Measure what has happened in a step, before anything is decided on it."""
         draft = step.draft
@@ -85,8 +89,6 @@ class Breakers:
             self._look_at_executions(step)
         if bar_times or commit.bookings:
             self._equity.look(step)
-        if bar_times:
-            self._jumps.look(step, bar_times[-1])
         self._lasting.look(step, session)
 
     def count(self, step: Step) -> None:

@@ -95,7 +95,8 @@ class Trading:
         signals: list[SignalReceived | BadLine | StrategyAnswered] = []
         for event in events:
             if isinstance(event, BarTime):
-                bar_times.append(self.market_data.take_in(event, step.draft.now))
+                bar_times.append(bar_time := self.market_data.take_in(event, step.draft.now))
+                self.breakers.hear_bars(step, bar_time)
                 step.results[id(event)] = "seen"
             elif isinstance(event, SignalReceived | BadLine | StrategyAnswered):
                 signals.append(event)
