@@ -2,11 +2,15 @@
 
 import json
 import re
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from replayed_book import trader
+
+from trader.domain.breaker import Breaker
 
 STARTS = datetime(2025, 6, 23, 13, 30, tzinfo=UTC)
 BAD = 70
@@ -79,6 +83,7 @@ def test_a_symbol_without_a_file_names_the_nearest(bars: Path, asked: str, says:
     assert says in trader("replay", str(bars), "--symbols", asked).err
 
 
+SILENT = ("--strategy", "builders:SaysWhatItIsTold")
 CALL = "QQQ250718C00500000"
 
 
@@ -138,3 +143,51 @@ def test_a_line_that_is_no_signal_stops_the_replay_before_it_starts(option_day: 
     assert answer.code == 2
     assert re.search(why, answer.err)
     assert not (option_day.parent / "day.db").exists()
+
+
+@pytest.fixture
+def losing_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """QQQ falls by a hundredth at 10:30 of the first day, which is too much; MSFT stays. The second day is as long."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRADER_LIMITS__DAY_LOSS_PCT", "0.05")
+    monkeypatch.setenv("TRADER_BREAKERS__DRAWDOWN__LIMIT", "0.05")
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    starts = [(STARTS + timedelta(days=day, minutes=minute)).isoformat() for day in range(2) for minute in range(390)]
+    falling = [500] * 60 + [495] * 720
+    header = "timestamp,open,high,low,close"
+    qqq = [f"{start},{price},{price},{price},{price}" for start, price in zip(starts, falling, strict=True)]
+    (folder / "QQQ.csv").write_text("\n".join([header, *qqq]), "utf-8")
+    (folder / "MSFT.csv").write_text("\n".join([header, *(f"{start},400,400,400,400" for start in starts)]), "utf-8")
+    tomorrow = 24 * 60
+    lines = [
+        _said_at(20.5, "QQQ", 0.8, "loses"),
+        _said_at(120.5, "MSFT", 0.95, "same day"),
+        _said_at(tomorrow + 20.5, "MSFT", 0.95, "next day"),
+    ]
+    (tmp_path / "signals.jsonl").write_text("\n".join(lines), "utf-8")
+    return folder
+
+
+def test_what_trips_in_a_replay_is_cleared_before_the_next_day(losing_day: Path) -> None:
+    answer = trader("replay", str(losing_day), "--signals", "signals.jsonl", "--db", "days.db", *SILENT, "--json")
+    assert answer.code == 0, answer.err
+    outcomes = {row["id"]: row["outcome"] for row in trader("signals", "--db", "days.db").rows()}
+    assert outcomes == {"loses": "ordered", "same day": "refused", "next day": "ordered"}
+    with closing(sqlite3.connect("days.db")) as book:
+        cleared = book.execute(
+            "SELECT l.breaker, l.cleared_by, l.cleared_at, (SELECT count(*) FROM events e WHERE e.type = 'command' "
+            "AND e.data ->> 'operator' = 'replay') FROM latches l ORDER BY 1"
+        ).fetchall()
+    midnight = "2025-06-24T04:00:00.000Z"
+    assert cleared == [("day_loss", "replay", midnight, 2), ("drawdown", "replay", midnight, 2)]
+    assert trader("rebuild", "--check", "--db", "days.db").code == 0
+    assert trader("audit", "--db", "days.db").code == 0
+
+
+def test_a_replay_says_how_often_each_breaker_has_tripped(losing_day: Path) -> None:
+    told = ("replay", str(losing_day), "--signals", "signals.jsonl", "--db", "days.db", *SILENT)
+    breakers = json.loads(trader(*told, "--json").out)["breakers"]
+    assert list(breakers) == [breaker.value for breaker in Breaker]
+    assert {breaker: times for breaker, times in breakers.items() if times} == {"day_loss": 1, "drawdown": 1}
+    assert "breaker\ttrips\nday_loss\t1\ndrawdown\t1\n" in trader(*told).out

@@ -13,14 +13,35 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from builders import OFTEN, Market, a_fill, a_machine, an_unwritable_book, assert_sound
+from builders import (
+    MINUTE,
+    MONDAY,
+    OFTEN,
+    Market,
+    a_bar,
+    a_fill,
+    a_machine,
+    an_unwritable_book,
+    assert_sound,
+    bar_time,
+    new_york,
+)
 
 from trader.adapters.paper.broker import Treatment
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import KINDS, Breaker, BreakerScope
 from trader.domain.cash import CashKind
 from trader.domain.decision import Decision, Outcome, Rule, Side, Stage
-from trader.domain.events import BreakerMeasured, CommandName, Event, Evidence, EvidenceGiven, JournalType, Tick
+from trader.domain.events import (
+    BreakerMeasured,
+    Command,
+    CommandName,
+    Event,
+    Evidence,
+    EvidenceGiven,
+    JournalType,
+    Tick,
+)
 from trader.domain.money import micros
 from trader.pipeline.decide import Chain
 from trader.services.step import Step
@@ -382,6 +403,43 @@ async def test_one_bad_print_is_the_collars_business(tmp_path: Path) -> None:
         assert tripped(market) == set()
 
 
+async def at_once(market: Market, *closes: float) -> None:
+    """As many bar times of MSFT in one step."""
+    minutes = [market.now + number * MINUTE for number in range(len(closes))]
+    market.prices["MSFT"] = closes[-1]
+    market.clock.set(minutes[-1] + MINUTE)
+    await market.handle(*(bar_time(a_bar("MSFT", close, start=at)) for at, close in zip(minutes, closes, strict=True)))
+
+
+@pytest.mark.parametrize("closes", [(600.0, 600.0, 600.0), (400.0, 600.0, 600.0), (600.0, 400.0, 400.0, 600.0, 600.0)])
+async def test_bar_times_of_one_step_are_judged_in_their_order(tmp_path: Path, closes: tuple[float, ...]) -> None:
+    async with a_machine(tmp_path) as market:
+        commits = market.engine.commits
+        await at_once(market, *closes)
+        assert market.engine.commits == commits + 1, "one step"
+        assert tripped(market) == {("price_jump", "MSFT")}
+        assert market.one("SELECT measured FROM latches") == 50
+
+
+@pytest.mark.parametrize("closes", [(600.0, 400.0, 400.0), (400.0, 400.0, 600.0)])
+async def test_one_bad_print_among_bar_times_of_one_step_is_the_collars_business(
+    tmp_path: Path, closes: tuple[float, ...]
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await at_once(market, *closes)
+        await at_once(market, 400.0, 400.0)
+        assert tripped(market) == set()
+
+
+async def test_a_jump_whose_step_is_thrown_away_trips_with_the_next_bar(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        with pytest.MonkeyPatch.context() as broken, an_unwritable_book(broken):
+            await at_once(market, 600.0, 600.0)
+        assert tripped(market) == set()
+        await market.bar()
+        assert tripped(market) == {("price_jump", "MSFT")}
+
+
 async def test_money_that_is_taken_out_is_no_loss(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
         await hold(market, "AAPL")
@@ -390,6 +448,64 @@ async def test_money_that_is_taken_out_is_no_loss(tmp_path: Path) -> None:
         await market.restart()
         await market.bars(2)
         assert tripped(market) == set()
+
+
+TUESDAY = MONDAY + timedelta(days=1)
+
+
+async def move_cash(market: Market, kind: CashKind, dollars: int) -> None:
+    assert (await market.command(CommandName.CASH, kind=kind, amount_micros=micros(dollars))).startswith("booked")
+
+
+async def test_money_that_is_taken_out_after_the_close_is_no_loss_the_next_morning(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, clock="15:55") as market:
+        await market.bars_until("16:00")
+        await market.jump(new_york("17:00"))
+        await move_cash(market, CashKind.WITHDRAWAL, -30_000)
+        await market.jump(new_york("09:30", TUESDAY))
+        await market.bars(2)
+        assert tripped(market) == set()
+
+
+async def test_money_that_is_taken_out_in_the_step_that_begins_a_day_is_no_loss(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, clock="15:55") as market:
+        await market.bars_until("16:00")
+        market.clock.set(new_york("09:30", TUESDAY))
+        await move_cash(market, CashKind.WITHDRAWAL, -30_000)
+        await market.bars(2)
+        assert tripped(market) == set()
+
+
+async def test_money_whose_step_has_to_be_taken_up_again_has_moved_once(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, clock="15:55", breakers={"drawdown": {"limit": 5}}) as market:
+        await market.bars_until("16:00")
+        market.clock.set(new_york("09:30", TUESDAY))
+        deposit = Command(CommandName.CASH, "operator", "a test", kind=CashKind.DEPOSIT, amount_micros=micros(30_000))
+        with pytest.MonkeyPatch.context() as broken, an_unwritable_book(broken):
+            await market.engine.inbox.put(deposit)
+            await market.bar()
+        await market.bars(2)
+        assert market.one("SELECT cash FROM account") == 130_000
+        assert tripped(market) == set()
+
+
+async def test_a_deposit_after_the_close_hides_no_drawdown(tmp_path: Path) -> None:
+    """A thirtieth is lost on Tuesday, of an equity that has never been as high."""
+    limits = {"day_loss_pct": 50.0, "collar_pct": 50.0, "minimum_notional": 0, **OFTEN}
+    breakers = {"drawdown": {"limit": 2.5}, "price_jump": {"limit": 50}}
+    async with a_machine(tmp_path, clock="15:40", limits=limits, breakers=breakers, exits=WIDE) as market:
+        await hold(market, "AAPL")
+        await falls("AAPL", 180.0)(market)
+        await market.bars_until("16:00")
+        assert tripped(market) == set(), "below its limit"
+        await market.jump(new_york("17:00"))
+        await move_cash(market, CashKind.DEPOSIT, 30_000)
+        await market.jump(new_york("09:45", TUESDAY))
+        await market.bar()
+        assert tripped(market) == set(), "still below its limit"
+        await hold(market, "AAPL")
+        await falls("AAPL", 160.0)(market)
+        assert tripped(market) == {("drawdown", "")}
 
 
 async def test_a_host_that_has_slept_has_heard_no_silence(tmp_path: Path) -> None:

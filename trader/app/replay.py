@@ -17,10 +17,13 @@ from trader.app.replayed_signals import ReplayedSignals
 from trader.app.settings import Settings
 from trader.app.summary import Course, Summary, summarise
 from trader.app.wiring import inline_strategy, make_machine, make_parts, open_book
+from trader.domain.breaker import Latch
+from trader.domain.decision import UNSTAMPED
 from trader.domain.errors import BookBroken, ConfigurationError
-from trader.domain.events import BrokerEvent, Event, JournalType
+from trader.domain.events import BrokerEvent, Command, CommandName, Event, JournalType
 from trader.domain.market import BarTime
 from trader.domain.order import Order
+from trader.domain.session import new_york_date, new_york_day
 from trader.services.engine import Engine
 from trader.services.ports import Log
 from trader.services.recovery import recover
@@ -124,7 +127,8 @@ async def _replay(
         course = Course()
         steps = _Steps(engine, clock, reported, signals)
         for bar_time in tape:
-            fills = await steps.signals_until(bar_time.ends_at - bar_time.interval) if signals else 0
+            fills = await steps.begin_day(bar_time)
+            fills += await steps.signals_until(bar_time.ends_at - bar_time.interval) if signals else 0
             broker.match(bar_time)
             if signals:
                 fills += await steps.signals_until(bar_time.ends_at - _MOMENT)
@@ -148,6 +152,21 @@ class _Steps:
         self._clock = clock
         self._reported = reported
         self._signals = signals
+        self._day_ends_at = UNSTAMPED
+
+    async def begin_day(self, bar_time: BarTime) -> int:
+        """Before a day's first bars, at its midnight, clear each breaker that has tripped, as no person is there to do
+        it. Gives how many reports came before."""
+        starts_at = bar_time.ends_at - bar_time.interval
+        if starts_at < self._day_ends_at:
+            return 0
+        begins_at, self._day_ends_at = new_york_day(new_york_date(starts_at))
+        tripped = self._engine.book.latches.values()
+        if not tripped:
+            return 0
+        reports = await self.signals_until(begins_at)
+        self._clock.set(begins_at)
+        return reports + await self._step(*(_cleared(latch) for latch in tripped))
 
     async def bars(self, bar_time: BarTime) -> int:
         """Decide what follows from bars, at their end. Gives how many reports came before them."""
@@ -162,11 +181,16 @@ class _Steps:
             reports += await self._step(received)
         return reports
 
-    async def _step(self, event: Event) -> int:
-        events: list[Event] = [*self._reported, event]
+    async def _step(self, *events: Event) -> int:
+        reported = self._reported.copy()
         self._reported.clear()
-        await self._engine.handle(events)
-        return len(events) - 1
+        await self._engine.handle([*reported, *events])
+        return len(reported)
+
+
+def _cleared(latch: Latch) -> Command:
+    scope = latch.scope.value if latch.target else "all"
+    return Command(CommandName.RESUME, _KIND, "a new day begins", scope, latch.target, breaker=latch.breaker)
 
 
 def clear_replay_book(db: Path) -> None:

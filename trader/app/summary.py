@@ -11,6 +11,7 @@ from typing import TypedDict
 from trader.adapters.feeds.tape import Tape
 from trader.adapters.sqlite.database import read_only
 from trader.adapters.sqlite.rows import from_us
+from trader.domain.breaker import Breaker
 from trader.domain.family import Families
 from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.session import new_york_date
@@ -80,6 +81,8 @@ class Summary:
     signals: int
     outcomes: dict[str, int]
     refusals: dict[str, int]
+    breakers: dict[str, int]
+    """Each breaker -> how often it has tripped."""
     orders: int
     fills: int
     trades_per_block_mean: float
@@ -122,6 +125,7 @@ def summarise(
             "GROUP BY 1 ORDER BY 2 DESC, 1",
             account,
         )
+        trips = _counts(book, "SELECT breaker, count(*) FROM book_latches WHERE account = ? GROUP BY 1", account)
         days = [row[0] for row in book.execute("SELECT day FROM book_days WHERE account = ? ORDER BY 1", (account,))]
         state = engine.book
         equity = state.equity_micros(engine.trading.prices)
@@ -141,6 +145,7 @@ def summarise(
             signals=sum(outcomes.values()),
             outcomes=outcomes,
             refusals=refusals,
+            breakers={breaker.value: trips.get(breaker, 0) for breaker in Breaker},
             orders=one("SELECT count(*) FROM book_orders WHERE account = ?"),
             fills=one("SELECT count(*) FROM book_fills WHERE account = ?"),
             trades_per_block_mean=round(sum(blocks.values()) / max(len(blocks), 1), 2),

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from trader.domain.breaker import Breaker, in_dollars, lost_percent
 from trader.domain.market import Prices
-from trader.domain.portfolio import Day
 from trader.domain.rules import Rules
 from trader.services.breaker_panel import Panel
 from trader.services.draft import Draft
@@ -23,6 +22,16 @@ class _Base(NamedTuple):
     micros: int
 
 
+class _Highest(NamedTuple):
+    """The highest equity, and what it knows of."""
+
+    micros: int
+    cleared_at: datetime | None = None
+    day_began_at: datetime | None = None
+    moved_micros: int = 0
+    """Of the day that began then: as much of its cash movements as the highest equity has."""
+
+
 class EquityWatch:
     """Of one account."""
 
@@ -30,17 +39,29 @@ class EquityWatch:
         self._panel = panel
         self._limits_of = rules.limits_of
         self._prices = prices
-        self._highest_micros = highest_micros
-        self._highest_cleared_at: datetime | None = None
-        self._moved_micros: tuple[datetime | None, int] = (None, 0)
-        """Of the day that began then: as much of its cash movements as the highest equity has."""
+        self._highest = _Highest(highest_micros)
         self._bases: dict[Breaker, _Base] = {}
 
     def begin(self, draft: Draft) -> None:
         """The first step: what the book tells has all of this already."""
-        self._highest_cleared_at = draft.cleared.get(Breaker.DRAWDOWN)
+        highest = self._highest._replace(cleared_at=draft.cleared.get(Breaker.DRAWDOWN))
         if draft.day is not None:
-            self._moved_micros = (draft.day.started_at, draft.day.moved_micros)
+            highest = highest._replace(day_began_at=draft.day.started_at, moved_micros=draft.day.moved_micros)
+        self._highest = highest
+
+    def carry(self, draft: Draft) -> None:
+        """Cash has come or gone: the highest equity goes with it at once, as the next day knows nothing of it. A step
+        that is taken up again has the same sum, and changes nothing."""
+        highest, day = self._highest, draft.day
+        if day is None:
+            return
+        carried = highest.moved_micros if highest.day_began_at == day.started_at else 0
+        if carried == day.moved_micros:
+            return
+        moved = day.moved_micros - carried if highest.micros else 0
+        self._highest = highest._replace(
+            micros=highest.micros + moved, day_began_at=day.started_at, moved_micros=day.moved_micros
+        )
 
     def look(self, step: Step) -> None:
         """Measure."""
@@ -72,26 +93,24 @@ class EquityWatch:
             f"commissions of the day are {percent:.2f} % of its opening equity",
             inputs={"commissions": in_dollars(day.costs_micros), "opening_equity": in_dollars(opening)},
         )
-        self._look_at_drawdown(step, day, equity)
+        self._look_at_drawdown(step, equity)
 
-    def _look_at_drawdown(self, step: Step, day: Day, equity: int) -> None:
+    def _look_at_drawdown(self, step: Step, equity: int) -> None:
         draft = step.draft
         cleared_at = draft.cleared.get(Breaker.DRAWDOWN)
-        if cleared_at != self._highest_cleared_at:
-            self._highest_cleared_at, self._highest_micros = cleared_at, 0
-        began, moved = self._moved_micros
-        moved_before = moved if began == day.started_at else 0
-        if self._highest_micros:
-            self._highest_micros += day.moved_micros - moved_before
-        self._moved_micros = (day.started_at, day.moved_micros)
-        self._highest_micros = max(self._highest_micros, equity)
-        percent = lost_percent(self._highest_micros, self._highest_micros - equity)
+        if cleared_at != self._highest.cleared_at:
+            self._highest = self._highest._replace(cleared_at=cleared_at, micros=0)
+        self.carry(draft)
+        if equity > self._highest.micros:
+            self._highest = self._highest._replace(micros=equity)
+        highest = self._highest.micros
+        percent = lost_percent(highest, highest - equity)
         self._panel.judge(
             step,
             Breaker.DRAWDOWN,
             percent,
             f"equity is {percent:.2f} % below its highest",
-            inputs={"equity": in_dollars(equity), "highest_equity": in_dollars(self._highest_micros)},
+            inputs={"equity": in_dollars(equity), "highest_equity": in_dollars(highest)},
         )
 
     def _above_base(self, draft: Draft, breaker: Breaker, micros: int) -> int:

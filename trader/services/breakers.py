@@ -14,7 +14,7 @@ from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
 from trader.domain.creation import too_many_in_an_hour, too_regular
 from trader.domain.decision import Refusal
-from trader.domain.events import AlarmRaised, BreakerMeasured, Event, Tick
+from trader.domain.events import AlarmRaised, BreakerMeasured, Command, Event, Tick
 from trader.domain.family import Families
 from trader.domain.market import BarTime, Prices
 from trader.domain.portfolio import Book
@@ -26,6 +26,7 @@ from trader.services.breaker_jumps import JumpWatch
 from trader.services.breaker_lasting import LastingWatch
 from trader.services.breaker_panel import Panel, Reading, Standing
 from trader.services.creations import CREATION_RULES, created_last_hour, created_times
+from trader.services.draft import Draft
 from trader.services.gate import Gate
 from trader.services.ports import History
 from trader.services.step import Step
@@ -56,9 +57,17 @@ class Breakers:
     def _block(self) -> timedelta:
         return BARS_OF_A_BLOCK * self._prices.interval
 
+    def begin(self, draft: Draft) -> None:
+        """Before anything happens in a step: the first one has the book as it is."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._equity.begin(draft)
+
     def hear(self, step: Step, event: Event) -> None:
         """Take in what an event says of something that a breaker measures."""
-        if isinstance(event, Tick):
+        if isinstance(event, Command):
+            self._equity.carry(step.draft)
+        elif isinstance(event, Tick):
             if event.skew is not None:
                 self._lasting.hear_skew(step, event.skew)
         elif isinstance(event, BreakerMeasured):
@@ -66,12 +75,13 @@ class Breakers:
         elif isinstance(event, AlarmRaised) and event.type is AlarmType.CHORE_FAILED:
             step.exceptions += 1
 
+    def hear_bars(self, step: Step, bar_time: BarTime) -> None:
+        """Measure what these bars tell, while they are the newest: a step may have several bar times."""
+        self._jumps.look(step, bar_time)
+
     def look(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Measure what has happened in a step, before anything is decided on it."""
         draft = step.draft
-        if not self._has_begun:
-            self._has_begun = True
-            self._equity.begin(draft)
         if draft.cleared is not self._cleared:
             self._counts, self._cleared = self._counts.since(draft.cleared), draft.cleared
         commit = draft.commit
@@ -79,8 +89,6 @@ class Breakers:
             self._look_at_executions(step)
         if bar_times or commit.bookings:
             self._equity.look(step)
-        if bar_times:
-            self._jumps.look(step, bar_times[-1])
         self._lasting.look(step, session)
 
     def count(self, step: Step) -> None:

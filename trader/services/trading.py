@@ -90,11 +90,13 @@ class Trading:
     def decide(self, step: Step, events: Sequence[Event]) -> None:
         """What happened first, then what has to go, then what may come."""
         self.reconciliation.carry(step.draft)
+        self.breakers.begin(step.draft)
         bar_times: list[BarTime] = []
         signals: list[SignalReceived | BadLine | StrategyAnswered] = []
         for event in events:
             if isinstance(event, BarTime):
-                bar_times.append(self.market_data.take_in(event, step.draft.now))
+                bar_times.append(bar_time := self.market_data.take_in(event, step.draft.now))
+                self.breakers.hear_bars(step, bar_time)
                 step.results[id(event)] = "seen"
             elif isinstance(event, SignalReceived | BadLine | StrategyAnswered):
                 signals.append(event)

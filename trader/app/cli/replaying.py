@@ -149,7 +149,7 @@ def _show(summary: "Summary", *, as_json: bool) -> None:
     if as_json:
         show_facts(facts, as_json=True)
         return
-    tables = {name: facts.pop(name) for name in ("files", "outcomes", "refusals", "open_positions")}
+    tables = {name: facts.pop(name) for name in ("files", "outcomes", "refusals", "breakers", "open_positions")}
     show_facts(facts, as_json=False, title="Replay")
     say("")
     columns = ("file", "symbol", "rows", "used", "outside_session", "refused_rows", "faults")
@@ -163,6 +163,10 @@ def _show(summary: "Summary", *, as_json: bool) -> None:
             complain(f"refused {file['file']} ... and {more} more")
     say("")
     show_rows(("stage.rule", "signals"), list(summary.refusals.items()), as_json=False, title="Refusals")
+    trips = [(breaker, times) for breaker, times in summary.breakers.items() if times]
+    if trips:
+        say("")
+        show_rows(("breaker", "trips"), trips, as_json=False, title="Breakers that have tripped")
     if tables["open_positions"]:
         say("")
         valued = ("symbol", "quantity", "avg_cost", "value", "unrealized_pnl")
