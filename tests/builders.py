@@ -47,6 +47,7 @@ from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Day, Portfolio
 from trader.domain.session import NEW_YORK, SessionDay
 from trader.services.engine import Engine
+from trader.services.ports import History
 from trader.services.recovery import recover
 from trader.services.strategy_host import StrategyHost
 
@@ -344,6 +345,7 @@ class Market:
 
     engine: Engine
     broker: PaperBroker
+    history: History
     parts: Parts
     book: OpenBook
     strategy: SaysWhatItIsTold
@@ -377,7 +379,7 @@ class Market:
         self.spill = SpillFile(spill_path(self.path, settings.account.name))
         make_broker = partial(PaperBroker, script=self._treat)
         machine = await make_machine(self.parts, self.book, self.clock, self.log, NoInputs(), self.spill, make_broker)
-        self.engine, self.broker = machine.engine, machine.broker
+        self.engine, self.broker, self.history = machine.engine, machine.broker, machine.history
         if broker is not None:
             self.broker._working, self.broker._positions = broker._working, broker._positions
             self.broker._received, self.broker._executions = broker._received, broker._executions

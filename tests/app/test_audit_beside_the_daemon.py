@@ -11,8 +11,9 @@ from builders import CONFIGURATION, Market, a_machine
 
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.settings import load_settings
-from trader.audit.rule import Answer
-from trader.domain.breaker import Breaker
+from trader.audit.rule import Answer, Verdict
+from trader.audit.rules import RULES
+from trader.domain.breaker import Breaker, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured, CommandName
 
 PRINCIPLES = {"no_negative_cash", "no_conflicting_positions", "one_opening_per_bar", "flat_at_close"}
@@ -40,7 +41,14 @@ def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditi
 
     engine = market.engine
     return Auditing(
-        watch, here, engine.inbox.post, engine.alarm, lambda: Breaker.AUDIT in engine.book.latches, market.log, account
+        watch,
+        here,
+        engine.inbox.post,
+        engine.alarm,
+        lambda: Breaker.AUDIT in engine.book.latches,
+        market.log,
+        account,
+        market.history.findings_told,
     )
 
 
@@ -112,6 +120,63 @@ async def test_a_violation_under_a_tripped_breaker_trips_it_again_when_it_was_cl
     await market.settle()
     assert "lots_are_positions" in market.engine.book.latches["audit"].cause
     look.end()
+
+
+@pytest.mark.parametrize("cleared", ["before", "after"])
+async def test_what_a_person_has_cleared_trips_no_later_run_and_what_is_new_does(
+    market: Market, watch: BookWatch, cleared: str
+) -> None:
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    look = auditing(market, watch)
+    await look._look_at_everything()
+    await market.settle()
+    assert "lots_are_positions|paper|AAPL" in market.engine.book.latches["audit"].inputs.values()
+    if cleared == "before":
+        await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    await market.restart()
+    again = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    await again._look_at_everything()
+    await market.settle()
+    if cleared == "after":
+        await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    again.hear([])
+    await market.settle()
+    assert not market.engine.book.latches
+    meddle(market, "UPDATE book_orders SET limit_micros = limit_micros + 1")
+    await again._look_at_everything()
+    await market.settle()
+    cause = market.engine.book.latches["audit"].cause
+    assert "orders_as_told" in cause
+    assert "lots_are_positions" not in cause
+    look.end()
+    again.end()
+
+
+@pytest.mark.parametrize("cleared", [False, True])
+async def test_what_could_not_be_checked_trips_each_run_unless_its_latch_stands(
+    market: Market, watch: BookWatch, *, cleared: bool
+) -> None:
+    blind = Answer(RULES[0], Verdict.COULD_NOT_CHECK, 0, fault="it does not see what it looks for")
+    auditing(market, watch).hear([blind])
+    await market.settle()
+    if cleared:
+        await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    await market.restart()
+    again = auditing(market, watch)
+    again.hear([blind])
+    await market.settle()
+    if not cleared:
+        await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+        again.hear([])
+        await market.settle()
+    assert (Breaker.AUDIT in market.engine.book.latches) is cleared
+
+
+def test_a_latch_names_the_newest_findings_whole_and_counts_the_others() -> None:
+    keys = [f"rule|paper|{number}" for number in range(203)]
+    inputs = findings_as_inputs(keys)
+    assert findings_in(inputs) == frozenset(keys[3:])
+    assert inputs["findings before"] == 3
 
 
 async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: BookWatch) -> None:

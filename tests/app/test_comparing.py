@@ -14,6 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from builders import a_machine
+
+from trader.app.compare_live.earlier import copy_of
+from trader.app.compare_live.recording import Journaled, Run
+from trader.domain.breaker import Breaker
+from trader.domain.events import BreakerMeasured, CommandName
 
 _CONFIG = """
 [feed]
@@ -177,3 +183,27 @@ def test_a_recording_of_an_older_version_is_said(traded: Traded, tmp_path: Path)
     code, told = old.compare(old.days[0])
     assert code == 2
     assert "was not recorded so that it can be played again by an older version" in str(told["said"])
+
+
+async def test_an_earlier_book_has_only_the_halts_and_latches_of_its_time(tmp_path: Path) -> None:
+    """One that was cleared or tripped later would falsify what the breakers count."""
+    queries = ("SELECT * FROM book_halts ORDER BY id", "SELECT * FROM book_latches ORDER BY id")
+    async with a_machine(tmp_path) as market:
+        await market.command(CommandName.HALT, "symbol", "AAPL")
+        await market.handle(BreakerMeasured(Breaker.AUDIT, 1, "before", {}))
+        then = [market.sql(query) for query in queries]
+        await market.wait(1)
+        seq = market.one("SELECT max(seq) FROM book_events") + 1
+        started = Journaled(seq, "run_started", "", market.now, {})
+        for cause in ("after", "after that"):
+            await market.command(CommandName.RESUME, "symbol", "AAPL")
+            await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+            await market.command(CommandName.HALT, "symbol", "AAPL")
+            await market.handle(BreakerMeasured(Breaker.AUDIT, 1, cause, {}))
+            await market.wait(1)
+        assert [len(market.sql(query)) for query in queries] == [3, 3]
+        run = Run(started, None, (), (), None, seq, market.now)
+        with closing(sqlite3.connect(market.path)) as book:
+            copy_of(book, "paper", run, tmp_path / "copy.db")
+    with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:
+        assert [copy.execute(query).fetchall() for query in queries] == then

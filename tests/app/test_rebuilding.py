@@ -1,5 +1,6 @@
 """`trader rebuild`: every way in which a book can differ from its journal is seen, and what can be mended is mended."""
 
+import asyncio
 import json
 import random
 import sqlite3
@@ -13,11 +14,15 @@ from replayed_book import ReplayedBook, a_replayed_book, trader
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.run_lock import Holder, RunLock
 from trader.adapters.sqlite.database import connect, read_only
+from trader.adapters.sqlite.one_account import refuse_others
 from trader.adapters.sqlite.projections import compare
 from trader.adapters.sqlite.rebuilding import rebuild
+from trader.audit.audit import audit
+from trader.audit.rule import FAILS
+from trader.domain.breaker import Breaker
 from trader.domain.decision import Side
 from trader.domain.errors import BookBroken
-from trader.domain.events import CommandName, OrderAccepted
+from trader.domain.events import BreakerMeasured, CommandName, OrderAccepted
 from trader.domain.order import Fill, Order
 
 
@@ -123,7 +128,7 @@ DAMAGES = {
     ),
     "a halt that nobody asked for": (
         "INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES ('paper', 'symbol', 'AAPL', 'x', 1)",
-        ("halt symbol AAPL", "book_halts", "nothing of it", "reason x"),
+        ("halt symbol AAPL 1", "book_halts", "nothing of it", "reason x"),
     ),
     "a round trip's result": (
         "UPDATE book_round_trips SET pnl_micros = 0 WHERE symbol = 'QQQ'",
@@ -332,6 +337,75 @@ def test_either_check_or_apply(book: ReplayedBook, arguments: list[str]) -> None
 def test_only_the_configured_account_is_looked_at(book: ReplayedBook) -> None:
     book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
     assert findings(book) == []
+
+
+# -- halts and latches, of which there is a row for each time --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def barred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A book of two accounts; each has halted AAPL and tripped a breaker, cleared both, and done so again."""
+    folder = tmp_path_factory.mktemp("barred")
+
+    async def bar_entries() -> None:
+        for account in ("large", "tiny"):
+            async with a_machine(folder, account={"name": account}) as market:
+                for cause in ("the first", "the second"):
+                    await market.command(CommandName.RESUME, "symbol", "AAPL")
+                    await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+                    await market.wait(1)
+                    await market.command(CommandName.HALT, "symbol", "AAPL")
+                    await market.handle(BreakerMeasured(Breaker.AUDIT, 1, cause, {"finding 1": "a|b|c"}))
+                    await market.wait(1)
+
+    asyncio.run(bar_entries())
+    return folder / "trading_data.db"
+
+
+BARRING = [
+    "UPDATE book_latches SET cleared_us = 5, cleared_by = 'x', cleared_reason = 'y' WHERE id = 2",
+    "UPDATE book_halts SET cleared_us = 5, cleared_reason = 'y' WHERE id = 2",
+    "UPDATE book_latches SET cleared_by = 'nobody' WHERE id = 1",
+    "UPDATE book_halts SET cleared_reason = 'nothing' WHERE id = 1",
+    "DELETE FROM book_latches WHERE id = 1",
+    "DELETE FROM book_halts WHERE id = 1",
+    "INSERT INTO book_latches VALUES (5, 'large', 'costs', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, 4, 'me', 'seen')",
+    "INSERT INTO book_halts (account, scope, target, reason, since_us) VALUES ('large', 'all', '', 'x', 3)",
+]
+
+
+@pytest.mark.parametrize("statement", BARRING)
+def test_the_audit_holds_of_halts_and_latches_that_were_rebuilt(barred: Path, tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "book.db"
+    with closing(sqlite3.connect(barred)) as source, closing(sqlite3.connect(path)) as copy:
+        source.backup(copy)
+    with closing(connect(path)) as book:
+        before = halts_and_latches(book)
+        assert [len(rows) for rows in before] == [4, 4]
+        guards = book.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in guards:
+            book.execute(f"DROP TRIGGER {name}")
+        assert book.execute(statement).rowcount == 1
+        for _, guard in guards:
+            book.execute(guard)
+        assert wrong_rules(path) & {"halts_as_told", "latches_as_told"}
+
+        refuse_others(book, "large")
+        assert rebuild(book, "large", "operator") > 0
+
+        assert halts_and_latches(book) == before
+    assert wrong_rules(path) == set()
+
+
+def halts_and_latches(book: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
+    """Every row, with its number."""
+    queries = ("SELECT * FROM book_halts ORDER BY id", "SELECT * FROM book_latches ORDER BY id")
+    return [[tuple(row) for row in book.execute(query)] for query in queries]
+
+
+def wrong_rules(path: Path) -> set[str]:
+    """What the audit says of a book."""
+    return {answer.rule.name for answer in audit(path, {}) if answer.verdict in FAILS}
 
 
 # -- states that a quiet day does not have --------------------------------------------------------------------------

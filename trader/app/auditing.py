@@ -1,13 +1,14 @@
 """The audit beside a running daemon: the principles after each commit, everything each minute.
 
 Rule 1: it looks from connections of its own that cannot write, and beside the loop: no commit waits for it.
-Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once a run: who
-has cleared it knows of it.
+Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once, and a
+restart changes nothing of that: the latch names its findings, and who has cleared it knows of them. That a rule could
+not be checked does so once a run: it says nothing of what is there to be found.
 Rule 3: what the engine bars by itself, as a drift, is left to it.
 """
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
@@ -18,11 +19,11 @@ from trader.audit.audit import proven_look
 from trader.audit.besides import as_shipped
 from trader.audit.following import Following
 from trader.audit.reading import CannotCheck, open_read_only, version_of
-from trader.audit.rule import FAILS, Answer, Finding, Verdict
+from trader.audit.rule import FAILS, Answer, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import Breaker
+from trader.domain.breaker import FAULT, Breaker, findings_as_inputs
 from trader.domain.events import BreakerMeasured
 from trader.services.ports import Log
 
@@ -110,7 +111,9 @@ class Auditing:
         has_tripped: Callable[[], bool],
         log: Log,
         account: str,
+        told: Iterable[str],
     ) -> None:
+        """`told`: the findings that the breaker was told of before, by their keys."""
         self._watch = watch
         self._aside = aside
         self._measured = measured
@@ -118,10 +121,10 @@ class Auditing:
         self._has_tripped = has_tripped
         self._log = log
         self._account = account
-        self._told: set[tuple[str, str, str]] = set()
-        """Rule, account and id of what was said in this run."""
-        self._wrong: list[str] = []
-        """What the breaker has not been told, as it had tripped already."""
+        self._told = set(told)
+        """Keys of what was said: in this run, or by a latch."""
+        self._wrong: dict[str, str] = {}
+        """What the breaker has not been told, as it had tripped already: key -> sentence."""
 
     def begin(self, schedule: Schedule) -> None:
         """Look from now on."""
@@ -142,32 +145,34 @@ class Auditing:
     def hear(self, answers: list[Answer]) -> None:
         """Say what is new; of what fails, tell the breaker."""
         for answer in answers:
-            for sentence in self._news(answer):
+            for key, sentence in self._news(answer):
                 if answer.verdict in FAILS:
-                    self._wrong.append(sentence)
+                    self._wrong[key] = sentence
                     self._alarm(AlarmType.AUDIT, answer.rule.name, sentence)
                     self._log.error(f"AUDIT {sentence} account={self._account}")
                 else:
                     self._log.warning(f"AUDIT {sentence} account={self._account}")
         if self._wrong and not self._has_tripped():
-            cause = "; ".join(self._wrong)[:_LONGEST_CAUSE]
-            self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, {}))
+            cause = "; ".join(self._wrong.values())[:_LONGEST_CAUSE]
+            inputs = findings_as_inputs(list(self._wrong))
+            self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
             self._wrong.clear()
 
-    def _news(self, answer: Answer) -> Iterator[str]:
-        """What was not said before: findings of this account or of the whole book, or why there are none."""
+    def _news(self, answer: Answer) -> Iterator[tuple[str, str]]:
+        """Keys and sentences not said before: findings of this account or of the whole book, or why there are none."""
         if answer.rule.is_barred:
             return
         word = answer.verdict.upper()
-        if answer.fault and self._is_new(answer, Finding("", "", "", "")):
-            yield f"{word} {answer.rule.name}: {answer.fault}"
+        fault = f"{answer.rule.name}{FAULT}"
+        if answer.fault and self._is_new(fault):
+            yield fault, f"{word} {answer.rule.name}: {answer.fault}"
         for finding in answer.findings:
-            if finding.account in ("", self._account) and self._is_new(answer, finding):
+            key = f"{answer.rule.name}|{finding.account}|{finding.id}"
+            if finding.account in ("", self._account) and self._is_new(key):
                 story = f", trader why {finding.why}" if finding.why else ""
-                yield f"{word} {answer.rule.name}: {finding.id} {finding.said}{story}"
+                yield key, f"{word} {answer.rule.name}: {finding.id} {finding.said}{story}"
 
-    def _is_new(self, answer: Answer, finding: Finding) -> bool:
-        key = (answer.rule.name, finding.account, finding.id)
+    def _is_new(self, key: str) -> bool:
         is_new = key not in self._told
         self._told.add(key)
         return is_new

@@ -167,7 +167,16 @@ class Daemon:
         watch = host.watch(settings)
         engine, account = machine.engine, settings.account.name
         self._auditing = (
-            Auditing(watch, host.aside, engine.inbox.post, engine.alarm, self._has_audit_tripped, log, account)
+            Auditing(
+                watch,
+                host.aside,
+                engine.inbox.post,
+                engine.alarm,
+                self._has_audit_tripped,
+                log,
+                account,
+                machine.history.findings_told,
+            )
             if watch is not None
             else None
         )

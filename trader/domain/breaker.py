@@ -11,7 +11,7 @@ The list of breakers follows the automated risk controls of FIA, "Best Practices
 System Safeguards" (2024), and what the incidents have shown.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from operator import ge, gt, le
@@ -155,6 +155,24 @@ DEFAULT_BREAKERS: Mapping[Breaker, BreakerRule] = {
 }
 
 InputValue = str | int | float
+
+FAULT = "||"
+"""How the key of a finding, `rule|account|id`, ends where it is none: the rule could not be checked."""
+_FINDING = "finding "
+_FINDINGS_KEPT = 200
+"""In the inputs of one latch; it is told once more of the others."""
+
+
+def findings_as_inputs(keys: Sequence[str]) -> Mapping[str, InputValue]:
+    """The findings of the audit that a latch is told of, the newest ones whole and the others counted."""
+    kept = keys[-_FINDINGS_KEPT:]
+    inputs: dict[str, InputValue] = {f"{_FINDING}{number}": key for number, key in enumerate(kept, 1)}
+    return inputs | {"findings before": len(keys) - len(kept)} if len(keys) > len(kept) else inputs
+
+
+def findings_in(inputs: Mapping[str, InputValue]) -> frozenset[str]:
+    """The findings that a latch was told of, by their keys."""
+    return frozenset(str(value) for name, value in inputs.items() if name.startswith(_FINDING))
 
 
 class Latch(NamedTuple):

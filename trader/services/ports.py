@@ -288,6 +288,8 @@ class History(NamedTuple):
     highest_equity_micros: int = 0
     """Of the beginnings of days since the drawdown was last counted anew, with the cash that has moved since; 0 where
     there is none."""
+    findings_told: frozenset[str] = frozenset()
+    """Of the audit, by their keys: what the latches of the breaker `audit` were told of, standing ones and cleared."""
 
 
 class Store(Protocol):

@@ -28,6 +28,7 @@ NOT_OF_ONE_ACCOUNT = {
     "SELECT account, cash_micros FROM book_accounts": "a restore writes into every journal, with every run lock held",
     "SELECT count(*), max(at_us) FROM book_events": "how much a backup holds, before it is put in place",
     "INSERT INTO {} (": "a rebuild's rows, on a connection that refuses another account's",
+    "SELECT id FROM {} WHERE account <> ?": "a rebuild leaves other accounts' rows the numbers that they have",
     "FROM {} b": "a listing, on a connection that shows one account's rows",
     "order_ref, symbol, side, quantity, filled, limit_price": "status, on a connection that shows one account's rows",
     "SELECT 1 FROM pragma_table_info": "which tables are of accounts",

@@ -49,7 +49,7 @@ RARE = {
     "book_inputs": "(account, at_us, kind, data) VALUES (?, 1, 'BarTime', '{}')",
     "book_halts": "(account, scope, target, reason, since_us) VALUES (?, 'all', '', 'CPI', 3)",
     "book_latches": "VALUES (NULL, ?1, 'day_loss', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, NULL, NULL, NULL), "
-    "(NULL, ?1, 'costs', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, 4, 'me', 'seen')",
+    "(NULL, ?1, 'audit', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, 4, 'me', 'seen')",
     "book_events": "VALUES (?1, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32))), "
     """(?1, 1000001, 'order_state', 'QQQ', 4, '{"execution_id": "x", "beyond": 5}', hex(zeroblob(32)))""",
 }

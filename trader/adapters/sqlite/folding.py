@@ -42,6 +42,23 @@ class LockRow(NamedTuple):
     evidence: str | None = None
 
 
+class HaltRow(NamedTuple):
+    """A halt and, once it is cleared, when and why."""
+
+    halt: Halt
+    cleared_at: datetime | None = None
+    cleared_reason: str | None = None
+
+
+class LatchRow(NamedTuple):
+    """A latch and, once it is cleared, when, by whom and why."""
+
+    latch: Latch
+    cleared_at: datetime | None = None
+    cleared_by: str | None = None
+    cleared_reason: str | None = None
+
+
 class FillRow(NamedTuple):
     """One execution as the ledger booked it, and when."""
 
@@ -76,8 +93,14 @@ class Folded:
     orders: dict[str, Order] = field(default_factory=dict)
     locks: dict[str, LockRow] = field(default_factory=dict)
     """By order reference, released ones too."""
-    halts: dict[str, Halt] = field(default_factory=dict)
-    latches: dict[str, Latch] = field(default_factory=dict)
+    halts: list[HaltRow] = field(default_factory=list)
+    """In the order in which they began, cleared ones too."""
+    halted: dict[str, int] = field(default_factory=dict)
+    """The places of those that stand, by what is halted."""
+    latches: list[LatchRow] = field(default_factory=list)
+    """In the order in which they tripped, cleared ones too."""
+    latched: dict[str, int] = field(default_factory=dict)
+    """The places of those that stand, by their keys."""
     drift: dict[str, Drift] = field(default_factory=dict)
     cash_drift: CashDrift | None = None
     movements: dict[str, datetime] = field(default_factory=dict)
@@ -373,13 +396,19 @@ def _halted(folded: Folded, event: Event) -> None:
     facts = event.facts
     flattens = facts.flag("flattens") if "flattens" in facts else False
     halt = Halt(facts.text("scope"), facts.text("target"), facts.text("reason"), event.at, flattens)
-    known = folded.halts.get(halt.key)
-    folded.halts[halt.key] = halt if known is None else known._replace(flattens=flattens)
+    place = folded.halted.get(halt.key)
+    if place is None:
+        folded.halted[halt.key] = len(folded.halts)
+        folded.halts.append(HaltRow(halt))
+    else:
+        folded.halts[place] = HaltRow(folded.halts[place].halt._replace(flattens=flattens))
 
 
 def _resumed(folded: Folded, event: Event) -> None:
-    if folded.halts.pop(event.facts.text("key"), None) is None:
+    place = folded.halted.pop(event.facts.text("key"), None)
+    if place is None:
         raise ValueError(f"{event.facts.text('key')} was not halted")
+    folded.halts[place] = HaltRow(folded.halts[place].halt, event.at, event.facts.text("reason"))
 
 
 def _breaker_tripped(folded: Folded, event: Event) -> None:
@@ -396,15 +425,20 @@ def _breaker_tripped(folded: Folded, event: Event) -> None:
         flattens=facts.flag("flattens"),
         tripped_at=event.at,
     )
-    if latch.key in folded.latches:
+    if latch.key in folded.latched:
         raise ValueError(f"{latch.key} had tripped already")
-    folded.latches[latch.key] = latch
+    folded.latched[latch.key] = len(folded.latches)
+    folded.latches.append(LatchRow(latch))
 
 
 def _breaker_cleared(folded: Folded, event: Event) -> None:
-    key = latch_key(Breaker(event.facts.text("breaker")), event.facts.text("target"))
-    if folded.latches.pop(key, None) is None:
+    facts = event.facts
+    key = latch_key(Breaker(facts.text("breaker")), facts.text("target"))
+    place = folded.latched.pop(key, None)
+    if place is None:
         raise ValueError(f"{key} had not tripped")
+    latch = folded.latches[place].latch
+    folded.latches[place] = LatchRow(latch, event.at, facts.text("cleared_by"), facts.text("reason"))
 
 
 _VERBS: dict[JournalType, Callable[[Folded, Event], None]] = {

@@ -9,9 +9,10 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
-from trader.adapters.sqlite.folding import Folded, LockRow, fold
+from trader.adapters.sqlite.folding import Folded, HaltRow, LatchRow, LockRow, fold
 from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import (
@@ -85,14 +86,18 @@ ORDERS = _as_inserted("order", "insert_order", ("symbol", "order_ref"), ("side",
 LOCKS = _as_inserted(
     "lock", "insert_lock", ("symbol", "order_ref"), ("reserved_micros", "released_us"), ("released_us", "evidence")
 )
-HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",))
-LATCHES = _as_inserted("latch", "insert_latch", ("breaker", "target"), ("cause",))
+HALTS = _as_inserted("halt", "insert_halt", ("scope", "target"), ("reason",), ("cleared_us", "cleared_reason"))
+LATCHES = _as_inserted(
+    "latch", "insert_latch", ("breaker", "target"), ("cause",), ("cleared_us", "cleared_by", "cleared_reason")
+)
 DRIFT = _as_inserted("drift", "put_drift", ("symbol",), ("book", "broker"))
 CASH_DRIFT = _as_inserted("cash", "put_cash_drift", ("account",), ("book_micros", "broker_micros"))
 MOVEMENTS = _as_inserted("cash movement", "insert_movement", ("movement",), ("booked_us",))
 FILLS = _as_inserted("execution", "insert_fill", ("symbol", "execution_id"), ("side", "quantity", "price_micros"))
 COMMISSIONS = _as_inserted("commission", "insert_commission", ("execution_id",), ("commission_micros",))
 ROUND_TRIPS = _as_inserted("round trip", "insert_round_trip", ("symbol",), ("quantity", "pnl_micros"))
+NUMBERED = (ROUND_TRIPS, HALTS, LATCHES)
+"""Their rows have no name of their own: the first, the second of their key."""
 
 
 class Sides(NamedTuple):
@@ -145,8 +150,8 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         LOTS: LOTS.keyed(lot_row(account, lot) for lot in folded.lots.values()),
         ORDERS: ORDERS.keyed(order_row(order) for order in folded.orders.values()),
         LOCKS: LOCKS.keyed(_lock_row(row) for row in folded.locks.values()),
-        HALTS: HALTS.keyed(halt_row(account, halt) for halt in folded.halts.values()),
-        LATCHES: LATCHES.keyed(latch_row(account, latch) for latch in folded.latches.values()),
+        HALTS: _numbered(HALTS, (_halt_row(account, row) for row in folded.halts)),
+        LATCHES: _numbered(LATCHES, (_latch_row(account, row) for row in folded.latches)),
         DRIFT: DRIFT.keyed(drift_row(account, drift) for drift in folded.drift.values()),
         CASH_DRIFT: CASH_DRIFT.keyed([cash_drift_row(account, folded.cash_drift)] if folded.cash_drift else []),
         MOVEMENTS: MOVEMENTS.keyed((account, movement, to_us(at)) for movement, at in folded.movements.items()),
@@ -154,7 +159,7 @@ def sides(connection: sqlite3.Connection, folded: Folded) -> dict[Projection, Si
         COMMISSIONS: COMMISSIONS.keyed(
             commission_row(account, row.late, to_us(row.booked_at)) for row in folded.commissions.values()
         ),
-        ROUND_TRIPS: _numbered(round_trip_row(trip) for trip in folded.round_trips),
+        ROUND_TRIPS: _numbered(ROUND_TRIPS, (round_trip_row(trip) for trip in folded.round_trips)),
     }
     tables = {projection: Sides(rows, _found(connection, projection, account)) for projection, rows in expected.items()}
     _allow_acknowledgements(tables[ORDERS])
@@ -181,28 +186,37 @@ def _reserved(folded: Folded) -> int:
 
 
 def _lock_row(row: LockRow) -> Row:
-    released_us = to_us(row.released_at) if row.released_at is not None else None
-    return (*lock_row(row.lock), released_us, row.evidence)
+    return (*lock_row(row.lock), _us_or_none(row.released_at), row.evidence)
+
+
+def _halt_row(account: str, row: HaltRow) -> Row:
+    return (*halt_row(account, row.halt), _us_or_none(row.cleared_at), row.cleared_reason)
+
+
+def _latch_row(account: str, row: LatchRow) -> Row:
+    return (*latch_row(account, row.latch), _us_or_none(row.cleared_at), row.cleared_by, row.cleared_reason)
+
+
+def _us_or_none(at: datetime | None) -> int | None:
+    return to_us(at) if at is not None else None
 
 
 def _found(connection: sqlite3.Connection, projection: Projection, account: str) -> Rows:
-    """The book's own rows; of halts and latches those that bar entries now."""
+    """The book's own rows."""
     query = f"SELECT {', '.join(projection.columns)} FROM {projection.table} WHERE account = ?"  # noqa: S608  (our names)
-    if projection in (HALTS, LATCHES):
-        query += " AND cleared_us IS NULL"
-    if projection is ROUND_TRIPS:
-        return _numbered(tuple(row) for row in connection.execute(f"{query} ORDER BY id", (account,)))
+    if projection in NUMBERED:
+        return _numbered(projection, (tuple(row) for row in connection.execute(f"{query} ORDER BY id", (account,))))
     return projection.keyed(tuple(row) for row in connection.execute(query, (account,)))
 
 
-def _numbered(rows: Iterable[Row]) -> Rows:
-    """Round trips have no name of their own: the first, the second of a symbol."""
-    seen: Counter[object] = Counter()
-    place = ROUND_TRIPS.columns.index("symbol")
+def _numbered(projection: Projection, rows: Iterable[Row]) -> Rows:
+    seen: Counter[Key] = Counter()
+    places = [projection.columns.index(name) for name in projection.key]
     numbered: Rows = {}
     for row in rows:
-        seen[row[place]] += 1
-        numbered[row[place], seen[row[place]]] = row
+        key = tuple(row[place] for place in places)
+        seen[key] += 1
+        numbered[*key, seen[key]] = row
     return numbered
 
 

@@ -238,6 +238,9 @@ FROM book_latches WHERE account = ? AND cleared_us IS NULL ORDER BY id
 SELECT breaker, target, max(cleared_us) FROM book_latches
 WHERE account = ? AND cleared_us IS NOT NULL GROUP BY breaker, target
 
+-- name: audit_latches
+SELECT inputs, cleared_us IS NOT NULL FROM book_latches WHERE account = ? AND breaker = 'audit' ORDER BY id
+
 -- What equity a day began with, and what cash has come or gone otherwise than by trading, in their order.
 -- name: days_and_movements
 SELECT type = 'day_started', coalesce(json_extract(data, '$.opening_equity_micros'),

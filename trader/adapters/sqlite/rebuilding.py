@@ -8,6 +8,7 @@ before the commit.
 """
 
 import sqlite3
+from itertools import count, filterfalse
 
 from trader.adapters.sqlite.folding import Folded, fold
 from trader.adapters.sqlite.journal import command_entry
@@ -15,14 +16,12 @@ from trader.adapters.sqlite.projections import (
     ACCOUNT,
     CASH_DRIFT,
     DRIFT,
-    HALTS,
-    LATCHES,
     LOCKS,
     LOTS,
     MOVEMENTS,
+    NUMBERED,
     ORDERS,
     POSITIONS,
-    ROUND_TRIPS,
     Projection,
     Sides,
     orders_made,
@@ -71,9 +70,7 @@ def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> int:
         connection.execute(f"DROP {part.kind} IF EXISTS {part.name}")
     tables = sides(connection, folded)
     rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
-    rows += _mend_round_trips(connection, tables[ROUND_TRIPS], folded.account)
-    rows += _mend_halts(connection, tables[HALTS], folded.account)
-    rows += _mend_latches(connection, tables[LATCHES], folded.account)
+    rows += sum(_mend_numbered(connection, projection, tables[projection], folded.account) for projection in NUMBERED)
     rows += _mend_account(connection, tables[ACCOUNT], folded)
     for part in sorted({*triggers, *lost}):
         connection.execute(part.sql)
@@ -101,42 +98,21 @@ def _insert(connection: sqlite3.Connection, projection: Projection, rows: list[R
     )
 
 
-def _mend_round_trips(connection: sqlite3.Connection, both: Sides, account: str) -> int:
-    """They are told apart by their order alone, so all of an account are written again."""
-    if both.expected == both.found:
+def _mend_numbered(connection: sqlite3.Connection, projection: Projection, both: Sides, account: str) -> int:
+    """They are told apart by their order alone, so all of an account are written again.
+
+    They take the lowest numbers that no row of another account has: where as many were there, each keeps its own. A row
+    too many below one of another account leaves a gap: the other's rows are not ours to number.
+    """
+    wrong = [key for key in {**both.expected, **both.found} if both.expected.get(key) != both.found.get(key)]
+    if not wrong:
         return 0
-    connection.execute("DELETE FROM book_round_trips WHERE account = ?", (account,))
-    _insert(connection, ROUND_TRIPS, list(both.expected.values()))
-    return len(both.expected)
-
-
-def _wrong_and_missing(both: Sides) -> tuple[list[Row], list[Row]]:
-    wrong = [row for key, row in both.found.items() if both.expected.get(key) != row]
-    missing = [row for key, row in both.expected.items() if both.found.get(key) != row]
-    return wrong, missing
-
-
-def _mend_halts(connection: sqlite3.Connection, both: Sides, account: str) -> int:
-    """A halt that the journal does not know is cleared, and kept as cleared."""
-    wrong, missing = _wrong_and_missing(both)
-    at_us = _head(connection, account)[1]
-    connection.executemany(
-        QUERIES["clear_halt"], [(at_us, "rebuild: not in the journal", account, row[1], row[2]) for row in wrong]
-    )
-    _insert(connection, HALTS, missing)
-    return len(wrong) + len(missing)
-
-
-def _mend_latches(connection: sqlite3.Connection, both: Sides, account: str) -> int:
-    """A latch that the journal does not know is cleared, and kept as cleared."""
-    wrong, missing = _wrong_and_missing(both)
-    at_us = _head(connection, account)[1]
-    connection.executemany(
-        QUERIES["clear_latch"],
-        [(at_us, "rebuild", "not in the journal", account, row[1], row[3]) for row in wrong],
-    )
-    _insert(connection, LATCHES, missing)
-    return len(wrong) + len(missing)
+    connection.execute(f"DELETE FROM {projection.table} WHERE account = ?", (account,))  # noqa: S608  (our names)
+    taken = {row[0] for row in connection.execute(f"SELECT id FROM {projection.table} WHERE account <> ?", (account,))}  # noqa: S608  (our names)
+    numbers = filterfalse(taken.__contains__, count(1))
+    numbered = projection._replace(columns=(*projection.columns, "id"))
+    _insert(connection, numbered, [(*row, next(numbers)) for row in both.expected.values()])
+    return len(wrong)
 
 
 def _mend_account(connection: sqlite3.Connection, both: Sides, folded: Folded) -> int:

@@ -17,6 +17,7 @@ from trader.adapters.sqlite.rows import (
     read_day,
     read_drift,
     read_halt,
+    read_inputs,
     read_latch,
     read_lock,
     read_lot,
@@ -25,7 +26,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
-from trader.domain.breaker import CREATION_BREAKERS, Breaker, latch_key
+from trader.domain.breaker import CREATION_BREAKERS, FAULT, Breaker, findings_in, latch_key
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on, shares_held
@@ -274,6 +275,16 @@ def _cleared(connection: sqlite3.Connection, account: str) -> dict[str, datetime
     return {latch_key(Breaker(breaker), target): from_us(cleared_us) for breaker, target, cleared_us in rows}
 
 
+def _findings_told(connection: sqlite3.Connection, account: str) -> frozenset[str]:
+    """Of all latches of the audit; what could not be checked only of one that stands."""
+    return frozenset(
+        key
+        for inputs, is_cleared in connection.execute(QUERIES["audit_latches"], (account,))
+        for key in findings_in(read_inputs(inputs))
+        if not (is_cleared and key.endswith(FAULT))
+    )
+
+
 def _moved_since_day_began(connection: sqlite3.Connection, account: str) -> int:
     moved_micros = 0
     for begins_day, amount_micros, _ in connection.execute(QUERIES["days_and_movements"], (account,)):
@@ -387,6 +398,7 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         beyond=_beyond(connection, account, since_us) if is_beyond else {},
         losses=_losses(connection, account),
         highest_equity_micros=_highest_equity(connection, account),
+        findings_told=_findings_told(connection, account),
     )
 
 

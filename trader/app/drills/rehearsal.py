@@ -120,6 +120,7 @@ class Rehearsal:
             lambda: Breaker.AUDIT in self.engine.book.latches,
             SilentLog(),
             self.settings.account.name,
+            machine.history.findings_told,
         )
         if self._book.journal_is_empty:
             await self.engine.mark(JournalType.ACCOUNT_OPENED, starting_cash_micros=self.engine.book.cash_micros)
