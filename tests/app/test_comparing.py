@@ -64,13 +64,14 @@ def _trader(
 
 
 def _trades(folder: Path, executions: int, by: signal.Signals) -> None:
-    """Let a daemon trade until the book has so many executions, and end it."""
+    """Let a daemon trade until the book has so many executions and some inputs of its run, and end it."""
     command = [sys.executable, "-m", "trader", "run", "--config", "c.toml"]
     with (folder / "out.txt").open("ab") as out:
         daemon = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out)
     try:
-        deadline = time.monotonic() + _PATIENCE_S
-        while _executions(folder / "trading_data.db") < executions:
+        deadline, db = time.monotonic() + _PATIENCE_S, folder / "trading_data.db"
+        recorded = _count(db, "book_inputs")
+        while _count(db, "book_fills") < executions or _count(db, "book_inputs") == recorded:
             assert daemon.poll() is None, (folder / "out.txt").read_text()
             assert time.monotonic() < deadline, "it does not trade"
             time.sleep(0.05)
@@ -79,10 +80,10 @@ def _trades(folder: Path, executions: int, by: signal.Signals) -> None:
         daemon.wait(30)
 
 
-def _executions(db: Path) -> int:
+def _count(db: Path, table: str) -> int:
     try:
         with closing(sqlite3.connect(f"{db.as_uri()}?mode=ro", uri=True)) as book:
-            return int(book.execute("SELECT count(*) FROM book_fills").fetchone()[0])
+            return int(book.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
     except sqlite3.Error:
         return 0
 
@@ -94,7 +95,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Traded:
     (folder / "c.toml").write_text(_CONFIG)
     (folder / "families.toml").write_text("[QQQ]\nQQQ = 1\nTQQQ = 3\nPSQ = -1\nSQQQ = -3\n")
     _trades(folder, 60, signal.SIGKILL)
-    _trades(folder, _executions(folder / "trading_data.db") + 60, signal.SIGTERM)
+    _trades(folder, _count(folder / "trading_data.db", "book_fills") + 60, signal.SIGTERM)
     found = Traded(folder, [])
     days = "SELECT DISTINCT date(at_us / 1000000, 'unixepoch') FROM book_inputs WHERE kind = 'BarTime' ORDER BY 1"
     return found._replace(days=[str(day) for (day,) in found.sql(days)])
