@@ -83,7 +83,7 @@ def _trades(folder: Path, executions: int, by: signal.Signals) -> None:
 def _count(db: Path, table: str) -> int:
     try:
         with closing(sqlite3.connect(f"{db.as_uri()}?mode=ro", uri=True)) as book:
-            return int(book.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+            return int(book.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
     except sqlite3.Error:
         return 0
 
