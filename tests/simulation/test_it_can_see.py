@@ -12,7 +12,7 @@ from simulation.invariants import ALL
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
-_LONGEST_S = 300
+_LONGEST_S = 900
 
 MODULES = {path.stem: import_module(path.stem).BUGS for path in sorted(_HERE.glob("planted_*.py"))}
 
