@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from crashes.planted import entries_before_recovery, executions_of_evidence_ignored, sent_before_it_is_durable
+from crashes.planted import entries_before_recovery, sent_before_it_is_durable
 from planting import Planted, put
 
 from trader.adapters.sqlite import transaction
@@ -108,11 +108,6 @@ def a_share_gets_lost() -> None:
 def differences_are_not_said() -> None:
     """The broker's positions are heard and passed over."""
     put(Reconciliation, "_differ", lambda *_: None)
-
-
-def a_difference_never_ends() -> None:
-    """What was said of the broker once stays said."""
-    put(Reconciliation, "_agree", lambda *_: None)
 
 
 def commission_is_not_cash() -> None:
@@ -265,7 +260,6 @@ BUGS: dict[str, Planted] = {
     "told_twice_is_booked_twice": Planted(
         1, told_twice_is_booked_twice, ("b",), "each_booked_execution_is_one_of_the_broker"
     ),
-    "executions_of_evidence_ignored": Planted(1, executions_of_evidence_ignored, ("s11", "s18")),
     "a_correction_undoes_nothing": Planted(1, a_correction_undoes_nothing, ("x15", "x22", "x26", "x6")),
     "another_quantity_leaves": Planted(2, another_quantity_leaves, ("b",), "what_leaves_is_what_was_written"),
     "sent_before_it_is_durable": Planted(3, sent_before_it_is_durable, ("b",)),
@@ -277,7 +271,6 @@ BUGS: dict[str, Planted] = {
     ),
     "a_share_gets_lost": Planted(7, a_share_gets_lost, ("b",), "executions_are_the_position"),
     "differences_are_not_said": Planted(8, differences_are_not_said, ("c", "f", "x3", "t1"), "a_difference_is_found"),
-    "a_difference_never_ends": Planted(8, a_difference_never_ends, ("s27", "s49"), "a_difference_is_found"),
     "commission_is_not_cash": Planted(9, commission_is_not_cash, ("b",), "cash_moves_by_executions_and_commands"),
     "lots_keep_their_cost": Planted(10, lots_keep_their_cost, ("b",), "lots_are_the_position"),
     "late_commissions_are_not_heard": Planted(
