@@ -9,6 +9,7 @@ from typing import TypedDict, TypeVar
 from trader.adapters.control import Answer, Request
 from trader.adapters.run_lock import Holder
 from trader.app.barriers import barriers_of
+from trader.app.breakers_list import row_of
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
 from trader.domain.build import UNKNOWN_BUILD, Build
@@ -20,7 +21,6 @@ from trader.domain.money import MICROS_PER_DOLLAR
 from trader.domain.order import Fill
 from trader.domain.portfolio import Book
 from trader.domain.symbol import read_symbol
-from trader.services.breaker_panel import Standing
 from trader.services.engine import Engine
 from trader.services.exit_scanner import Scan
 from trader.services.ports import Clock
@@ -101,7 +101,7 @@ class Requests:
             "barred": barred,
             "phase": self._engine.trading.day.phase,
             "halts": {key: halt.reason for key, halt in book.halts.items()},
-            "breakers": [_breaker(one) for one in self._engine.trading.breakers.standing(book, self._clock.now())],
+            "breakers": [row_of(one) for one in self._engine.trading.breakers.standing(book, self._clock.now())],
             "market_time": self._clock.now().isoformat(timespec="seconds"),
             "connection": self._connection(),
             "strategy": self._strategy(),
@@ -156,22 +156,6 @@ def _state(book: Book, barred: str) -> str:
     if any(not latch.target for latch in book.latches.values()):
         return "TRIPPED"
     return "BARRED" if barred else "TRADING"
-
-
-def _breaker(one: Standing) -> Answer:
-    return {
-        "breaker": one.breaker.value,
-        "scope": one.scope.value,
-        "target": one.target,
-        "state": one.state,
-        "measured": one.measured,
-        "limit": one.limit,
-        "formula": one.formula,
-        "inputs": dict(one.inputs),
-        "action": "flatten" if one.flattens else "stop_entries",
-        "since": _moment(one.since),
-        "cause": one.cause,
-    }
 
 
 def _moment(at: datetime | None) -> str:

@@ -199,17 +199,18 @@ class Latch(NamedTuple):
     @property
     def way_out(self) -> str:
         """The command that clears it."""
-        return f"trader resume --breaker {self.breaker}{self._whose}"
-
-    @property
-    def _whose(self) -> str:
-        return f" --{self.scope} {self.target}" if self.target else ""
+        return way_out_of(self.breaker, self.scope, self.target)
 
     def covers(self, family: str, symbol: str) -> bool:
         """Whether a symbol of a family is in its scope."""
         if not self.target:
             return True
         return self.target == (symbol if self.scope is BreakerScope.SYMBOL else family)
+
+
+def way_out_of(breaker: str, scope: str, target: str) -> str:
+    """The command that clears a latch; its reason is still to be said."""
+    return f"trader resume --breaker {breaker}" + (f" --{scope} {target}" if target else "")
 
 
 def latch_key(breaker: str, target: str = "") -> str:

@@ -4,49 +4,21 @@ Rule 1: what trips is a latch of the same transaction as what has tripped it, wi
 Rule 2: a breaker that has tripped is not tripped again; one that is off is measured all the same.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from trader.domain.breaker import (
     KINDS,
     Breaker,
     BreakerRule,
-    BreakerScope,
     InputValue,
     Latch,
     formula_of,
     latch_key,
 )
+from trader.domain.breaker_standing import Reading, Standing, standings
 from trader.domain.portfolio import Book
 from trader.services.step import Level, Step
-
-
-class Reading(NamedTuple):
-    """What a breaker has measured last."""
-
-    measured: float
-    target: str
-    inputs: Mapping[str, InputValue]
-
-
-class Standing(NamedTuple):
-    """A breaker as it is now, for a person to read."""
-
-    breaker: Breaker
-    scope: BreakerScope
-    state: str
-    """`off`, `armed` or `tripped`."""
-    formula: str
-    measured: float | None
-    """None before the first measurement of this run."""
-    limit: float
-    target: str
-    inputs: Mapping[str, InputValue]
-    flattens: bool
-    since: datetime | None
-    """When it has tripped."""
-    cause: str = ""
 
 
 class Panel:
@@ -130,31 +102,4 @@ class Panel:
 
     def standing(self, book: Book, counted: Mapping[Breaker, Reading]) -> list[Standing]:
         """Every breaker as it is now; `counted` are readings that change with time alone."""
-        readings = {**self._newest, **counted}
-        return [standing for breaker in Breaker for standing in self._standing(breaker, book, readings.get(breaker))]
-
-    def _standing(self, breaker: Breaker, book: Book, reading: Reading | None) -> Iterator[Standing]:
-        rule, kind = self.rules[breaker], KINDS[breaker]
-        formula = formula_of(breaker, rule)
-        latches = [latch for latch in book.latches.values() if latch.breaker is breaker]
-        for latch in latches:
-            yield Standing(
-                breaker,
-                latch.scope,
-                "tripped",
-                latch.formula,
-                latch.measured,
-                latch.limit,
-                latch.target,
-                latch.inputs,
-                latch.flattens,
-                latch.tripped_at,
-                latch.cause,
-            )
-        if not latches:
-            state = "armed" if rule.enabled else "off"
-            measured = reading.measured if reading is not None else None
-            target, inputs = (reading.target, reading.inputs) if reading is not None else ("", {})
-            yield Standing(
-                breaker, kind.scope, state, formula, measured, rule.limit, target, inputs, rule.flattens, None
-            )
+        return standings(self.rules, book.latches.values(), {**self._newest, **counted})

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
+from trader.domain.breaker_standing import Reading, Standing
 from trader.domain.creation import too_many_in_an_hour, too_regular
 from trader.domain.decision import Refusal
 from trader.domain.events import AlarmRaised, BreakerMeasured, Command, Event, Tick
@@ -24,7 +25,7 @@ from trader.services.breaker_counts import BARS_OF_A_BLOCK, Counts
 from trader.services.breaker_equity import EquityWatch
 from trader.services.breaker_jumps import JumpWatch
 from trader.services.breaker_lasting import LastingWatch
-from trader.services.breaker_panel import Panel, Reading, Standing
+from trader.services.breaker_panel import Panel
 from trader.services.creations import CREATION_RULES, created_last_hour, created_times
 from trader.services.draft import Draft
 from trader.services.gate import Gate
