@@ -18,6 +18,14 @@ class Held(NamedTuple):
     is_closing: bool
 
 
+class Tripped(NamedTuple):
+    """A breaker that holds until somebody has looked."""
+
+    breaker: str
+    scope: str
+    target: str
+
+
 class Facts(NamedTuple):
     """The book at one moment. Money in micros."""
 
@@ -32,6 +40,7 @@ class Facts(NamedTuple):
     """What is known to differ, by symbol: shares in the book, shares at the broker."""
     halts: Mapping[str, str]
     halted_symbols: Collection[str]
+    tripped: Collection[Tripped]
     levels: Mapping[str, tuple[int | None, int | None]]
     """Limit and stop of each order that lives, by its reference."""
 
@@ -72,6 +81,10 @@ def read_book(path: Path) -> Facts:
                 for (target,) in book.execute(
                     "SELECT target FROM book_halts WHERE scope = 'symbol' AND cleared_us IS NULL"
                 )
+            ],
+            tripped=[
+                Tripped(*row)
+                for row in book.execute("SELECT breaker, scope, target FROM book_latches WHERE cleared_us IS NULL")
             ],
             levels={
                 ref: (limit, stop)

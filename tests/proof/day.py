@@ -184,6 +184,9 @@ async def _somebody_looks(rig: Rig) -> None:
         for symbol in read_book(rig.book).halted_symbols:
             rig.fired["symbol halted, looked at, resumed"] += 1
             await rig.command("resume", symbol)
+        for tripped in read_book(rig.book).tripped:
+            rig.fired["tripped, looked at, resumed"] += 1
+            await rig.clear(tripped)
         status = await rig.status()
         if status is not None and str(status["barred"]).startswith(Rule.CASH_DIFFERS):
             rig.fired["cash booked by hand"] += 1

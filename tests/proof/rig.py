@@ -16,6 +16,7 @@ from typing import Protocol
 from gateway import Gateway
 from gateway.orders import Order
 
+from proof.book_file import Tripped
 from proof.clock import LoopClock
 from trader.adapters.control import Answer, Request
 from trader.domain.money import MICROS_PER_DOLLAR
@@ -188,6 +189,12 @@ class Rig:
         """What an operator does: `flatten`, `resume`; of everything, or of one symbol."""
         about = {"scope": "symbol", "target": symbol} if symbol else {}
         return await self._ask({"ask": name, "operator": "operator", "reason": "the proof", **about})
+
+    async def clear(self, tripped: Tripped) -> Answer | None:
+        """Let a breaker count anew."""
+        about = {"scope": tripped.scope, "target": tripped.target} if tripped.target else {}
+        asked = {"ask": "resume", "operator": "operator", "reason": "the proof", "breaker": tripped.breaker}
+        return await self._ask({**asked, **about})
 
     @property
     def broker_cash_micros(self) -> int:
