@@ -33,7 +33,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What a normal run leaves out."""
-    parser.addoption("--every-cell", action="store_true", help="live through every cell of the proof")
+    parser.addoption("--everything", action="store_true", help="every cell of the proof and every planted bug")
 
 
 def pytest_configure() -> None:

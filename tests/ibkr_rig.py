@@ -27,7 +27,7 @@ PATIENCE_S = 5.0
 """Nothing in these tests takes long; what does has failed."""
 QUICK = Timing(
     connect_s=1,
-    request_s=0.4,
+    request_s=0.8,
     heartbeat_s=0.1,
     heartbeat_patience_s=0.4,
     back_off_s=(0.02, 0.05),

@@ -30,10 +30,6 @@ from proof.troubles import TROUBLES, Trouble, cancel_the_second
 from proof.truth import Allowed, differences
 from trader.domain.decision import Rule
 
-_STARTS = datetime(2026, 11, 23, 14, 28, tzinfo=UTC)
-_OPENS, _CLOSES = _STARTS.replace(minute=30), _STARTS.replace(hour=21, minute=0)
-_FLATTEN = _CLOSES - timedelta(minutes=10)
-_ENDS = _CLOSES + timedelta(minutes=2)
 _RIGHT_WITHIN_S = 240.0
 _SAID = ("execDetails", "openOrder", "orderStatus", "commissionReport", "position", "realtimeBar", "currentTime")
 _ASKED = ("placeOrder", "reqExecutions", "reqPositions", "reqAllOpenOrders", "reqCompletedOrders", "reqCurrentTime")
@@ -45,6 +41,23 @@ _DEPTHS = (None,) * 12 + (0, 20, 60, 120)
 _LOOKED_AT_S = 120.0
 _ENTERED = ("AAPL", "MSFT")
 """What can be bought alone."""
+
+
+class Session(NamedTuple):
+    """From its open to its close."""
+
+    opens: datetime
+    closes: datetime
+
+    @property
+    def flattens(self) -> datetime:
+        """Everything is sold from here on."""
+        return self.closes - timedelta(minutes=10)
+
+
+FULL = Session(datetime(2026, 11, 23, 14, 30, tzinfo=UTC), datetime(2026, 11, 23, 21, 0, tzinfo=UTC))
+HALF = Session(datetime(2026, 11, 27, 14, 30, tzinfo=UTC), datetime(2026, 11, 27, 18, 0, tzinfo=UTC))
+_BEFORE, _AFTER = timedelta(minutes=2), timedelta(minutes=2)
 
 
 class Day(NamedTuple):
@@ -59,21 +72,21 @@ class Day(NamedTuple):
     log: list[str]
 
 
-async def a_day(folder: Path, seed: int) -> Day:
+async def a_day(folder: Path, seed: int, session: Session) -> Day:
     """Trade through it."""
     random = Random(seed)
     limits = {"position_pct": 10, **OFTEN}
     daemon = TaskDaemon()
     given = {"strategy": {"entry": "proof.strategies:Swings"}, "limits": limits}
-    async with a_rig(folder, _STARTS, daemon, given, seed) as rig:
+    async with a_rig(folder, session.opens - _BEFORE, daemon, given, seed) as rig:
         daemon.by(rig.clock)
         Watch(rig)
         await rig.start()
         async with asyncio.TaskGroup() as group:
             going_on = [group.create_task(_prices_walk(rig, random)), group.create_task(_somebody_looks(rig))]
-            await rig.until_time(_OPENS)
-            troubles, violations = await _troubles_come(rig, random)
-            await rig.until_time(_ENDS)
+            await rig.until_time(session.opens)
+            troubles, violations = await _troubles_come(rig, random, session)
+            await rig.until_time(session.closes + _AFTER)
             for task in going_on:
                 task.cancel()
         violations += await differences(rig)
@@ -82,13 +95,13 @@ async def a_day(folder: Path, seed: int) -> Day:
         return Day(named(rig), fills, daemon.dead + 1, troubles, violations, is_flat, daemon.log)
 
 
-async def _troubles_come(rig: Rig, random: Random) -> tuple[int, list[str]]:
+async def _troubles_come(rig: Rig, random: Random, session: Session) -> tuple[int, list[str]]:
     """Until shortly before the day's positions are closed, and once more while they are."""
     number, violations = 0, list[str]()
     for trouble in _chosen(random):
-        is_last = (_FLATTEN - rig.clock.now()).total_seconds() < _RIGHT_WITHIN_S + _STRIKES_WITHIN_S
+        is_last = (session.flattens - rig.clock.now()).total_seconds() < _RIGHT_WITHIN_S + _STRIKES_WITHIN_S
         if is_last:
-            await rig.until_time(_FLATTEN - timedelta(seconds=1))
+            await rig.until_time(session.flattens - timedelta(seconds=1))
         await _lives_through(rig, trouble, _moment(random))
         number += 1
         wrong = await until_right(rig, _moment(random), trouble.allowed, _RIGHT_WITHIN_S)

@@ -386,3 +386,11 @@ def _by_the_daemon(stage: Stage) -> Stage:
 OWN_EXITS = tuple(
     _by_the_daemon(stage) for stage in (_STOP, *STAGES) if stage.name in {"stop", "fill", "EOD flatten", "kill"}
 )
+
+MAIN = frozenset(
+    {
+        *("place", "fill", "partial fill", "cancel", "EOD flatten", "kill"),
+        *("bracket exit: stop", "bracket exit: target"),
+    }
+)
+"""Names of the stages that a normal run asks most of."""

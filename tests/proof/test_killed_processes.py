@@ -16,7 +16,7 @@ from proof.fast_time import FastLoop
 from proof.matrix import Outcome, lived, told
 from proof.own_process import ProcessDaemon
 from proof.rig import a_rig
-from proof.stages import STAGES, Stage
+from proof.stages import MAIN, STAGES, Stage
 from proof.troubles import TROUBLES, Trouble
 
 _STAYS_RIGHT_S = 10.0
@@ -30,9 +30,17 @@ _CELLS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("stage", "trouble"), [pytest.param(*cell, id=f"{cell[0].name} x {cell[1].name}") for cell in _CELLS]
-)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A normal run has the main stages."""
+    everything = metafunc.config.getoption("everything")
+    chosen = [
+        pytest.param(stage, trouble, id=f"{stage.name} x {trouble.name}")
+        for stage, trouble in _CELLS
+        if everything or stage.name in MAIN
+    ]
+    metafunc.parametrize(("stage", "trouble"), chosen)
+
+
 def test_a_killed_or_suspended_process_is_right_again(
     stage: Stage, trouble: Trouble, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -9,26 +9,22 @@ from pathlib import Path
 import pytest
 
 from proof.matrix import RIGHT_WITHIN_S, cells, live_through, told
-from proof.stages import OWN_EXITS, STAGES, Stage
+from proof.stages import MAIN, OWN_EXITS, STAGES, Stage
 from proof.troubles import Trouble
 from proof.virtual_time import in_virtual_time
 
-_EVERY_TIME = {
-    *("place", "fill", "partial fill", "cancel", "EOD flatten", "kill"),
-    *("bracket exit: stop", "bracket exit: target"),
-}
-"""The main stages. Of the others a normal run lives through every third cell, so that each trouble meets each third."""
-_THIRD = 3
+_EVERY_THIRD, _EVERY_NINTH = 3, 9
+"""So many of the cells of the main stages, and of the others, a normal run lives through; with --everything all."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "trouble" not in metafunc.fixturenames:
         return
-    every_cell = metafunc.config.getoption("every_cell")
+    everything = metafunc.config.getoption("everything")
     chosen = [
         pytest.param(stage, trouble, id=f"{stage.name} x {trouble.name}")
         for number, (stage, trouble) in enumerate(cells((*STAGES, *OWN_EXITS)))
-        if every_cell or stage.name in _EVERY_TIME or number % _THIRD == 0
+        if everything or number % (_EVERY_THIRD if stage.name in MAIN else _EVERY_NINTH) == 0
     ]
     metafunc.parametrize(("stage", "trouble"), chosen)
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +18,22 @@ _LONGEST_S = 900
 MODULES = {path.stem: import_module(path.stem).BUGS for path in sorted(_HERE.glob("planted_*.py"))}
 
 
-@pytest.mark.parametrize(("module", "bug"), [(module, bug) for module, bugs in MODULES.items() for bug in bugs])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A normal run plants one bug of each number, and what the public failures took away; with --everything all."""
+    if "bug" not in metafunc.fixturenames:
+        return
+    all_of_them = [(module, bug) for module, bugs in MODULES.items() for bug in bugs]
+    chosen = all_of_them if metafunc.config.getoption("everything") else _one_of_each_number(all_of_them)
+    metafunc.parametrize(("module", "bug"), chosen)
+
+
+def _one_of_each_number(all_of_them: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The last one."""
+    of_number = {MODULES[module][bug].number: (module, bug) for module, bug in all_of_them}
+    public = [named for failure in PUBLIC_FAILURES.values() for named in failure]
+    return list(dict.fromkeys([*of_number.values(), *public]))
+
+
 def test_a_planted_bug_is_seen_by_its_number(module: str, bug: str) -> None:
     paths = [str(path) for path in (_HERE, _ROOT / "scripts", _ROOT / "tests", _ROOT)]
     ran = subprocess.run(

@@ -29,11 +29,11 @@ class Asked(NamedTuple):
 AGAIN = 40
 TWO_HUNDRED = Asked("two_hundred_days", RUNS, 1, again=AGAIN)
 """A day each: any day of two years, without a healed one after it."""
-AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY)
+AT_THE_GATEWAY = Asked("gateway_days", 4, 2, Broker.GATEWAY, again=2)
 """Each a day of troubles and a healed one."""
 
 
-ON_ONE_BOOK = Asked("shared_days", 4, 2, Broker.SHARED)
+ON_ONE_BOOK = Asked("shared_days", 4, 2, Broker.SHARED, again=2)
 """The same, of three accounts each."""
 
 

@@ -391,14 +391,14 @@ class Daemon:
         return what_stays(self._machine.engine.book, broker_outlives=outlives)
 
     async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop, halt_files = asyncio.get_running_loop(), self._settings.halt_files
         while True:
             began_s = loop.time()
             await asyncio.sleep(_TICK_S)
             now_s = loop.time()
             self._pulse.beat(now_s, now_s - began_s - _TICK_S)
             self._host_watch.beat(now_s, now_s - began_s - _TICK_S, self._host.clock.now())
-            halted_by = next(filter(_is_there, self._settings.halt_files), None)
+            halted_by = next(filter(_is_there, halt_files), None)
             if halted_by is not None:
                 await self._machine.engine.halt_by_file(halted_by.name)
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
