@@ -37,4 +37,4 @@ def test_a_day_of_troubles_ends_flat_and_right(
     hours = (session.closes - session.opens).total_seconds() / 3600
     assert day.fills >= _LEAST_FILLS_PER_H * hours
     assert day.troubles >= _LEAST_TROUBLES_PER_H * hours
-    assert day.fired["TwoPermIds"] or session is HALF
+    assert day.fired["TwoPermIds"]
