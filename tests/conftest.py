@@ -1,6 +1,8 @@
 """What holds for every test."""
 
 import os
+import signal
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +17,16 @@ settings.register_profile("same", max_examples=60, derandomize=True, deadline=No
 settings.register_profile("deep", max_examples=1500, deadline=None, print_blob=True, suppress_health_check=_SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 """The same examples every time; HYPOTHESIS_PROFILE=deep looks for new ones."""
+
+
+@pytest.fixture(autouse=True)
+def _signals_are_left_as_they_were() -> Iterator[None]:
+    """The command of the daemon ignores what comes after its end, and is tested in this process: whoever is begun
+    later would inherit that, and could not be ended."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -33,6 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     begin = time.monotonic()
     with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
         outcomes = list(pool.imap_unordered(partial(_one, options.seed), numbers))
+        pool.close()
+        pool.join()
     report(outcomes, options.seed, time.monotonic() - begin)
     return int(any(outcome.violations for outcome in outcomes))
 
