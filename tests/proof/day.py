@@ -39,7 +39,6 @@ _STEP_PPM = 250
 """Of the price in five seconds: one standard deviation."""
 _DEPTHS = (None,) * 12 + (0, 20, 60, 120)
 _LOOKED_AT_S = 120.0
-_FALSE_END = "cancelled, and is not"
 _ENTERED = ("AAPL", "MSFT")
 """What can be bought alone."""
 
@@ -162,16 +161,8 @@ _CANCELLED_IN_TIME = Trouble(
 
 
 def _chosen(random: Random) -> Iterator[Trouble]:
-    """All that a day can go on after, shuffled, again and again.
-
-    A stop of which the broker says falsely that it is cancelled stands beside its successor until it is shown again;
-    that can sell too much, and a day cannot go on after it. Of entries the matrix has that lie.
-    """
-    mendable = [
-        trouble
-        for trouble in TROUBLES
-        if not (trouble.allowed.broken or trouble.allowed.oversold or trouble.name == _FALSE_END)
-    ]
+    """All that a day can go on after, shuffled, again and again."""
+    mendable = [trouble for trouble in TROUBLES if not (trouble.allowed.broken or trouble.allowed.oversold)]
     mendable.append(_CANCELLED_IN_TIME)
     while True:
         random.shuffle(mendable)

@@ -388,7 +388,7 @@ TROUBLES = (
     Trouble("held for locate", _is(HoldForLocate()), heal=_fill_what_was_held, needs=_PLACES),
     Trouble("refused: 161", _is(Reject(161, status="Cancelled")), needs=_PLACES),
     Trouble("preset: 10349", _asks(lambda on: Note(on, 10349, "Order TIF was set to DAY based on order preset."))),
-    Trouble("cancelled, and is not", _is(Alter("orderStatus", "status", "Cancelled")), needs=_PLACES, allowed=_HALTED),
+    Trouble("cancelled, and is not", _is(Alter("orderStatus", "status", "Cancelled")), needs=_PLACES),
     Trouble("two permIds", _is(TwoPermIds()), heal=cancel_the_second, needs=_PLACES, allowed=_TWICE_AS_MUCH),
     Trouble("cancel refused: 10147", _is(Refuse("cancelOrder", 10147, "OrderId is not found.")), needs=_CANCELS),
     Trouble("cancel refused: 10148", _is(Refuse("cancelOrder", 10148, "cannot be cancelled")), needs=_CANCELS),

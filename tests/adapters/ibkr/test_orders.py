@@ -397,12 +397,36 @@ async def test_a_fill_after_a_cancel_is_told() -> None:
 async def test_an_order_that_works_again_after_its_end_is_cancelled() -> None:
     async with a_desk() as rig:
         rig.gateway.faults.add(Alter(on="orderStatus", field="status", value="Cancelled"))
+        rig.gateway.faults.add(Note("placeOrder", 202, "Order Canceled - reason:"))
         rig.broker.place(an_entry(1, limit=400))
         await rig.told(OrderCancelled)
         await rig.broker.evidence([])
         await rig.until(lambda: rig.gateway.asked("cancelOrder"))
         assert rig.of(OrderAccepted) in ([], [OrderAccepted(ref(1))])
         assert rig.log.said(f"{ref(1)} WORKS AGAIN")
+
+
+async def test_an_end_that_nobody_asked_for_and_nothing_explains_is_no_end() -> None:
+    """A stop that works on would stand beside its successor, and both could sell."""
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Alter(on="orderStatus", field="status", value="Cancelled", times=1000))
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderLost)
+        assert (await rig.broker.evidence([])).working == frozenset({ref(1)})
+        await rig.quiet()
+        assert rig.of(OrderCancelled) == []
+        assert not rig.gateway.asked("cancelOrder")
+
+
+async def test_an_end_of_which_notice_is_given_late_is_one() -> None:
+    async with a_desk() as rig:
+        rig.gateway.faults.add(Delay(on="error", delay_s=2 * QUICK.executions_s))
+        rig.broker.place(an_entry(1, limit=400))
+        await rig.told(OrderAccepted)
+        [order] = rig.gateway.truth.live()
+        rig.gateway.cancel(order)
+        await rig.told(OrderLost)
+        await rig.told(OrderCancelled)
 
 
 async def test_two_orders_from_one_are_told_once_and_left_alone() -> None:

@@ -206,6 +206,7 @@ class IbkrBroker:
 
         def send() -> None:
             if self._is_current(session, epoch):
+                tracked.is_cancel_due = True
                 session.client.cancelOrder(order_id, "")
 
         session.outgoing.order(send, lambda: None)

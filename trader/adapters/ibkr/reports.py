@@ -4,7 +4,9 @@ Rule 1: only the broker's status ends an order. An error makes its fate unknown;
 Rule 2: an end that says more shares than were told is no end: the order is of unknown fate, and the evidence decides.
 Rule 3: an order that works again after its end has no owner any more: it is cancelled.
 Rule 4: an entry whose last child is refused before it has set the entry off is cancelled: no list of IB shows it.
-Rule 5: an order that is shown otherwise than it was sent is told, and so is one that an earlier run has sent.
+Rule 5: an end that nobody has asked for, and that no notice or error explains, is no end either: a stop that goes on
+    working would stand beside its successor, and both could sell.
+Rule 6: an order that is shown otherwise than it was sent is told, and so is one that an earlier run has sent.
 """
 
 import asyncio
@@ -69,7 +71,7 @@ class Reports:
             self._once(tracked, f"{tracked.ref} {failure}")
             return
         if failure.code == _CANCEL_NOTICE:
-            self._later(self._look_for_end, tracked, str(failure))
+            self._noticed(tracked, failure)
             return
         tracked.last_error = str(failure)
         if tracked.sets_off:
@@ -90,7 +92,9 @@ class Reports:
         if tracked.is_ended:
             self._once(tracked, f"{tracked.ref} WORKS AGAIN after its end was told; it is cancelled")
             self._cancel(tracked.ref)
-        elif not tracked.is_accepted:
+            return
+        tracked.unexplained = None
+        if not tracked.is_accepted:
             tracked.is_accepted, tracked.sets_off = True, ""
             self._tell(OrderAccepted(tracked.ref))
 
@@ -106,9 +110,28 @@ class Reports:
         if others and said.perm_id:
             self._lost(tracked, f"{said.status} at the broker, which has another order under it ({min(others)})")
             return
+        if tracked.is_cancel_due or tracked.last_error:
+            self._ended(tracked, said)
+        elif tracked.unexplained is None:
+            tracked.unexplained = said
+            self._later(self._look_for_explanation, tracked, said)
+
+    def _ended(self, tracked: Tracked, said: Status) -> None:
         tracked.is_ended = True
         after = f" after {tracked.last_error}" if tracked.last_error else ""
         self._tell(OrderCancelled(tracked.ref, f"{said.status} at the broker{after}"))
+
+    def _noticed(self, tracked: Tracked, failure: Failure) -> None:
+        """It comes after the status, or before it."""
+        tracked.is_cancel_due = True
+        if tracked.unexplained is not None:
+            self._ended(tracked, tracked.unexplained)
+        else:
+            self._later(self._look_for_end, tracked, str(failure))
+
+    def _look_for_explanation(self, tracked: Tracked, said: Status) -> None:
+        if tracked.unexplained is said and not tracked.is_ended:
+            self._lost(tracked, f"{said.status} at the broker, which nobody has asked for and nothing explains")
 
     def _inactive(self, tracked: Tracked, said: Status) -> None:
         """Refused, killed, or waiting for shares to borrow: one word for all of them."""

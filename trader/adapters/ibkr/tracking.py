@@ -41,6 +41,10 @@ class Tracked:
     sets_off: str = ""
     """Reference of the entry that lies at IB untransmitted, and in no list, until this order arrives."""
     last_error: str = ""
+    is_cancel_due: bool = False
+    """We have asked for its end, or IB has given notice of it."""
+    unexplained: Status | None = None
+    """An end that is neither due nor follows an error; it counts when it is explained, or when the evidence says so."""
     said: set[str] = field(default_factory=set)
     """What was logged about it; each once."""
 
