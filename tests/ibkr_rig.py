@@ -136,7 +136,7 @@ class Rig:
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait for something to hold."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(4 * PATIENCE_S):
             while not holds():  # noqa: ASYNC110  (what is waited for has no events)
                 await asyncio.sleep(0.002)
 

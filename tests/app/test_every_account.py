@@ -42,7 +42,7 @@ client_id = {client_id}
 port = 1
 port_is = "paper"
 """
-PATIENCE_S = 5.0
+PATIENCE_S = 20.0
 READS = {"startApi", "reqAllOpenOrders", "reqCurrentTime", "reqPositions"}
 
 

@@ -22,5 +22,5 @@ main()
 def test_what_was_loaded_for_the_start_is_left_alone_by_the_collector(tmp_path: Path) -> None:
     """Going through all of it takes longer than the loop may be blocked."""
     command = [sys.executable, "-c", _LIFE, str(tmp_path / "book.db")]
-    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=180)
     assert "left alone: True" in finished.stdout, finished.stderr

@@ -74,7 +74,7 @@ def test_a_replay_replaces_only_a_replays_book(tmp_path: Path) -> None:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
 
     assert done.returncode == 2

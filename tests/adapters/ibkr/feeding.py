@@ -25,7 +25,7 @@ FIVE = 5 * SECOND
 UNQUALIFIED = "SPY.U"
 """A symbol that nobody has looked up."""
 QUICK = Timing(connect_s=3, request_s=3, back_off_s=(0.05,))
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 _TURNS_ON_THE_WAY = 10
 """Of the loop, which gateway and feed share: more than a message takes from the one to the other."""
 

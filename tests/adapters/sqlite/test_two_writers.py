@@ -15,8 +15,8 @@ from trader.adapters.sqlite.queries import QUERIES
 
 ACCOUNTS = ("large", "small", "tiny")
 COMMITS = 200
-LOCKED_S = 0.6
-LONGEST_STANDSTILL_S = 0.25
+LOCKED_S = 2.0
+LONGEST_STANDSTILL_S = 1.0
 
 
 @pytest.fixture
