@@ -41,7 +41,7 @@ from trader.app.settings import Settings
 from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import Breaker
+from trader.domain.breaker import Breaker, Latch
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
@@ -172,7 +172,7 @@ class Daemon:
                 host.aside,
                 engine.inbox.post,
                 engine.alarm,
-                self._has_audit_tripped,
+                self._audit_latch,
                 log,
                 account,
                 machine.history.findings_told,
@@ -407,8 +407,8 @@ class Daemon:
         for measured in await self._host_watch.measured():
             await self._machine.engine.inbox.put(measured)
 
-    def _has_audit_tripped(self) -> bool:
-        return Breaker.AUDIT in self._machine.engine.book.latches
+    def _audit_latch(self) -> Latch | None:
+        return self._machine.engine.book.latches.get(Breaker.AUDIT)
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:
