@@ -397,11 +397,19 @@ class Daemon:
             await asyncio.sleep(_TICK_S)
             now_s = loop.time()
             self._pulse.beat(now_s, now_s - began_s - _TICK_S)
-            self._host_watch.beat(now_s, now_s - began_s - _TICK_S, self._host.clock.now())
+            self._look_at_the_clocks(now_s, now_s - began_s - _TICK_S)
             halted_by = next(filter(_is_there, halt_files), None)
             if halted_by is not None:
                 await self._machine.engine.halt_by_file(halted_by.name)
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
+
+    def _look_at_the_clocks(self, now_s: float, lag_s: float) -> None:
+        asleep_s = self._host_watch.beat(now_s, lag_s, self._host.clock.now(), self._host.suspended_s())
+        if asleep_s:
+            self._log.warning(
+                f"HOST SUSPENDED for {asleep_s:.0f} s: nothing was watched. Prices, the broker's word and the "
+                f"exit scan are as old, until they are heard anew account={self._settings.account.name}"
+            )
 
     async def _measure_host(self) -> None:
         for measured in await self._host_watch.measured():
