@@ -1,5 +1,6 @@
 """The audit beside a running daemon: it sees each commit, says once what is wrong, and stops entries."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -244,6 +245,34 @@ def test_a_latch_names_the_newest_findings_whole_and_counts_the_others() -> None
     assert inputs["findings before"] == 3
 
 
+async def test_it_tells_how_many_rules_hold_as_of_the_last_look_at_everything(
+    market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = auditing(market, watch)
+    await look._look_at_principles()
+    assert look.as_answer() == {}, "that was not everything"
+    seconds = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+    await look._look_at_everything()
+    fine = look.as_answer()
+    assert sum(fine["rules"].values()) == len(RULES)  # type: ignore[attr-defined]
+    assert (fine["rules"]["violated"], fine["age_s"]) == (0, 0)  # type: ignore[index]
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    seconds += 60
+    assert look.as_answer() == fine | {"age_s": 60}
+    await look._look_at_everything()
+    broken = look.as_answer()
+    assert broken["rules"]["violated"] > 0  # type: ignore[index]
+    seconds += 60
+    await look._look_at_everything()
+    assert look.as_answer() == broken, "nothing was committed since, and so it is as it was"
+    market.path.rename(market.path.with_suffix(".gone"))
+    unseen = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    await unseen._look_at_everything()
+    assert unseen.as_answer()["rules"]["could not check"] == len(RULES)  # type: ignore[index]
+    look.end()
+
+
 async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: BookWatch) -> None:
     look = auditing(market, watch)
     market.path.rename(market.path.with_suffix(".gone"))
@@ -258,4 +287,5 @@ async def test_what_another_account_of_the_book_has_done_stops_nobody_else(marke
     meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
     await look._look_at_everything()
     assert not [line for line in market.log.errors if "lots_are_positions" in line]
+    assert look.as_answer()["rules"]["violated"] == 0  # type: ignore[index]
     look.end()

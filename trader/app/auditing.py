@@ -9,11 +9,14 @@ While the latch that names it stands, it trips nothing that is not tripped.
 Rule 4: what the engine bars by itself, as a drift, is left to it.
 """
 
+import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
+from trader.adapters.control import Answer as Told
 from trader.adapters.schedule import Schedule
 from trader.app.overnight import may_stay
 from trader.app.settings import Settings
@@ -129,6 +132,9 @@ class Auditing:
         """Those of them that a look at everything has, or may have: what only a principle has said is not missed."""
         self._wrong: dict[str, str] = {}
         """What the breaker has not been told, as it had tripped already: key -> sentence."""
+        self._verdicts: Counter[Verdict] = Counter()
+        """Rules, at the last look at everything."""
+        self._looked_at_s: float | None = None
 
     def begin(self, schedule: Schedule) -> None:
         """Look from now on."""
@@ -148,6 +154,9 @@ class Auditing:
         self.hear(answers)
         for answer in answers:
             self._miss(answer)
+        self._looked_at_s = asyncio.get_running_loop().time()
+        if answers:
+            self._verdicts = Counter(self._verdict_of(answer) for answer in answers)
 
     def hear(self, answers: list[Answer]) -> None:
         """Say what is new; of what fails, tell the breaker."""
@@ -167,6 +176,18 @@ class Auditing:
             inputs = findings_as_inputs(list(self._wrong))
             self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
             self._wrong.clear()
+
+    def as_answer(self) -> Told:
+        """For `status`: rules by verdict at the last look at everything, and how long ago that was taken, or found that
+        nothing had been committed since; nothing before the first."""
+        if self._looked_at_s is None:
+            return {}
+        age_s = asyncio.get_running_loop().time() - self._looked_at_s
+        return {"rules": {verdict.value: self._verdicts[verdict] for verdict in Verdict}, "age_s": round(age_s, 1)}
+
+    def _verdict_of(self, answer: Answer) -> Verdict:
+        """What only another account of the book has done breaks no rule here."""
+        return Verdict.HOLDS if answer.findings and not [*self._keyed(answer)] else answer.verdict
 
     def _news(self, answer: Answer) -> Iterator[tuple[str, str]]:
         """Keys and sentences not said before: findings of this account or of the whole book, or why there are none."""

@@ -190,6 +190,7 @@ class Daemon:
             strategies.standing,
             running.build,
             self._pulse.as_answer,
+            self._auditing.as_answer if self._auditing is not None else dict,
         )
         self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
 
