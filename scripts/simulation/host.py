@@ -255,6 +255,10 @@ class SimulatedHost:
         """The wall's time."""
         return self._clock
 
+    def suspended_s(self) -> float:
+        """Who sleeps here hears of the market's time, or is late."""
+        return 0.0
+
     def holder(self) -> Holder:
         """The same process in every run."""
         return Holder(4711, "simulated", "simulated", f"{self._clock.now():%Y-%m-%dT%H:%M:%S}")

@@ -1,5 +1,6 @@
 """The audit beside a running daemon: it sees each commit, says once what is wrong, and stops entries."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from builders import CONFIGURATION, Market, a_machine
 
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.settings import load_settings
-from trader.audit.rule import Answer, Verdict
+from trader.audit.rule import Answer, Finding, Verdict
 from trader.audit.rules import RULES
 from trader.domain.breaker import Breaker, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured, CommandName
@@ -45,7 +46,7 @@ def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditi
         here,
         engine.inbox.post,
         engine.alarm,
-        lambda: Breaker.AUDIT in engine.book.latches,
+        lambda: engine.book.latches.get(Breaker.AUDIT),
         market.log,
         account,
         market.history.findings_told,
@@ -152,6 +153,71 @@ async def test_what_a_person_has_cleared_trips_no_later_run_and_what_is_new_does
     again.end()
 
 
+DEARER = "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'"
+CHEAPER = "UPDATE book_lots SET cost_micros = cost_micros - 1 WHERE symbol = 'AAPL'"
+
+
+async def see_everything(market: Market, look: Auditing) -> bool:
+    """Look at everything; whether the breaker has tripped then."""
+    await look._look_at_everything()
+    await market.settle()
+    return Breaker.AUDIT in market.engine.book.latches
+
+
+@pytest.mark.parametrize("again", ["in the same run", "in the next run"])
+async def test_what_was_cleared_and_is_there_again_trips_again(market: Market, watch: BookWatch, again: str) -> None:
+    look = auditing(market, watch)
+    meddle(market, DEARER)
+    assert await see_everything(market, look)
+    await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    assert not await see_everything(market, look), "it stands, and a person knows of it"
+    if again == "in the next run":
+        look.end()
+        await market.restart()
+        look = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    meddle(market, CHEAPER)
+    assert not await see_everything(market, look)
+    meddle(market, DEARER)
+    assert await see_everything(market, look)
+    look.end()
+
+
+async def test_what_comes_and_goes_while_its_latch_stands_is_said_and_trips_no_second_time(
+    market: Market, watch: BookWatch
+) -> None:
+    look = auditing(market, watch)
+    for statement in (DEARER, CHEAPER, DEARER):
+        meddle(market, statement)
+        await see_everything(market, look)
+    assert len(market.log.said("AUDIT VIOLATED lots_are_positions: AAPL")) == 2
+    await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    assert not await see_everything(market, look)
+    look.end()
+
+
+async def test_a_look_that_tells_only_the_first_of_many_misses_nothing(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    rule = next(rule for rule in RULES if rule.name == "lots_are_positions")
+    many = [Finding("paper", str(number), "is wrong", "") for number in range(21)]
+    looks = iter([many[:20], many[1:], many[:20]])
+    watch.everything = lambda: [Answer(rule, Verdict.VIOLATED, 20, tuple(next(looks)))]  # type: ignore[method-assign]
+    for _ in range(3):
+        await look._look_at_everything()
+    assert len(market.log.said("AUDIT VIOLATED lots_are_positions: 0 ")) == 1
+
+
+async def test_what_the_look_at_everything_never_had_is_not_missed_by_it(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    rule = next(rule for rule in RULES if rule.name == "flat_at_close")
+    watch.principles = lambda: [  # type: ignore[method-assign]
+        Answer(rule, Verdict.VIOLATED, 1, (Finding("paper", "AAPL", "is held", ""),))
+    ]
+    await look._look_at_principles()
+    await look._look_at_everything()
+    await look._look_at_principles()
+    assert len(market.log.said("AUDIT VIOLATED flat_at_close")) == 1
+
+
 @pytest.mark.parametrize("cleared", [False, True])
 async def test_what_could_not_be_checked_trips_each_run_unless_its_latch_stands(
     market: Market, watch: BookWatch, *, cleared: bool
@@ -179,6 +245,34 @@ def test_a_latch_names_the_newest_findings_whole_and_counts_the_others() -> None
     assert inputs["findings before"] == 3
 
 
+async def test_it_tells_how_many_rules_hold_as_of_the_last_look_at_everything(
+    market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = auditing(market, watch)
+    await look._look_at_principles()
+    assert look.as_answer() == {}, "that was not everything"
+    seconds = 1000.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+    await look._look_at_everything()
+    fine = look.as_answer()
+    assert sum(fine["rules"].values()) == len(RULES)  # type: ignore[attr-defined]
+    assert (fine["rules"]["violated"], fine["age_s"]) == (0, 0)  # type: ignore[index]
+    meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
+    seconds += 60
+    assert look.as_answer() == fine | {"age_s": 60}
+    await look._look_at_everything()
+    broken = look.as_answer()
+    assert broken["rules"]["violated"] > 0  # type: ignore[index]
+    seconds += 60
+    await look._look_at_everything()
+    assert look.as_answer() == broken, "nothing was committed since, and so it is as it was"
+    market.path.rename(market.path.with_suffix(".gone"))
+    unseen = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    await unseen._look_at_everything()
+    assert unseen.as_answer()["rules"]["could not check"] == len(RULES)  # type: ignore[index]
+    look.end()
+
+
 async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: BookWatch) -> None:
     look = auditing(market, watch)
     market.path.rename(market.path.with_suffix(".gone"))
@@ -193,4 +287,5 @@ async def test_what_another_account_of_the_book_has_done_stops_nobody_else(marke
     meddle(market, "UPDATE book_lots SET cost_micros = cost_micros + 1 WHERE symbol = 'AAPL'")
     await look._look_at_everything()
     assert not [line for line in market.log.errors if "lots_are_positions" in line]
+    assert look.as_answer()["rules"]["violated"] == 0  # type: ignore[index]
     look.end()

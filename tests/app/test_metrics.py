@@ -102,7 +102,9 @@ def test_without_a_daemon_it_is_down_and_what_only_it_knows_is_left_out(dashboar
     assert found["trader_up", ()] == 0
     assert found["trader_state", (("state", "STOPPED"),)] == 1
     names = {name for name, _ in found}
-    assert names.isdisjoint({"trader_scan_age_seconds", "trader_commits_total", "trader_commit_seconds_bucket"})
+    assert names.isdisjoint(
+        {"trader_scan_age_seconds", "trader_commits_total", "trader_commit_seconds_bucket", "trader_audit_rules"}
+    )
 
 
 def test_nobody_scrapes_without_a_token(dashboard: Served) -> None:
@@ -133,6 +135,7 @@ _TELLS: dict[str, object] = {
     "signals": 7,
     "commits": 5,
     "work": {"scan_s": 0.2, "commit_s": 1, "commit_missing": False, "loop_lag_s": 0.004, "commit_took_s": 0.001},
+    "audit": {"rules": {"holds": 61, "violated": 2, "could not check": 0, "warning": 1}, "age_s": 12.5},
     "barriers": [{"kind": "gate", "name": "unreconciled", "why": "not asked"}],
     "latencies": {"commit": {"counts": _COUNTS, "sum_s": 12.5}, "loop_lag": {"counts": [1], "sum_s": 0}},
 }
@@ -150,6 +153,9 @@ def test_what_the_daemon_measures_is_a_histogram(book: ReplayedBook, tmp_path: P
     assert found["trader_up", ()] == 1
     assert found["trader_commits_total", ()] == 5
     assert found["trader_entries_barred", (("kind", "gate"), ("name", "unreconciled"))] == 1
+    rules = {dict(labels)["verdict"]: count for (name, labels), count in found.items() if name == "trader_audit_rules"}
+    assert rules == {"holds": 61, "violated": 2, "could_not_check": 0, "warning": 1}
+    assert found["trader_audit_age_seconds", ()] == 12.5
     assert "trader_loop_lag_seconds_bucket" not in {name for name, _ in found}, "it told other classes than ours"
 
 

@@ -450,6 +450,38 @@ async def test_money_that_is_taken_out_is_no_loss(tmp_path: Path) -> None:
         assert tripped(market) == set()
 
 
+@pytest.mark.parametrize("restarts", ["none", "one", "one in the middle", "one each time"])
+@pytest.mark.parametrize("breaker", [Breaker.DAY_LOSS, Breaker.COSTS])
+async def test_a_restart_counts_on_from_where_a_person_has_cleared_it(
+    tmp_path: Path, breaker: Breaker, restarts: str
+) -> None:
+    """Two thirds of the limit and more come on top, and as much again."""
+    limits = {"day_loss_pct": 1.5, "collar_pct": 50.0, "minimum_notional": 0, **OFTEN}
+    breakers = {"costs": {"limit": 0.012}, "drawdown": {"limit": 90}, "price_jump": {"limit": 50}}
+    async with a_machine(tmp_path, limits=limits, breakers=breakers, exits=WIDE) as market:
+        await hold(market, "AAPL")
+        price = market.prices["AAPL"]
+
+        async def lose(times_: int) -> bool:
+            nonlocal price
+            if breaker is Breaker.COSTS:
+                await times(times_, lose_once)(market)
+            else:
+                held = market.held()["AAPL"]
+                price -= times_ * 500 / held
+                await falls("AAPL", price)(market)
+            return breaker in market.engine.book.latches
+
+        assert await lose(4)
+        assert (await market.command(CommandName.RESUME, breaker=breaker)).startswith("cleared")
+        if restarts in ("one", "one each time"):
+            await market.restart(keep_broker=True)
+        assert not await lose(2), "of what was lost before, a person knows"
+        if restarts in ("one in the middle", "one each time"):
+            await market.restart(keep_broker=True)
+        assert await lose(2), "and what came on top is not forgotten"
+
+
 TUESDAY = MONDAY + timedelta(days=1)
 
 

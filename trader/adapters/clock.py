@@ -1,6 +1,10 @@
 """The clock seam: the only place that reads the machine's time."""
 
+import time
 from datetime import UTC, datetime
+
+_SINCE_BOOT: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux has it."""
 
 
 class SystemClock:
@@ -9,6 +13,17 @@ class SystemClock:
     def now(self) -> datetime:
         """The time, aware UTC."""
         return datetime.now(UTC)  # noqa: TID251  (the seam)
+
+    def suspended_s(self) -> float:
+        """How long the host has been suspended since it was booted; 0 where the platform does not tell.
+
+        CLOCK_MONOTONIC does not count the time that the system is suspended, CLOCK_BOOTTIME does; nobody can set either
+        (clock_gettime(2)).
+        """
+        if _SINCE_BOOT is None:
+            return 0.0
+        awake_s = time.clock_gettime(time.CLOCK_MONOTONIC)  # noqa: TID251  (the seam)
+        return time.clock_gettime(_SINCE_BOOT) - awake_s  # noqa: TID251  (the seam)
 
 
 class SteppedClock:

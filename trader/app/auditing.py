@@ -1,17 +1,22 @@
 """The audit beside a running daemon: the principles after each commit, everything each minute.
 
 Rule 1: it looks from connections of its own that cannot write, and beside the loop: no commit waits for it.
-Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once, and a
-restart changes nothing of that: the latch names its findings, and who has cleared it knows of them. That a rule could
-not be checked does so once a run: it says nothing of what is there to be found.
-Rule 3: what the engine bars by itself, as a drift, is left to it.
+Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once, for as
+long as it stands, and a restart changes nothing of that: the latch names its findings, and who has cleared it knows of
+them. That a rule could not be checked does so once a run: it says nothing of what is there to be found.
+Rule 3: a finding is gone when a look at everything does not have it any more; when it is there again later it is new.
+While the latch that names it stands, it trips nothing that is not tripped.
+Rule 4: what the engine bars by itself, as a drift, is left to it.
 """
 
+import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Protocol
 
+from trader.adapters.control import Answer as Told
 from trader.adapters.schedule import Schedule
 from trader.app.overnight import may_stay
 from trader.app.settings import Settings
@@ -19,11 +24,11 @@ from trader.audit.audit import proven_look
 from trader.audit.besides import as_shipped
 from trader.audit.following import Following
 from trader.audit.reading import CannotCheck, open_read_only, version_of
-from trader.audit.rule import FAILS, Answer, Verdict
+from trader.audit.rule import FAILS, Answer, Finding, Verdict
 from trader.audit.rules import RULES
-from trader.audit.watching import Watch
+from trader.audit.watching import MOST_TOLD, Watch
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import FAULT, Breaker, findings_as_inputs
+from trader.domain.breaker import FAULT, Breaker, Latch, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured
 from trader.services.ports import Log
 
@@ -108,23 +113,28 @@ class Auditing:
         aside: Aside,
         measured: Callable[[BreakerMeasured], None],
         alarm: Callable[[AlarmType, str, str], None],
-        has_tripped: Callable[[], bool],
+        latch: Callable[[], Latch | None],
         log: Log,
         account: str,
         told: Iterable[str],
     ) -> None:
-        """`told`: the findings that the breaker was told of before, by their keys."""
+        """`latch`: of the breaker, where it has tripped. `told`: what it was told of before, by its keys."""
         self._watch = watch
         self._aside = aside
         self._measured = measured
         self._alarm = alarm
-        self._has_tripped = has_tripped
+        self._latch = latch
         self._log = log
         self._account = account
         self._told = set(told)
-        """Keys of what was said: in this run, or by a latch."""
+        """Keys of what was said, in this run or by a latch, and has not gone since."""
+        self._can_go = set(self._told)
+        """Those of them that a look at everything has, or may have: what only a principle has said is not missed."""
         self._wrong: dict[str, str] = {}
         """What the breaker has not been told, as it had tripped already: key -> sentence."""
+        self._verdicts: Counter[Verdict] = Counter()
+        """Rules, at the last look at everything."""
+        self._looked_at_s: float | None = None
 
     def begin(self, schedule: Schedule) -> None:
         """Look from now on."""
@@ -140,23 +150,44 @@ class Auditing:
         self.hear(await self._aside(self._watch.principles))
 
     async def _look_at_everything(self) -> None:
-        self.hear(await self._aside(self._watch.everything))
+        answers = await self._aside(self._watch.everything)
+        self.hear(answers)
+        for answer in answers:
+            self._miss(answer)
+        self._looked_at_s = asyncio.get_running_loop().time()
+        if answers:
+            self._verdicts = Counter(self._verdict_of(answer) for answer in answers)
 
     def hear(self, answers: list[Answer]) -> None:
         """Say what is new; of what fails, tell the breaker."""
+        latch = self._latch()
+        known = findings_in(latch.inputs) if latch is not None else frozenset()
         for answer in answers:
             for key, sentence in self._news(answer):
                 if answer.verdict in FAILS:
-                    self._wrong[key] = sentence
+                    if key not in known:
+                        self._wrong[key] = sentence
                     self._alarm(AlarmType.AUDIT, answer.rule.name, sentence)
                     self._log.error(f"AUDIT {sentence} account={self._account}")
                 else:
                     self._log.warning(f"AUDIT {sentence} account={self._account}")
-        if self._wrong and not self._has_tripped():
+        if self._wrong and latch is None:
             cause = "; ".join(self._wrong.values())[:_LONGEST_CAUSE]
             inputs = findings_as_inputs(list(self._wrong))
             self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
             self._wrong.clear()
+
+    def as_answer(self) -> Told:
+        """For `status`: rules by verdict at the last look at everything, and how long ago that was taken, or found that
+        nothing had been committed since; nothing before the first."""
+        if self._looked_at_s is None:
+            return {}
+        age_s = asyncio.get_running_loop().time() - self._looked_at_s
+        return {"rules": {verdict.value: self._verdicts[verdict] for verdict in Verdict}, "age_s": round(age_s, 1)}
+
+    def _verdict_of(self, answer: Answer) -> Verdict:
+        """What only another account of the book has done breaks no rule here."""
+        return Verdict.HOLDS if answer.findings and not [*self._keyed(answer)] else answer.verdict
 
     def _news(self, answer: Answer) -> Iterator[tuple[str, str]]:
         """Keys and sentences not said before: findings of this account or of the whole book, or why there are none."""
@@ -166,11 +197,27 @@ class Auditing:
         fault = f"{answer.rule.name}{FAULT}"
         if answer.fault and self._is_new(fault):
             yield fault, f"{word} {answer.rule.name}: {answer.fault}"
-        for finding in answer.findings:
-            key = f"{answer.rule.name}|{finding.account}|{finding.id}"
-            if finding.account in ("", self._account) and self._is_new(key):
+        for key, finding in self._keyed(answer):
+            if self._is_new(key):
                 story = f", trader why {finding.why}" if finding.why else ""
                 yield key, f"{word} {answer.rule.name}: {finding.id} {finding.said}{story}"
+
+    def _keyed(self, answer: Answer) -> Iterator[tuple[str, Finding]]:
+        for finding in answer.findings:
+            if finding.account in ("", self._account):
+                yield f"{answer.rule.name}|{finding.account}|{finding.id}", finding
+
+    def _miss(self, answer: Answer) -> None:
+        """Forget what a look at everything does not have any more. One that tells only the first of many, or was not
+        taken, misses nothing."""
+        found = {key for key, _ in self._keyed(answer)}
+        self._can_go |= found
+        if answer.fault or len(answer.findings) >= MOST_TOLD:
+            return
+        of_the_rule, fault = f"{answer.rule.name}|", f"{answer.rule.name}{FAULT}"
+        gone = {key for key in self._can_go - found if key.startswith(of_the_rule) and key != fault}
+        self._told -= gone
+        self._can_go -= gone
 
     def _is_new(self, key: str) -> bool:
         is_new = key not in self._told

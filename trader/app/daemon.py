@@ -41,7 +41,7 @@ from trader.app.settings import Settings
 from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import Breaker
+from trader.domain.breaker import Breaker, Latch
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
@@ -172,7 +172,7 @@ class Daemon:
                 host.aside,
                 engine.inbox.post,
                 engine.alarm,
-                self._has_audit_tripped,
+                self._audit_latch,
                 log,
                 account,
                 machine.history.findings_told,
@@ -190,6 +190,7 @@ class Daemon:
             strategies.standing,
             running.build,
             self._pulse.as_answer,
+            self._auditing.as_answer if self._auditing is not None else dict,
         )
         self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
 
@@ -397,18 +398,26 @@ class Daemon:
             await asyncio.sleep(_TICK_S)
             now_s = loop.time()
             self._pulse.beat(now_s, now_s - began_s - _TICK_S)
-            self._host_watch.beat(now_s, now_s - began_s - _TICK_S, self._host.clock.now())
+            self._look_at_the_clocks(now_s, now_s - began_s - _TICK_S)
             halted_by = next(filter(_is_there, halt_files), None)
             if halted_by is not None:
                 await self._machine.engine.halt_by_file(halted_by.name)
             await self._machine.engine.inbox.put(Tick(self._marketplace.skew()))
 
+    def _look_at_the_clocks(self, now_s: float, lag_s: float) -> None:
+        asleep_s = self._host_watch.beat(now_s, lag_s, self._host.clock.now(), self._host.suspended_s())
+        if asleep_s:
+            self._log.warning(
+                f"HOST SUSPENDED for {asleep_s:.0f} s: nothing was watched. Prices, the broker's word and the "
+                f"exit scan are as old, until they are heard anew account={self._settings.account.name}"
+            )
+
     async def _measure_host(self) -> None:
         for measured in await self._host_watch.measured():
             await self._machine.engine.inbox.put(measured)
 
-    def _has_audit_tripped(self) -> bool:
-        return Breaker.AUDIT in self._machine.engine.book.latches
+    def _audit_latch(self) -> Latch | None:
+        return self._machine.engine.book.latches.get(Breaker.AUDIT)
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:

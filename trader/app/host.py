@@ -102,6 +102,10 @@ class Host(Protocol):
         """The wall's time, for what is said of the run itself; trading goes by the market's."""
         ...
 
+    def suspended_s(self) -> float:
+        """How long this machine has been suspended, in all; 0 where it cannot tell."""
+        ...
+
     def holder(self) -> Holder:
         """Who runs: the process and its code."""
         ...
@@ -170,6 +174,10 @@ class ThisMachine:
     def clock(self) -> Clock:
         """The system's clock."""
         return self._clock
+
+    def suspended_s(self) -> float:
+        """By the system's clocks."""
+        return self._clock.suspended_s()
 
     def holder(self) -> Holder:
         """This process."""

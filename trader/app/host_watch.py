@@ -1,4 +1,9 @@
-"""What breakers measure of the host: how late the loop comes, how the clock goes, what is free on the disk."""
+"""What breakers measure of the host: how late the loop comes, how the clock goes, what is free on the disk.
+
+Rule 1: a host that was suspended has not had its clock set. The loop's time stands still meanwhile and the wall's goes
+on; what differs by more than that is a jump. What a suspension has made old is the business of who has that: prices,
+the broker's word, an overdue scan.
+"""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
@@ -20,21 +25,25 @@ class HostWatch:
         self._late: deque[float] = deque()
         """When ticks came late, by the loop's time."""
         self._latest_s = 0.0
-        self._before: tuple[float, datetime] | None = None
+        self._before: tuple[float, datetime, float] | None = None
         self._jump = timedelta()
         """The farthest since it was asked last."""
 
-    def beat(self, now_s: float, lag_s: float, wall: datetime) -> None:
-        """A tick, at the loop's time and the host's, that came so late."""
+    def beat(self, now_s: float, lag_s: float, wall: datetime, suspended_s: float) -> float:
+        """A tick, at the loop's time and the host's, that came so late, with how long the host has been suspended in
+        all. Gives how long of that since the tick before, seconds; what is too short to matter is 0."""
         if lag_s >= _LATE_S:
             self._late.append(now_s)
             self._latest_s = lag_s
         while self._late and now_s - self._late[0] > self._within_s:
             self._late.popleft()
-        if self._before is not None:
-            jump = wall - self._before[1] - timedelta(seconds=now_s - self._before[0])
-            self._jump = max(self._jump, jump, key=abs)
-        self._before = (now_s, wall)
+        before, self._before = self._before, (now_s, wall, suspended_s)
+        if before is None:
+            return 0.0
+        asleep_s = suspended_s - before[2]
+        jump = wall - before[1] - timedelta(seconds=now_s - before[0] + asleep_s)
+        self._jump = max(self._jump, jump, key=abs)
+        return asleep_s if asleep_s >= _LATE_S else 0.0
 
     async def measured(self) -> list[BreakerMeasured]:
         """What there is to tell. A disk that cannot be asked has nothing free."""

@@ -51,6 +51,7 @@ class Requests:
         strategy: Callable[[], Answer] = dict,
         build: Build = UNKNOWN_BUILD,
         work: Callable[[], Answer] = dict,
+        audit: Callable[[], Answer] = dict,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -58,6 +59,7 @@ class Requests:
         self._strategy = strategy
         self._build = build
         self._work = work
+        self._audit = audit
         self._holder = holder
         self._halt_files = halt_files
         self._stop = stop
@@ -106,6 +108,7 @@ class Requests:
             "connection": self._connection(),
             "strategy": self._strategy(),
             "work": self._work(),
+            "audit": self._audit(),
             "pid": self._holder.pid,
             "version": self._holder.version,
             "code": self._holder.fingerprint,

@@ -8,7 +8,7 @@ from trader.audit.besides import Knowledge
 from trader.audit.reading import one_moment
 from trader.audit.rule import Answer, Finding, Named, Rule, Verdict
 
-_TOLD = 20
+MOST_TOLD = 20
 """Findings of one rule; more are not told one by one."""
 
 _STORIES = {
@@ -53,7 +53,7 @@ class Watch:
         try:
             if rule.over not in counts:
                 [counts[rule.over]] = self.book.execute(f"SELECT count(*) FROM {rule.over}").fetchone()  # noqa: S608
-            rows = self.book.execute(rule.query).fetchmany(_TOLD)
+            rows = self.book.execute(rule.query).fetchmany(MOST_TOLD)
             findings = tuple(Finding(str(row[0]), str(row[1]), str(row[2]), self._why(rule, row)) for row in rows)
         except sqlite3.Error as error:
             return Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=str(error))

@@ -150,6 +150,14 @@ class BreakerRule(NamedTuple):
 CREATION_BREAKERS = frozenset({Breaker.CREATIONS_PER_HOUR, Breaker.REGULAR_CREATIONS})
 """What they count begins anew for both when a person clears one."""
 
+
+class Base(NamedTuple):
+    """What a breaker had measured of the day when a person cleared it, micros: it counts from there."""
+
+    cleared_at: datetime
+    micros: int
+
+
 DEFAULT_BREAKERS: Mapping[Breaker, BreakerRule] = {
     breaker: BreakerRule(kind.limit, kind.within_s) for breaker, kind in KINDS.items()
 }

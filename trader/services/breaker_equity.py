@@ -2,24 +2,20 @@
 
 Rule 1: prices are believed as for sizes: one that has jumped further than the collar waits for its second print.
 Rule 2: cash that has come or gone otherwise than by trading is neither a gain nor a loss.
+Rule 3: what the day had lost when a person cleared a breaker is in the journal: a restart counts on from there.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from trader.domain.breaker import Breaker, in_dollars, lost_percent
+from trader.domain.breaker import Base, Breaker, in_dollars, lost_percent
 from trader.domain.market import Prices
+from trader.domain.portfolio import Day
 from trader.domain.rules import Rules
 from trader.services.breaker_panel import Panel
 from trader.services.draft import Draft
 from trader.services.step import Step
-
-
-class _Base(NamedTuple):
-    """What had been measured when a person cleared a breaker: it counts from there."""
-
-    cleared_at: datetime
-    micros: int
 
 
 class _Highest(NamedTuple):
@@ -35,12 +31,14 @@ class _Highest(NamedTuple):
 class EquityWatch:
     """Of one account."""
 
-    def __init__(self, panel: Panel, rules: Rules, prices: Prices, highest_micros: int) -> None:
+    def __init__(
+        self, panel: Panel, rules: Rules, prices: Prices, highest_micros: int, bases: Mapping[Breaker, Base]
+    ) -> None:
         self._panel = panel
         self._limits_of = rules.limits_of
         self._prices = prices
         self._highest = _Highest(highest_micros)
-        self._bases: dict[Breaker, _Base] = {}
+        self._bases = dict(bases)
 
     def begin(self, draft: Draft) -> None:
         """The first step: what the book tells has all of this already."""
@@ -69,9 +67,8 @@ class EquityWatch:
         day = draft.day
         if day is None:
             return
-        equity = draft.cash_micros + self._prices.believed_micros(draft.positions.values(), self._collar_ppm)
-        opening = day.opening_equity_micros
-        loss = self._above_base(draft, Breaker.DAY_LOSS, opening + day.moved_micros - equity)
+        equity, opening = self._equity(draft), day.opening_equity_micros
+        loss = self._above_base(draft, Breaker.DAY_LOSS, _lost(day, equity))
         percent = lost_percent(opening, loss)
         self._panel.judge(
             step,
@@ -94,6 +91,19 @@ class EquityWatch:
             inputs={"commissions": in_dollars(day.costs_micros), "opening_equity": in_dollars(opening)},
         )
         self._look_at_drawdown(step, equity)
+
+    def so_far(self, draft: Draft, breaker: Breaker) -> int | None:
+        """Where a person clears it now: the amount that it counts from, micros; None where it counts from none. A step
+        that is thrown away has cleared nothing at that time."""
+        day = draft.day
+        if day is None or breaker not in (Breaker.DAY_LOSS, Breaker.COSTS):
+            return None
+        micros = _lost(day, self._equity(draft)) if breaker is Breaker.DAY_LOSS else day.costs_micros
+        self._bases[breaker] = Base(draft.now, micros)
+        return micros
+
+    def _equity(self, draft: Draft) -> int:
+        return draft.cash_micros + self._prices.believed_micros(draft.positions.values(), self._collar_ppm)
 
     def _look_at_drawdown(self, step: Step, equity: int) -> None:
         draft = step.draft
@@ -120,8 +130,12 @@ class EquityWatch:
             return micros
         base = self._bases.get(breaker)
         if base is None or base.cleared_at != cleared_at:
-            base = self._bases[breaker] = _Base(cleared_at, micros)
+            base = self._bases[breaker] = Base(cleared_at, micros)
         return micros - base.micros
 
     def _collar_ppm(self, symbol: str) -> int:
         return self._limits_of(symbol).collar_ppm
+
+
+def _lost(day: Day, equity_micros: int) -> int:
+    return day.opening_equity_micros + day.moved_micros - equity_micros

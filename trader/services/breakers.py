@@ -40,7 +40,7 @@ class Breakers:
         self._panel = Panel(rules.breaker_rules)
         self._limits = rules.limits
         self._prices = prices
-        self._equity = EquityWatch(self._panel, rules, prices, history.highest_equity_micros)
+        self._equity = EquityWatch(self._panel, rules, prices, history.highest_equity_micros, history.bases)
         self._jumps = JumpWatch(self._panel, prices)
         self._lasting = LastingWatch(self._panel, families, prices, gate)
         self._repeated_within = self._within(Breaker.REPEATED_EXECUTION)
@@ -79,6 +79,10 @@ class Breakers:
     def hear_bars(self, step: Step, bar_time: BarTime) -> None:
         """Measure what these bars tell, while they are the newest: a step may have several bar times."""
         self._jumps.look(step, bar_time)
+
+    def so_far(self, draft: Draft, breaker: Breaker) -> int | None:
+        """Where a person clears it now: the amount of the day that it counts from, micros; None where there is none."""
+        return self._equity.so_far(draft, breaker)
 
     def look(self, step: Step, bar_times: Sequence[BarTime], session: SessionDay | None) -> None:
         """Measure what has happened in a step, before anything is decided on it."""

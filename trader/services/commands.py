@@ -13,6 +13,7 @@ from trader.domain.money import MICROS_PER_DOLLAR, usd
 from trader.domain.order import Fill, Order, OrderState, PendingLock
 from trader.domain.portfolio import Halt
 from trader.domain.symbol import value_micros
+from trader.services.breakers import Breakers
 from trader.services.draft import Draft
 from trader.services.execution import Execution
 from trader.services.ports import Acknowledgement
@@ -26,10 +27,17 @@ class Commands:
     """Turns commands into facts of the draft."""
 
     def __init__(
-        self, execution: Execution, settlement: Settlement, families: Families, prices: Prices, strategy: str
+        self,
+        execution: Execution,
+        settlement: Settlement,
+        breakers: Breakers,
+        families: Families,
+        prices: Prices,
+        strategy: str,
     ) -> None:
         self._execution = execution
         self._settlement = settlement
+        self._breakers = breakers
         self._families = families
         self._prices = prices
         self._strategy = strategy
@@ -97,7 +105,8 @@ class Commands:
             of_it = [other.way_out for other in latches.values() if other.breaker is breaker]
             there = f"tripped: {', '.join(latches)}" if latches else "no breaker has tripped"
             return f"refused: {key} has not tripped ({'; '.join(of_it) or there})"
-        step.draft.rearm(latch, command.operator, command.reason)
+        so_far_micros = self._breakers.so_far(step.draft, breaker)
+        step.draft.rearm(latch, command.operator, command.reason, so_far_micros)
         return f"cleared: {key}, which had tripped at {latch.tripped_at:%Y-%m-%d %H:%M:%S} UTC: {latch.cause}"
 
     def _flatten(self, step: Step, command: Command) -> str:

@@ -318,8 +318,8 @@ class Draft:
         )
         return True
 
-    def rearm(self, latch: Latch, by: str, reason: str) -> None:
-        """Clear a latch: what its breaker measures is counted from now on."""
+    def rearm(self, latch: Latch, by: str, reason: str, from_micros: int | None) -> None:
+        """Clear a latch: what its breaker measures is counted from now on, of an amount from what it is now."""
         latches: dict[str, Latch] = self._own("latches")
         cleared: dict[str, datetime] = self._own("cleared")
         del latches[latch.key]
@@ -327,7 +327,14 @@ class Draft:
         self.commit.latches.append(Rearming(latch.breaker, latch.target, self.now, by, reason))
         if latch.breaker in CREATION_BREAKERS:
             self._count_creations_anew()
-        self.note(JournalType.BREAKER_CLEARED, breaker=latch.breaker, target=latch.target, cleared_by=by, reason=reason)
+        self.note(
+            JournalType.BREAKER_CLEARED,
+            breaker=latch.breaker,
+            target=latch.target,
+            cleared_by=by,
+            reason=reason,
+            from_micros=from_micros,
+        )
 
     def _count_creations_anew(self) -> None:
         if self.day is not None and self.now >= self.day.started_at:

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
-from trader.domain.breaker import Breaker, Latch
+from trader.domain.breaker import Base, Breaker, Latch
 from trader.domain.cash import CashDrift
 from trader.domain.decision import Outcome, Refusal, Rule, Signal
 from trader.domain.events import Event, Evidence, InboxOffset, JournalEntry, StrategyAnswered
@@ -288,6 +288,8 @@ class History(NamedTuple):
     highest_equity_micros: int = 0
     """Of the beginnings of days since the drawdown was last counted anew, with the cash that has moved since; 0 where
     there is none."""
+    bases: Mapping[Breaker, Base] = MappingProxyType({})
+    """Of the day: what breakers count from that a person has cleared."""
     findings_told: frozenset[str] = frozenset()
     """Of the audit, by their keys: what the latches of the breaker `audit` were told of, standing ones and cleared."""
 

@@ -77,7 +77,9 @@ class Trading:
         self._cash = CashReconciliation(self.gate, chain.rules.limits.cash_tolerance_micros)
         self._clock_watch = ClockWatch(self.gate)
         self.version_guard = VersionGuard(self.gate, stops_entries=chain.rules.version_stops_entries)
-        self._commands = Commands(self._execution, self._settlement, self.families, self.prices, strategies.name)
+        self._commands = Commands(
+            self._execution, self._settlement, self.breakers, self.families, self.prices, strategies.name
+        )
 
     def warm_up(self, bar_times: Sequence[BarTime], now: datetime) -> None:
         """Show past bars to the strategy and to the prices; nothing is decided on them."""

@@ -51,7 +51,8 @@ RARE = {
     "book_latches": "VALUES (NULL, ?1, 'day_loss', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, NULL, NULL, NULL), "
     "(NULL, ?1, 'audit', 'account', '', 'x', 3, 3, '{}', 'x', 0, 3, 4, 'me', 'seen')",
     "book_events": "VALUES (?1, 1000000, 'identity_broken', 'QQQ', 4, '{}', hex(zeroblob(32))), "
-    """(?1, 1000001, 'order_state', 'QQQ', 4, '{"execution_id": "x", "beyond": 5}', hex(zeroblob(32)))""",
+    """(?1, 1000001, 'order_state', 'QQQ', 4, '{"execution_id": "x", "beyond": 5}', hex(zeroblob(32))), """
+    """(?1, 1000002, 'breaker_cleared', '', 4, '{"breaker": "costs", "from_micros": 5}', hex(zeroblob(32)))""",
 }
 """Rows that the day below has not written."""
 

@@ -66,6 +66,13 @@ def test_what_is_newest_is_read_backwards_without_sorting(name: str) -> None:
     assert all(other.startswith("SEARCH") and "execution_id=?" in other for other in looked_up)
 
 
+def test_what_was_cleared_is_looked_for_within_the_newest_day() -> None:
+    first, subquery, day = plan("bases_of_the_day")
+    assert "seq>?" in first
+    assert subquery.startswith("SCALAR SUBQUERY")
+    assert "INDEX cash_and_days_told" in day
+
+
 def test_damage_is_found_at_the_start_of_a_book_that_is_quick_to_read(tmp_path: Path) -> None:
     """A larger one is looked through by `doctor --full` and with each backup."""
     path = tmp_path / "book.db"

@@ -247,6 +247,16 @@ SELECT type = 'day_started', coalesce(json_extract(data, '$.opening_equity_micro
                                       json_extract(data, '$.amount_micros')), at_us
 FROM book_events WHERE account = ? AND type IN ('cash_moved', 'day_started') ORDER BY seq
 
+-- What breakers count from that were cleared since the newest day began, the newest last.
+-- name: bases_of_the_day
+SELECT json_extract(data, '$.breaker'), at_us, json_extract(data, '$.from_micros')
+FROM book_events
+WHERE account = :account AND type = 'breaker_cleared' AND json_extract(data, '$.from_micros') IS NOT NULL
+AND seq > (SELECT seq FROM book_events INDEXED BY cash_and_days_told
+           WHERE account = :account AND type IN ('cash_moved', 'day_started') AND type = 'day_started'
+           ORDER BY seq DESC LIMIT 1)
+ORDER BY seq
+
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 

@@ -26,7 +26,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
-from trader.domain.breaker import CREATION_BREAKERS, FAULT, Breaker, findings_in, latch_key
+from trader.domain.breaker import CREATION_BREAKERS, FAULT, Base, Breaker, findings_in, latch_key
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset
 from trader.domain.ledger import Lot, day_traded_on, shares_held
@@ -275,6 +275,12 @@ def _cleared(connection: sqlite3.Connection, account: str) -> dict[str, datetime
     return {latch_key(Breaker(breaker), target): from_us(cleared_us) for breaker, target, cleared_us in rows}
 
 
+def _bases(connection: sqlite3.Connection, account: str) -> dict[Breaker, Base]:
+    """Of the newest day: amounts that breakers count from since a person has cleared them."""
+    rows = connection.execute(QUERIES["bases_of_the_day"], {"account": account})
+    return {Breaker(breaker): Base(from_us(cleared_us), micros) for breaker, cleared_us, micros in rows}
+
+
 def _findings_told(connection: sqlite3.Connection, account: str) -> frozenset[str]:
     """Of all latches of the audit; what could not be checked only of one that stands."""
     return frozenset(
@@ -398,6 +404,7 @@ def _history(connection: sqlite3.Connection, account: str, since_us: int) -> His
         beyond=_beyond(connection, account, since_us) if is_beyond else {},
         losses=_losses(connection, account),
         highest_equity_micros=_highest_equity(connection, account),
+        bases=_bases(connection, account),
         findings_told=_findings_told(connection, account),
     )
 

@@ -117,7 +117,7 @@ class Rehearsal:
             _at_once,
             self.engine.inbox.post,
             self.engine.alarm,
-            lambda: Breaker.AUDIT in self.engine.book.latches,
+            lambda: self.engine.book.latches.get(Breaker.AUDIT),
             SilentLog(),
             self.settings.account.name,
             machine.history.findings_told,

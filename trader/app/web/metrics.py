@@ -194,9 +194,26 @@ def of_daemon(told: _Told, daemon: DaemonSays) -> Iterator[Metric]:
     yield told.one("commit_missing", "1 when a commit is overdue", float(missing) if missing is not None else None)
     yield told.one("commit_newest_seconds", "How long the newest commit took", _number(work, "commit_took_s"))
     yield told.one("loop_lag_longest_seconds", "The longest within the last minute", _number(work, "loop_lag_s"))
+    yield from of_audit(told, answer.get("audit"))
     strategy = answer.get("strategy")
     running = float(strategy.get("state") == "running") if isinstance(strategy, Mapping) and strategy else None
     yield told.one("strategy_running", "1 when the strategy's process runs", running)
+
+
+def of_audit(told: _Told, audit: object) -> Iterator[Metric]:
+    """The daemon's own looks at its book; of none there is nothing to tell."""
+    audit = audit if isinstance(audit, Mapping) else {}
+    rules = audit.get("rules")
+    counts = [((str(verdict).replace(" ", "_"),), float(count)) for verdict, count in _counted(rules)]
+    says = "Rules of the audit by what became of them, at the last look at everything"
+    yield told.by("audit_rules", says, ("verdict",), counts)
+    age_s = _number(audit, "age_s")
+    yield told.one("audit_age_seconds", "Since the last look at everything, or that there was nothing new", age_s)
+
+
+def _counted(rules: object) -> Iterator[tuple[object, int]]:
+    if isinstance(rules, Mapping):
+        yield from ((verdict, count) for verdict, count in rules.items() if isinstance(count, int))
 
 
 def _is_silent(daemon: DaemonSays) -> bool:
