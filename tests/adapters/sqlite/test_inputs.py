@@ -15,7 +15,7 @@ from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
 from trader.domain.cash import CashKind
-from trader.domain.decision import Signal
+from trader.domain.decision import UNSTAMPED, Signal
 from trader.domain.events import (
     AlarmRaised,
     BadLine,
@@ -104,6 +104,8 @@ def test_everything_that_comes_in_is_read_back_as_it_was_and_by_steps(recorded: 
     assert [one.ends_at for one in begun.what.past] == [NOON - 2 * MINUTE, NOON - MINUTE]
     assert [one.what for one in inputs] == EVENTS
     assert {one.step for one in inputs} == {1}
+    [unstamped] = [one.what.signal.timestamp for one in inputs[2:3] if isinstance(one.what, SignalReceived)]
+    assert unstamped is UNSTAMPED, "or it is as old as can be"
     assert (last.what, last.step, last.at) == (OrderAccepted("later"), 3, NOON), "of the second step nothing came"
 
 

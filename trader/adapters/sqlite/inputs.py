@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us
-from trader.domain.decision import Signal
+from trader.domain.decision import UNSTAMPED, Signal
 from trader.domain.events import (
     AlarmRaised,
     BadLine,
@@ -192,5 +192,6 @@ def _read_signal(fields: Mapping[str, object]) -> SignalReceived:
     said = fields["signal"]
     if not isinstance(said, dict):
         raise TypeError("a signal has fields")
-    stamped = {**said, "timestamp": datetime.fromisoformat(said["timestamp"])}
-    return SignalReceived(Signal(**stamped), str(fields["source"]), _INBOX.validate_python(fields["inbox"]))
+    at = datetime.fromisoformat(said["timestamp"])
+    signal = Signal(**{**said, "timestamp": UNSTAMPED if at == UNSTAMPED else at})
+    return SignalReceived(signal, str(fields["source"]), _INBOX.validate_python(fields["inbox"]))

@@ -9,7 +9,6 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from typing import NamedTuple
 
 from trader.adapters.sqlite.inputs import Begun, Input, Unreadable, read_inputs
@@ -107,7 +106,7 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
     except Unreadable as error:
         raise DataError(f"{day} cannot be played again: {error}") from error
     stamp = book.execute("SELECT kind, seed, epoch FROM book_stamp").fetchone()
-    runs = _runs(starts, journal, inputs)
+    runs = _runs(starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
     if not any(run.can_be_played for run in runs):
         raise DataError(f"{day} cannot be played again: {'; '.join(run.untold.why for run in runs if run.untold)}")
     return Recording(day, stamp["kind"], stamp["seed"], stamp["epoch"], runs)
@@ -123,6 +122,12 @@ def _journal(rows: AccountRows, before_us: int) -> list[Journaled]:
     ]
 
 
+def _goes_on(rows: AccountRows, seq: int) -> bool:
+    """Whether the run of the day's last event has journaled on a later day."""
+    after = rows.one("SELECT type FROM book_events WHERE account = ? AND seq > ? ORDER BY seq LIMIT 1", seq)
+    return after is not None and after["type"] != JournalType.RUN_STARTED
+
+
 def _what_there_is(rows: AccountRows) -> str:
     row = rows.one("SELECT min(at_us) AS first_us, max(at_us) AS last_us FROM book_inputs WHERE account = ?")
     if row is None or row["first_us"] is None:
@@ -130,7 +135,10 @@ def _what_there_is(rows: AccountRows) -> str:
     return f"its inputs are of {new_york_date(from_us(row['first_us']))} to {new_york_date(from_us(row['last_us']))}"
 
 
-def _runs(starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Sequence[Input]) -> list[Run]:
+def _runs(
+    starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Sequence[Input], day_ends_at: datetime | None
+) -> list[Run]:
+    """`day_ends_at`: where the last run goes on after it."""
     parts = _by_start(inputs, starts)
     runs = []
     for place, start in enumerate(starts):
@@ -138,21 +146,29 @@ def _runs(starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Seq
         before = next((event for event in journal if event.seq == start.seq - 1), None)
         opened = before if before is not None and before.type == JournalType.ACCOUNT_OPENED else None
         own = [event for event in journal if start.seq < event.seq < end]
-        runs.append(_run(start, opened, own, parts.get(start.seq, [])))
+        ends_at = day_ends_at if start is starts[-1] else None
+        runs.append(_run(start, opened, own, parts.get(start.seq, []), ends_at))
     return runs
 
 
-def _run(start: Journaled, opened: Journaled | None, own: Sequence[Journaled], inputs: Sequence[Input]) -> Run:
+def _run(
+    start: Journaled,
+    opened: Journaled | None,
+    own: Sequence[Journaled],
+    inputs: Sequence[Input],
+    day_ends_at: datetime | None,
+) -> Run:
     stopped = next((event for event in own if event.type == JournalType.RUN_STOPPED), None)
     told = [event for event in own if stopped is None or event.seq < stopped.seq]
     last = stopped or (told[-1] if told else start)
     repaired_at = _repaired_at(told, inputs)
     since, why = _first_untold(start, told, inputs, repaired_at) or (None, "")
     newest_at = inputs[-1].at if inputs else start.at
-    if stopped is None and (since is None or newest_at < since):
-        since, why = newest_at, "the run has not ended in order, and this is as far as its inputs were written"
+    if stopped is None and day_ends_at is None and (since is None or newest_at < since):
+        since, why = newest_at, "the run has not ended in order, or goes on: so far its inputs are written"
     if since is None:
-        return Run(start, opened, inputs, repaired_at, stopped, last.seq, last.at, None)
+        until = day_ends_at - _MOMENT if day_ends_at is not None else last.at
+        return Run(start, opened, inputs, repaired_at, stopped, last.seq, until, None)
     untold = Untold(since, why, sum(event.at >= since for event in told))
     return Run(start, opened, inputs, repaired_at, stopped, last.seq, since - _MOMENT, untold)
 
@@ -164,9 +180,10 @@ def _first_untold(
     if not any(isinstance(one.what, Begun) for one in inputs):
         return start.at, f"of the run of {start.at:%H:%M:%S} its start was not recorded: it ended before that"
     steps = {one.at for one in inputs if not one.lies_between_steps}
-    for before, event in pairwise([start, *told]):
+    for event in told:
         if event.data.get("alarm") == AlarmType.BOOK_UNWRITABLE:
-            return before.at + _MOMENT, "the book could not be written for a while, and when that was is not recorded"
+            written_at = max((one.at for one in told if one.at < event.at), default=start.at)
+            return written_at + _MOMENT, "the book could not be written for a while, and when that was is not recorded"
         if event.type == JournalType.BREAKER_TRIPPED and event.data["breaker"] in _BY_TICKS:
             return event.at, f"{event.data['breaker']} had tripped, which is counted while nothing comes in"
         if event.at not in steps and event.at != repaired_at:
