@@ -59,7 +59,10 @@ class Silence:
 
     warning = error = info
 
-    def record(self, events: Sequence[Event], at: datetime) -> None:
+    def record(self, events: Sequence[Event], at: datetime, *, mattered: bool) -> None:
+        """Not kept."""
+
+    def asked(self, question: int, at: datetime) -> None:
         """Not kept."""
 
 

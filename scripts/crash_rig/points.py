@@ -58,7 +58,8 @@ NEITHER_WRITES_NOR_SENDS = frozenset({ports.Clock, ports.Strategy, ports.Strateg
 READS = frozenset(
     {
         "broker.match",  # the market's own view, which the embedded feed shows to the broker
-        "recorder.record",  # into memory; `flush` writes it
+        "recorder.asked",  # into memory; `flush` writes it
+        "recorder.record",  # the same
         "spill.close",
         "spill.read",
         "store.booked",

@@ -104,14 +104,16 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Traded:
 def test_every_day_is_decided_as_it_was(traded: Traded) -> None:
     """Also over a death, after which the rest of what was heard is not known, and over the start that follows."""
     before = (traded.folder / "trading_data.db").read_bytes()
-    runs = 0
+    runs, untold = 0, ""
     for day in traded.days:
         code, told = traded.compare(day)
         assert (code, told.get("same")) == (0, True), told
         assert told["first_divergence"] is None
         assert min(int(str(told[name])) for name in ("signals", "events")) > 50, told
         runs += int(str(told["runs"]))
+        untold += str(told["not_compared"])
     assert runs >= 2
+    assert untold.count("has not ended in order") == 1, "of the run that was killed; each part of the other is whole"
     assert (traded.folder / "trading_data.db").read_bytes() == before, "it is only read"
 
 
@@ -160,6 +162,13 @@ def test_it_tells_a_person_where_and_why(traded: Traded) -> None:
     assert "the first divergence is at" in done.stderr
 
 
+def test_it_tells_a_person_from_where_on_a_run_that_was_killed_cannot_be_compared(traded: Traded) -> None:
+    said = [_trader(traded.folder, "replay", "--compare-live", day).stderr for day in traded.days]
+    [line] = [line for text in said for line in text.splitlines() if line.startswith("NOT COMPARED from ")]
+    assert "UTC on, to the end of that run: the run has not ended in order" in line
+    assert any(text.endswith("decided as it was, as far as it can be compared\n") for text in said)
+
+
 @pytest.mark.parametrize(
     ("day", "more", "said"),
     [
@@ -203,7 +212,7 @@ async def test_an_earlier_book_has_only_the_halts_and_latches_of_its_time(tmp_pa
             await market.handle(BreakerMeasured(Breaker.AUDIT, 1, cause, {}))
             await market.wait(1)
         assert [len(market.sql(query)) for query in queries] == [3, 3]
-        run = Run(started, None, (), (), None, seq, market.now)
+        run = Run(started, None, (), None, None, seq, market.now, None)
         with closing(sqlite3.connect(market.path)) as book:
             copy_of(book, "paper", run, tmp_path / "copy.db")
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:

@@ -68,7 +68,10 @@ class NoSpill:
 class NoInputs:
     """A replay's inputs are its files; their hashes are in the journal."""
 
-    def record(self, events: Sequence[Event], at: object) -> None:
+    def record(self, events: Sequence[Event], at: object, *, mattered: bool) -> None:
+        """Nothing to keep."""
+
+    def asked(self, question: int, at: object) -> None:
         """Nothing to keep."""
 
 

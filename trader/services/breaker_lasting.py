@@ -111,9 +111,10 @@ class LastingWatch:
         rule, seconds = self._panel.rules[Breaker.CLOCK_SKEW], abs(skew.total_seconds())
         now = step.draft.now
         if not KINDS[Breaker.CLOCK_SKEW].reached(seconds, rule.limit):
+            step.heeded = step.heeded or self._skewed_since is not None
             self._skewed_since = None
         elif self._skewed_since is None or self._skewed_since > now:
-            self._skewed_since = now
+            self._skewed_since, step.heeded = now, True
         since = max(self._skewed_since or now, step.draft.cleared.get(Breaker.CLOCK_SKEW, UNSTAMPED))
         lasts_s = (now - since).total_seconds()
         if self._skewed_since is not None and lasts_s >= rule.within_s:

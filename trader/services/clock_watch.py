@@ -2,6 +2,8 @@
 
 Rule 1: while the two differ by more than `LARGEST_SKEW`, no entry leaves. Exits go on.
 Rule 2: it is told with every tick, so that a clock that was set is seen at once; and it ends by itself.
+Rule 3: by how much they differ is said anew only when that has changed by more than IB tells it exactly: the refusals
+of a minute say the same.
 """
 
 from datetime import timedelta
@@ -11,6 +13,9 @@ from trader.domain.events import Event, JournalType, Tick
 from trader.domain.rules import LARGEST_SKEW
 from trader.services.gate import Gate
 from trader.services.step import Level, Step
+
+_SHARP = timedelta(seconds=0.5)
+"""IB tells whole seconds."""
 
 
 class ClockWatch:
@@ -22,16 +27,20 @@ class ClockWatch:
         """That the clocks differ."""
         self._before = False
         """The same when the step began."""
+        self._said: timedelta | None = None
+        """By how much, as the gate says it; None while they agree."""
 
     def look(self, step: Step, event: Event) -> None:
         """Compare, where an event tells of the broker's clock."""
         if not isinstance(event, Tick) or event.skew is None:
             return
         differs = abs(event.skew) > LARGEST_SKEW
-        if differs:
-            self._gate.close(Rule.CLOCK_DIFFERS, f"{_in_words(event.skew)}; timedatectl set-ntp true")
-        else:
+        if not differs:
+            self._said = None
             self._gate.open(Rule.CLOCK_DIFFERS)
+        elif self._said is None or abs(event.skew - self._said) > _SHARP:
+            self._said, step.heeded = event.skew, True
+            self._gate.close(Rule.CLOCK_DIFFERS, f"{_in_words(event.skew)}; timedatectl set-ntp true")
         if differs is not self._told:
             self._told = differs
             self._tell(step, event.skew)

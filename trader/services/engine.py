@@ -112,6 +112,8 @@ class Engine:
         self._signals_riding: list[SignalRow] = []
         self._marks = Marks(self.trading.prices, marks_every)
         self._busy = False
+        self._mattered = False
+        """Something has followed from the step of the moment."""
         self.latencies = Latencies()
         self.commits = 0
         """Of its steps in this run."""
@@ -178,6 +180,7 @@ class Engine:
         """Ask what became of orders that it has to account for, what was executed, and what it holds."""
         self._asked_at, asked = self._ports.clock.now(), self.asks_about
         question = self.trading.reconciliation.ask()
+        self._ports.recorder.asked(question, self._asked_at)
         evidence = NO_EVIDENCE
         try:
             evidence = await self._ports.broker.evidence(asked)
@@ -263,12 +266,13 @@ class Engine:
         if self._busy:
             raise RuntimeError("handle() is called by one task only")
         self._busy = True
+        self._mattered = False
         now = self._ports.clock.now()
-        self._ports.recorder.record(events, now)
         try:
             await self._step(events, now)
         finally:
             self._busy = False
+            self._ports.recorder.record(events, now, mattered=self._mattered)
 
     async def _step(self, events: Sequence[Event], now: datetime, *, alone: bool = False) -> None:
         """Decide and commit. `alone`: it is one event of a batch that was refused, and is left out if it is guilty."""
@@ -279,6 +283,8 @@ class Engine:
         step.draft.commit.signals.extend(self._signals_riding)
         await self._look_up(step, gathered)
         self.trading.decide(step, gathered)
+        decided = step.draft.commit or len(step.draft.commit.signals) > len(self._signals_riding)
+        self._mattered = self._mattered or bool(decided or step.cancel or step.heeded)
         if not (step.draft.commit or due or step.unread):
             self._ride(step, gathered)
             self._answers.give(step)

@@ -337,8 +337,13 @@ class Spill(Protocol):
 class Recorder(Protocol):
     """Keeps every input in order, off the order's path."""
 
-    def record(self, events: Sequence[Event], at: datetime) -> None:
-        """Take note of the inputs of one step; must not block."""
+    def record(self, events: Sequence[Event], at: datetime, *, mattered: bool) -> None:
+        """Take note of the inputs of one step that is over; must not block. Where time alone, or a reading of the host,
+        has not `mattered` in it, that is left out."""
+        ...
+
+    def asked(self, question: int, at: datetime) -> None:
+        """Take note that the broker is asked a question of this number; must not block."""
         ...
 
 

@@ -44,6 +44,8 @@ class Step:
     """Why that could not be read: this step cannot be written, and what needs it is taken up again."""
     by_operator: list[Fill] = field(default_factory=list)
     """Corrections of this step: true once they are in the book, and not before."""
+    heeded: bool = False
+    """What was told in it has changed what later steps go by, though nothing has to be durable."""
     exceptions: int = 0
     """That were caught in it: each has cost what it was about, and is a bug."""
     duplicates: dict[str, int] = field(default_factory=dict)

@@ -10,11 +10,12 @@ import pytest
 from builders import MINUTE, NOON, a_bar, a_fill, a_machine, bar_time
 
 from trader.adapters.sqlite.database import read_only
-from trader.adapters.sqlite.inputs import Begun, Input, Unreadable, read_inputs
+from trader.adapters.sqlite.inputs import Asked, Begun, Input, Unreadable, read_inputs
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker
 from trader.domain.cash import CashKind
-from trader.domain.decision import Signal
+from trader.domain.decision import UNSTAMPED, Signal
 from trader.domain.events import (
     AlarmRaised,
     BadLine,
@@ -62,7 +63,10 @@ EVENTS: list[Event] = [
     FillReported(FILL),
     EpochEnded("1100"),
     EvidenceGiven(("r",), EVIDENCE),
-    EvidenceGiven((), Evidence(None, None, None, None)),
+    EvidenceGiven((), Evidence(None, None, None, None), 7),
+    Tick(),
+    Tick(timedelta(seconds=-3.123457)),
+    BreakerMeasured(Breaker.LOOP_LAG, 12, "late", {"last_s": 1.5, "ticks": 3, "what": "a loop"}),
     StrategyAnswered(NOON, ()),
     StrategySilent(NOON, "late", 1.5, 1.0),
     VersionCompared("code"),
@@ -79,8 +83,10 @@ async def recorded(tmp_path: Path) -> Path:
         recorder = SqliteRecorder(market.book.writer)
         past = tuple(bar_time(a_bar("AAPL", start=NOON - n * MINUTE)) for n in (3, 2))
         recorder.begun(Begun(("AAPL", "QQQ"), past), NOON)
-        recorder.record([*EVENTS, Tick()], NOON)
-        recorder.record([OrderAccepted("later")], NOON)
+        recorder.asked(7, NOON)
+        recorder.record(EVENTS, NOON, mattered=True)
+        recorder.record([Tick(), BreakerMeasured(Breaker.CLOCK_JUMP, 0.001, "nothing", {})], NOON, mattered=False)
+        recorder.record([OrderAccepted("later")], NOON, mattered=True)
         await recorder.flush()
     return tmp_path / "trading_data.db"
 
@@ -91,18 +97,21 @@ def read(db: Path) -> Iterator[Input]:
 
 
 def test_everything_that_comes_in_is_read_back_as_it_was_and_by_steps(recorded: Path) -> None:
-    begun, *inputs, last = read(recorded)
+    begun, asked, *inputs, last = read(recorded)
+    assert asked.what == Asked(7)
     assert isinstance(begun.what, Begun)
     assert begun.what.symbols == ("AAPL", "QQQ")
     assert [one.ends_at for one in begun.what.past] == [NOON - 2 * MINUTE, NOON - MINUTE]
     assert [one.what for one in inputs] == EVENTS
     assert {one.step for one in inputs} == {1}
-    assert (last.what, last.step, last.at) == (OrderAccepted("later"), 2, NOON)
+    [unstamped] = [one.what.signal.timestamp for one in inputs[2:3] if isinstance(one.what, SignalReceived)]
+    assert unstamped is UNSTAMPED, "or it is as old as can be"
+    assert (last.what, last.step, last.at) == (OrderAccepted("later"), 3, NOON), "of the second step nothing came"
 
 
 def test_every_kind_of_input_is_among_them() -> None:
     kinds = {type(event) for event in EVENTS}
-    assert {*Event.__args__} - kinds == {Tick, BreakerMeasured}
+    assert {*Event.__args__} == kinds
 
 
 @pytest.mark.parametrize("probability", ["0.9", None, float("nan"), True])
@@ -111,7 +120,7 @@ async def test_a_signal_that_is_none_is_kept_for_a_person_and_says_that_it_canno
 ) -> None:
     async with a_machine(tmp_path) as market:
         recorder = SqliteRecorder(market.book.writer)
-        recorder.record([SignalReceived(Signal("QQQ", probability))], NOON)  # type: ignore[arg-type]
+        recorder.record([SignalReceived(Signal("QQQ", probability))], NOON, mattered=True)  # type: ignore[arg-type]
         await recorder.flush()
         [(text,)] = market.sql("SELECT data FROM book_inputs")
         assert repr(probability) in text
@@ -121,7 +130,7 @@ async def test_a_signal_that_is_none_is_kept_for_a_person_and_says_that_it_canno
 
 def test_what_is_no_input_says_which_row_it_is(recorded: Path) -> None:
     with closing(sqlite3.connect(recorded)) as book:
-        book.execute('UPDATE book_inputs SET data = \'{"step": 1, "bars": 5}\' WHERE seq = 2')
+        book.execute('UPDATE book_inputs SET data = \'{"step": 1, "bars": 5}\' WHERE seq = 3')
         book.commit()
-    with pytest.raises(Unreadable, match="input 2, a BarTime"):
+    with pytest.raises(Unreadable, match="input 3, a BarTime"):
         list(read(recorded))

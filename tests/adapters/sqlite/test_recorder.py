@@ -46,7 +46,7 @@ async def a_recorder(path: Path) -> tuple[SqliteRecorder, FullDisk]:
     await writer.transact(lambda book: book.execute(QUERIES["insert_account"], ("paper", 0, 0, 0, 0)))
     recorder = SqliteRecorder(await AccountWriter.bind(writer, "paper"))
     for number in range(BURST):
-        recorder.record([SignalReceived(Signal("QQQ", 0.9, id=str(number)))], NOON)
+        recorder.record([SignalReceived(Signal("QQQ", 0.9, id=str(number)))], NOON, mattered=True)
     writer.rows = []
     return recorder, writer
 
@@ -71,7 +71,7 @@ async def test_what_a_full_disk_did_not_take_is_recorded_later_in_its_place(tmp_
     writer.fails_from = 1
     with pytest.raises(BookUnwritable):
         await recorder.flush()
-    recorder.record([SignalReceived(Signal("QQQ", 0.9, id="later"))], NOON)
+    recorder.record([SignalReceived(Signal("QQQ", 0.9, id="later"))], NOON, mattered=True)
     writer.fails_from = 1_000
     await recorder.flush()
     await writer.close()

@@ -17,10 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us
-from trader.domain.decision import Signal
+from trader.domain.decision import UNSTAMPED, Signal
 from trader.domain.events import (
     AlarmRaised,
     BadLine,
+    BreakerMeasured,
     Command,
     EpochEnded,
     Event,
@@ -36,6 +37,7 @@ from trader.domain.events import (
     SignalReceived,
     StrategyAnswered,
     StrategySilent,
+    Tick,
     VersionCompared,
 )
 from trader.domain.market import Bar, BarTime
@@ -43,6 +45,7 @@ from trader.domain.market import Bar, BarTime
 _PLAIN = (
     AlarmRaised,
     BadLine,
+    BreakerMeasured,
     Command,
     EpochEnded,
     EvidenceGiven,
@@ -54,6 +57,7 @@ _PLAIN = (
     OrderRejected,
     OrderShown,
     StrategySilent,
+    Tick,
     VersionCompared,
 )
 _ADAPTERS: Mapping[str, TypeAdapter[Event]] = {kind.__name__: TypeAdapter(kind) for kind in _PLAIN}
@@ -70,28 +74,43 @@ class Begun(NamedTuple):
     past: tuple[BarTime, ...]
 
 
+class Asked(NamedTuple):
+    """The broker was asked, between two steps; its answer is an event."""
+
+    question: int
+    """Its number in the run."""
+
+
 class Input(NamedTuple):
-    """One recorded input. Those of one step were decided together."""
+    """One recorded input. Those of one step were decided together; what lies between two steps has the number of the
+    one before it."""
 
     at: datetime
     step: int
-    what: Event | Begun
+    what: Event | Begun | Asked
+
+    @property
+    def lies_between_steps(self) -> bool:
+        """Whether nothing was decided on it."""
+        return isinstance(self.what, Begun | Asked)
 
 
 class Unreadable(ValueError):
     """An input was not recorded so that it can be read back."""
 
 
-def written(what: Event | Begun, step: int) -> Mapping[str, object]:
+def written(what: Event | Begun | Asked, step: int) -> Mapping[str, object]:
     """An input as JSON, with the number of its step in the run."""
     return {**_written(what), "step": step}
 
 
-def _written(what: Event | Begun) -> Mapping[str, object]:
+def _written(what: Event | Begun | Asked) -> Mapping[str, object]:
     if isinstance(what, BarTime):
         return _bars(what)
     if isinstance(what, Begun):
         return {"symbols": list(what.symbols), "past": [_bars(bar_time) for bar_time in what.past]}
+    if isinstance(what, Asked):
+        return what._asdict()
     if isinstance(what, SignalReceived):
         return _signal(what)
     if isinstance(what, StrategyAnswered):
@@ -143,7 +162,7 @@ def read_inputs(book: sqlite3.Connection, account: str, since: datetime, until_u
             raise Unreadable(f"input {seq}, a {kind}, was not recorded so that it can be played again {why}") from error
 
 
-def _read(kind: str, data: Mapping[str, object]) -> Event | Begun:
+def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | Asked:
     fields = {name: value for name, value in data.items() if name != "step"}
     if kind == BarTime.__name__:
         return _read_bars(fields)
@@ -151,6 +170,8 @@ def _read(kind: str, data: Mapping[str, object]) -> Event | Begun:
         read: dict[str, list[object]] = {name: list(fields[name]) for name in ("symbols", "past")}  # type: ignore[call-overload]
         past = tuple(_read_bars(one) for one in read["past"] if isinstance(one, dict))
         return Begun(tuple(str(symbol) for symbol in read["symbols"]), past)
+    if kind == Asked.__name__:
+        return Asked(int(str(fields["question"])))
     if kind == SignalReceived.__name__:
         return _read_signal(fields)
     if kind == StrategyAnswered.__name__:
@@ -171,5 +192,6 @@ def _read_signal(fields: Mapping[str, object]) -> SignalReceived:
     said = fields["signal"]
     if not isinstance(said, dict):
         raise TypeError("a signal has fields")
-    stamped = {**said, "timestamp": datetime.fromisoformat(said["timestamp"])}
-    return SignalReceived(Signal(**stamped), str(fields["source"]), _INBOX.validate_python(fields["inbox"]))
+    at = datetime.fromisoformat(said["timestamp"])
+    signal = Signal(**{**said, "timestamp": UNSTAMPED if at == UNSTAMPED else at})
+    return SignalReceived(signal, str(fields["source"]), _INBOX.validate_python(fields["inbox"]))

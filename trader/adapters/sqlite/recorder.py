@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from trader.adapters.sqlite.inputs import Begun, written
+from trader.adapters.sqlite.inputs import Asked, Begun, written
 from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
@@ -25,7 +25,7 @@ _JSON = json.JSONEncoder(sort_keys=True)
 class _Input(NamedTuple):
     """One of a step's."""
 
-    what: Event | Begun
+    what: Event | Begun | Asked
     at: datetime
     step: int
 
@@ -38,13 +38,17 @@ class SqliteRecorder:
         self._waiting: list[_Input] = []
         self._steps = 0
 
-    def record(self, events: Sequence[Event], at: datetime) -> None:
-        """Take note of the inputs of one step. Time and readings of the host come by the second: what trips is in the
-        journal.
+    def record(self, events: Sequence[Event], at: datetime, *, mattered: bool) -> None:
+        """Take note of the inputs of one step. Time and readings of the host come by the second, and are left out where
+        nothing has followed in it.
         """
         self._steps += 1
-        left_out = (Tick, BreakerMeasured)
+        left_out = () if mattered else (Tick, BreakerMeasured)
         self._waiting += [_Input(event, at, self._steps) for event in events if not isinstance(event, left_out)]
+
+    def asked(self, question: int, at: datetime) -> None:
+        """Take note of when the broker was asked: what is booked until its answer is of doubt in that."""
+        self._waiting.append(_Input(Asked(question), at, self._steps))
 
     def begun(self, begun: Begun, at: datetime) -> None:
         """Take note of what a run has been shown before its first bar."""

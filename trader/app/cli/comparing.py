@@ -46,6 +46,8 @@ def _compared(settings: "Settings", day: date) -> "tuple[Recording, Comparison]"
         recording = read_recording(live, account, day)
         with _progress(recording) as progress:
             for number, run in enumerate(recording.runs):
+                if not run.can_be_played:
+                    continue
                 place = Path(folder) / f"again-{number}.db"
                 first_event = asyncio.run(play_again(live, recording, run, settings, place, _Silent(), progress))
                 with closing(read_only(place)) as again:
@@ -95,12 +97,22 @@ def _show(settings: "Settings", recording: "Recording", comparison: "Comparison"
         "events": comparison.events,
         "same": first is None,
     }
+    untold = [run.untold for run in recording.runs if run.untold is not None]
     if as_json:
-        show_facts({**facts, "first_divergence": _as_facts(first) if first is not None else None}, as_json=True)
+        more = {
+            "first_divergence": _as_facts(first) if first is not None else None,
+            "not_compared": [{**one._asdict(), "since": one.since.isoformat()} for one in untold],
+        }
+        show_facts({**facts, **more}, as_json=True)
         return
     show_facts(facts, as_json=False, title="Played again")
+    for one in untold:
+        complain(
+            f"NOT COMPARED from {one.since:%Y-%m-%d %H:%M:%S} UTC on, to the end of that run: {one.why} "
+            f"({one.events} events)"
+        )
     if first is None:
-        complain(f"{recording.day}: decided as it was")
+        complain(f"{recording.day}: decided as it was" + (", as far as it can be compared" if untold else ""))
         return
     for name, decided, why in (("live", first.live, first.why_live), ("now", first.now, first.why_now)):
         say("")

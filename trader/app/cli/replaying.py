@@ -58,7 +58,8 @@ def replay_command(
 
     With --compare-live DATE the recorded inputs of a live day are played again instead, by the code, the configuration
     and the strategy of now, and the first thing that was decided otherwise is shown with the `why` of both. The live
-    book is only read. Exit code 0 where all is the same, 4 where it is not, 2 where it cannot be compared.
+    book is only read. Exit code 0 where all is the same, 4 where it is not, 2 where it cannot be compared. It says
+    from where on a run was not recorded, and why.
     """
     from trader.app.replay import ReplayRequest, override, read_request
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
-from trader.adapters.sqlite.inputs import Begun, Input
+from trader.adapters.sqlite.inputs import Asked, Begun, Input
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
 from trader.app.replay import NoInputs, NoSpill
@@ -24,7 +24,6 @@ from trader.domain.events import (
     JournalType,
     JsonValue,
     StrategyAnswered,
-    Tick,
 )
 from trader.domain.market import BarTime
 from trader.domain.order import Order
@@ -137,17 +136,23 @@ async def _play(run: Run, recording: Recording, settings: Settings, place: Path,
             if journaled is not None:
                 await _mark(engine, clock, journaled)
         is_first = True
-        for at, events in _steps(run):
-            clock.set(max(at, clock.now()))
-            for begun in (event for event in events if isinstance(event, Begun)):
-                host.start(parts.families.drivers(begun.symbols))
-                engine.trading.market_data.expect(begun.symbols)
-                engine.trading.warm_up(begun.past, at)
-            step: list[Event] = [event for event in events if not isinstance(event, Begun)]
+        for at, inputs in _steps(run):
+            clock.set(at)
+            step: list[Event] = []
+            for what in inputs:
+                if isinstance(what, Asked):
+                    engine.trading.reconciliation.ask()
+                elif isinstance(what, Begun):
+                    host.start(parts.families.drivers(what.symbols))
+                    engine.trading.market_data.expect(what.symbols)
+                    engine.trading.warm_up(what.past, at)
+                else:
+                    step.append(what)
             if step:
                 await engine.handle(step)
             if is_first and any(isinstance(event, EvidenceGiven) for event in step):
                 is_first = False
+                clock.set(run.repaired_at or at)
                 await engine.repair()
             progress(len(step))
         await _mark(engine, clock, run.stopped or Journaled(0, JournalType.RUN_STOPPED, "", run.until, {}))
@@ -166,22 +171,19 @@ async def _open(run: Run, recording: Recording, settings: Settings, place: Path,
 
 
 async def _mark(engine: Engine, clock: SteppedClock, journaled: Journaled) -> None:
-    clock.set(max(journaled.at, clock.now()))
+    clock.set(journaled.at)
     data: dict[str, JsonValue] = json.loads(json.dumps(dict(journaled.data)))
     await engine.mark(JournalType(journaled.type), **data)
 
 
-def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun]]]:
-    """Every step of the live run that had an input; and a look at the clock where it has journaled without one."""
-    inputs = [(step[0].at, [one.what for one in step]) for step in _by_step(run.inputs)]
-    at_inputs = {at for at, _ in inputs}
-    ticks: list[tuple[datetime, list[Event | Begun]]] = [
-        (at, [Tick()]) for at in sorted({event.at for event in run.journal} - at_inputs)
-    ]
-    yield from sorted([*inputs, *ticks], key=lambda step: step[0])
+def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun | Asked]]]:
+    """Every step of the live run of which something may have come, as far as it can be compared."""
+    for step in _by_step(run.inputs):
+        if step[0].at <= run.until:
+            yield step[0].at, [one.what for one in step]
 
 
 def _by_step(inputs: Sequence[Input]) -> Iterator[list[Input]]:
-    """What a run was shown at its beginning stands alone: it has the number of the step before it."""
-    for _, step in groupby(inputs, key=lambda one: (one.step, isinstance(one.what, Begun))):
+    """What lies between two steps stands alone: it has the number of the one before it."""
+    for _, step in groupby(inputs, key=lambda one: (one.step, one.lies_between_steps)):
         yield list(step)

@@ -1,4 +1,9 @@
-"""What a book has of a live day."""
+"""What a book has of a live day, and from where on it has too little.
+
+Rule 1: whatever was journaled came of a step, and of each step that something has come of all inputs are recorded. From
+the first event on of which that is not so, nothing is compared.
+Rule 2: neither is what came of failing writes, nor of what a process has counted by its own ticks.
+"""
 
 import json
 import sqlite3
@@ -9,11 +14,15 @@ from typing import NamedTuple
 from trader.adapters.sqlite.inputs import Begun, Input, Unreadable, read_inputs
 from trader.adapters.sqlite.rows import from_us, to_us
 from trader.app.links import AccountRows
+from trader.domain.alarm import AlarmType
+from trader.domain.breaker import Breaker
 from trader.domain.errors import DataError
-from trader.domain.events import JournalType
+from trader.domain.events import EvidenceGiven, JournalType
 from trader.domain.session import new_york_date, new_york_day
 
 _MOMENT = timedelta(microseconds=1)
+_BY_TICKS = frozenset({Breaker.STALE_DATA, Breaker.EXIT_SCANNER, Breaker.BOOK_WRITER})
+"""What they measure is counted by the process while nothing comes in."""
 
 
 class Journaled(NamedTuple):
@@ -26,6 +35,15 @@ class Journaled(NamedTuple):
     data: Mapping[str, object]
 
 
+class Untold(NamedTuple):
+    """From where on a run cannot be compared."""
+
+    since: datetime
+    why: str
+    events: int
+    """That were journaled from there on."""
+
+
 class Run(NamedTuple):
     """One life of the daemon, as far as the day goes."""
 
@@ -33,18 +51,24 @@ class Run(NamedTuple):
     opened: Journaled | None
     """The event that has opened the account, where this is its first run."""
     inputs: Sequence[Input]
-    journal: Sequence[Journaled]
-    """After its start."""
+    repaired_at: datetime | None
+    """When its recovery has closed one side of a family that was held both ways, where it has."""
     stopped: Journaled | None
     last_seq: int
     """Its last event."""
     until: datetime
-    """Its end. Of one that has not ended in order: before its newest input, for what came with that may be lost."""
+    """How far it can be compared: its end, or before what is untold."""
+    untold: Untold | None
 
     @property
     def first_seq(self) -> int:
         """The first event that is played again."""
         return self.opened.seq if self.opened is not None else self.started.seq
+
+    @property
+    def can_be_played(self) -> bool:
+        """Whether there is anything to compare."""
+        return self.until > self.started.at
 
 
 class Recording(NamedTuple):
@@ -82,7 +106,9 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
     except Unreadable as error:
         raise DataError(f"{day} cannot be played again: {error}") from error
     stamp = book.execute("SELECT kind, seed, epoch FROM book_stamp").fetchone()
-    runs = _runs(starts, journal, inputs)
+    runs = _runs(starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
+    if not any(run.can_be_played for run in runs):
+        raise DataError(f"{day} cannot be played again: {'; '.join(run.untold.why for run in runs if run.untold)}")
     return Recording(day, stamp["kind"], stamp["seed"], stamp["epoch"], runs)
 
 
@@ -96,6 +122,12 @@ def _journal(rows: AccountRows, before_us: int) -> list[Journaled]:
     ]
 
 
+def _goes_on(rows: AccountRows, seq: int) -> bool:
+    """Whether the run of the day's last event has journaled on a later day."""
+    after = rows.one("SELECT type FROM book_events WHERE account = ? AND seq > ? ORDER BY seq LIMIT 1", seq)
+    return after is not None and after["type"] != JournalType.RUN_STARTED
+
+
 def _what_there_is(rows: AccountRows) -> str:
     row = rows.one("SELECT min(at_us) AS first_us, max(at_us) AS last_us FROM book_inputs WHERE account = ?")
     if row is None or row["first_us"] is None:
@@ -103,33 +135,93 @@ def _what_there_is(rows: AccountRows) -> str:
     return f"its inputs are of {new_york_date(from_us(row['first_us']))} to {new_york_date(from_us(row['last_us']))}"
 
 
-def _runs(starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Sequence[Input]) -> list[Run]:
-    """Inputs belong to the run in which they came: each run has `Begun` among its first, and counts its steps anew."""
-    parts = _by_run(inputs)[-len(starts) :]  # the run before may have come as far as the first one's time
-    if len(parts) < len(starts):
-        raise DataError(f"{len(starts)} runs were started, and inputs of {len(parts)} were recorded")
-    if any(not any(isinstance(one.what, Begun) for one in part) for part in parts):
-        raise DataError("what the strategy was shown at a start was not recorded: a run of an older version")
+def _runs(
+    starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Sequence[Input], day_ends_at: datetime | None
+) -> list[Run]:
+    """`day_ends_at`: where the last run goes on after it."""
+    parts = _by_start(inputs, starts)
     runs = []
     for place, start in enumerate(starts):
         end = starts[place + 1].seq if place + 1 < len(starts) else journal[-1].seq + 1
-        own = [event for event in journal if start.seq < event.seq < end]
         before = next((event for event in journal if event.seq == start.seq - 1), None)
         opened = before if before is not None and before.type == JournalType.ACCOUNT_OPENED else None
-        own = [event for event in own if event.type != JournalType.ACCOUNT_OPENED]
-        stopped = next((event for event in own if event.type == JournalType.RUN_STOPPED), None)
-        until = stopped.at if stopped is not None else parts[place][-1].at - _MOMENT
-        told = [event for event in own if event is not stopped and event.at <= until]
-        runs.append(Run(start, opened, parts[place], told, stopped, end - 1, until))
+        own = [event for event in journal if start.seq < event.seq < end]
+        ends_at = day_ends_at if start is starts[-1] else None
+        runs.append(_run(start, opened, own, parts.get(start.seq, []), ends_at))
     return runs
 
 
+def _run(
+    start: Journaled,
+    opened: Journaled | None,
+    own: Sequence[Journaled],
+    inputs: Sequence[Input],
+    day_ends_at: datetime | None,
+) -> Run:
+    stopped = next((event for event in own if event.type == JournalType.RUN_STOPPED), None)
+    told = [event for event in own if stopped is None or event.seq < stopped.seq]
+    last = stopped or (told[-1] if told else start)
+    repaired_at = _repaired_at(told, inputs)
+    since, why = _first_untold(start, told, inputs, repaired_at) or (None, "")
+    newest_at = inputs[-1].at if inputs else start.at
+    if stopped is None and day_ends_at is None and (since is None or newest_at < since):
+        since, why = newest_at, "the run has not ended in order, or goes on: so far its inputs are written"
+    if since is None:
+        until = day_ends_at - _MOMENT if day_ends_at is not None else last.at
+        return Run(start, opened, inputs, repaired_at, stopped, last.seq, until, None)
+    untold = Untold(since, why, sum(event.at >= since for event in told))
+    return Run(start, opened, inputs, repaired_at, stopped, last.seq, since - _MOMENT, untold)
+
+
+def _first_untold(
+    start: Journaled, told: Sequence[Journaled], inputs: Sequence[Input], repaired_at: datetime | None
+) -> tuple[datetime, str] | None:
+    """The first instant from which on the journal is not what follows from the inputs, and why."""
+    if not any(isinstance(one.what, Begun) for one in inputs):
+        return start.at, f"of the run of {start.at:%H:%M:%S} its start was not recorded: it ended before that"
+    steps = {one.at for one in inputs if not one.lies_between_steps}
+    for event in told:
+        if event.data.get("alarm") == AlarmType.BOOK_UNWRITABLE:
+            written_at = max((one.at for one in told if one.at < event.at), default=start.at)
+            return written_at + _MOMENT, "the book could not be written for a while, and when that was is not recorded"
+        if event.type == JournalType.BREAKER_TRIPPED and event.data["breaker"] in _BY_TICKS:
+            return event.at, f"{event.data['breaker']} had tripped, which is counted while nothing comes in"
+        if event.at not in steps and event.at != repaired_at:
+            return event.at, f"what had led to {event.type} was not recorded"
+    return None
+
+
+def _repaired_at(told: Sequence[Journaled], inputs: Sequence[Input]) -> datetime | None:
+    """Recovery journals once by itself, between the broker's first answer and what the strategy is shown."""
+    answered = next((one for one in inputs if isinstance(one.what, EvidenceGiven)), None)
+    begun = next((one for one in inputs if isinstance(one.what, Begun)), None)
+    if answered is None or begun is None:
+        return None
+    return next((event.at for event in told if answered.at < event.at <= begun.at), None)
+
+
+def _by_start(inputs: Sequence[Input], starts: Sequence[Journaled]) -> dict[int, list[Input]]:
+    """Inputs belong to the run in which they came; a run that was killed at once may have none. Of the run before,
+    whose time may have gone further than the first one's start, the end is among them: it was begun before."""
+    parts: dict[int, list[Input]] = {}
+    for part in _by_run(inputs):
+        run = next((start for start in reversed(starts) if start.at <= part[0].at), None)
+        if run is not None:
+            parts[run.seq] = part
+    return parts
+
+
 def _by_run(inputs: Sequence[Input]) -> list[list[Input]]:
+    """Each run counts its steps anew."""
     parts: list[list[Input]] = []
-    newest = 0
     for one in inputs:
-        if not parts or one.step < newest:
+        if not parts or _begins_a_run(parts[-1][-1], one):
             parts.append([])
-        newest = one.step
         parts[-1].append(one)
     return parts
+
+
+def _begins_a_run(before: Input, one: Input) -> bool:
+    if one.step == before.step and not one.lies_between_steps:
+        return before.lies_between_steps or before.at != one.at
+    return one.step < before.step

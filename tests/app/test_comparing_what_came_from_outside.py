@@ -1,0 +1,225 @@
+"""What came from outside of the code that is compared is an input; and what was not recorded is said to be so."""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from builders import MINUTE, a_fill, an_unwritable_book
+from lived_day import LivedDay, a_lived_day
+
+from trader.domain.breaker import Breaker
+from trader.domain.decision import Side
+from trader.domain.events import BreakerMeasured, Command, CommandName, Evidence, JournalType, Tick
+
+Capsys = pytest.CaptureFixture[str]
+FALSELY = "a divergence that is none"
+
+
+def the_untold(told: Mapping[str, object]) -> dict[str, object]:
+    """The one place from which on a run is not compared."""
+    listed = told["not_compared"]
+    assert isinstance(listed, list)
+    [untold] = listed
+    assert isinstance(untold, dict)
+    return untold
+
+
+def rules_of(day: LivedDay) -> list[str]:
+    return [rule for rule in day.rules() if rule]
+
+
+@pytest.mark.parametrize(
+    ("breaker", "quiet", "trips"),
+    [
+        (Breaker.LOOP_LAG, 3.0, 12.0),
+        (Breaker.CLOCK_JUMP, 0.004, 75.0),
+        (Breaker.DISK_SPACE, 40_000.0, 12.0),
+        (Breaker.AUDIT, 0.0, 1.0),
+    ],
+)
+async def test_a_day_with_a_tripped_breaker_of_the_host_is_decided_as_it_was(
+    tmp_path: Path, capsys: Capsys, breaker: Breaker, quiet: float, trips: float
+) -> None:
+    """Tripped among other things of one step, cleared by a person, and again; of quiet readings nothing is kept."""
+    async with a_lived_day(tmp_path) as day:
+        for number in range(20):
+            await day.handle(BreakerMeasured(breaker, quiet, f"reading {number}", {}))
+        await day.buy("AAPL")
+        halt = Command(CommandName.HALT, "operator", "a test", "symbol", "JD")
+        await day.handle(halt, BreakerMeasured(breaker, trips, "too much", {"last_s": 1.25}), Tick())
+        await day.buy("MSFT")
+        await day.command(CommandName.RESUME, breaker=breaker)
+        await day.buy("QQQ")
+        await day.handle(BreakerMeasured(breaker, trips + 0.5, "again", {}))
+        await day.buy("MSFT")
+        assert rules_of(day) == ["breaker", "breaker"]
+        assert len(day.held()) == 2
+        await day.recorder.flush()
+        assert day.recorded("BreakerMeasured") == 2
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+
+
+@pytest.mark.parametrize("limit", [2, 3.2])
+async def test_a_day_on_which_the_clocks_differed_is_decided_as_it_was(
+    tmp_path: Path, capsys: Capsys, limit: float
+) -> None:
+    """They differ by a little more or less with each tick: what is kept is where something follows from it."""
+    phases = ((0.1, "AAPL"), (3.1, "MSFT"), (3.4, "MSFT"), (9.0, "MSFT"), (9.3, "MSFT"), (0.2, "JD"))
+    async with a_lived_day(tmp_path, breakers={"clock_skew": {"limit": limit}}) as day:
+        ticks = 0
+        for skew_s, symbol in phases:
+            for _ in range(220 if skew_s == 9.3 else 40):
+                ticks += 1
+                day.clock.set(day.now + timedelta(seconds=1.3))
+                await day.handle(Tick(timedelta(seconds=skew_s + ticks % 7 / 1000)))
+            await day.bar()
+            await day.submit(symbol, 0.95)
+        assert day.sql("SELECT breaker FROM book_latches") == [("clock_skew",)]
+        assert {*rules_of(day)} == {"clock_differs", "breaker"}
+        await day.recorder.flush()
+        assert 4 <= day.recorded("Tick") < ticks / 20
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+
+
+async def test_a_day_on_which_the_clock_was_set_back_is_decided_as_it_was(tmp_path: Path, capsys: Capsys) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.bars(3)
+        day.clock.set(day.now - timedelta(seconds=95))
+        await day.handle(BreakerMeasured(Breaker.CLOCK_JUMP, 95.0, "the host's clock has jumped by -95.0 s", {}))
+        await day.submit("MSFT", 0.95)
+        await day.command(CommandName.RESUME, breaker=Breaker.CLOCK_JUMP)
+        await day.bars(5)
+        await day.buy("MSFT")
+        assert rules_of(day) == ["breaker"]
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+
+
+async def test_an_answer_is_of_the_question_that_it_was_of_live(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was traded between question and answer was no drift live, and is none when it is played again."""
+    async with a_lived_day(tmp_path) as day:
+        evidence = day.broker.evidence
+
+        async def traded(side: Side) -> None:
+            day.broker._positions["JD"] = 10 if side is Side.BUY else 0
+            number = day.one("SELECT count(*) FROM trades")
+            fill = a_fill("JD", 10, 30.0, side=side, execution_id=f"X{number}", order_ref="hand", at=day.now)
+            await day.report(fill)
+
+        async def overtaken(refs: Collection[str]) -> Evidence:
+            told = await evidence(refs)
+            await traded(Side.BUY)
+            return told
+
+        monkeypatch.setattr(day.broker, "evidence", overtaken)
+        for _ in range(2):
+            await day.wait(61)
+            await day.engine.ask_broker()
+            await day.settle()
+            await day.bar()
+            await traded(Side.SELL)
+        assert day.journaled(JournalType.DRIFT_FOUND) == 0
+        assert len(day.trades()) == 4
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+
+
+async def test_of_a_killed_run_it_is_said_from_where_on_it_cannot_be_compared(tmp_path: Path, capsys: Capsys) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.recorder.flush()
+        written_until = day.now
+        await day.buy("MSFT")
+        await day.stop()
+        await day.begin()
+        await day.buy("QQQ")
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("runs")) == (True, 2), told
+    untold = the_untold(told)
+    assert untold["since"] == written_until.isoformat()
+    assert "has not ended in order" in str(untold["why"])
+    assert int(str(untold["events"])) > 1
+
+
+async def test_a_run_of_which_nothing_was_recorded_is_left_out_and_named(tmp_path: Path, capsys: Capsys) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.end()
+        day.clock.set(day.now + MINUTE)
+        await day.begin()
+        await day.stop()
+        killed_at = day.now
+        day.clock.set(day.now + MINUTE)
+        await day.begin()
+        await day.bar()
+        await day.buy("QQQ")
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("runs")) == (True, 3), told
+    untold = the_untold(told)
+    assert untold["since"] == killed_at.isoformat()
+    assert "its start was not recorded" in str(untold["why"])
+
+
+async def test_a_step_that_was_not_recorded_is_named_and_no_divergence(tmp_path: Path, capsys: Capsys) -> None:
+    """As one of an older version, which kept no readings, or of a disk that has taken no more."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        day.clock.set(day.now + timedelta(seconds=7))
+        await day.handle(BreakerMeasured(Breaker.LOOP_LAG, 12, "late", {}))
+        tripped_at = day.now
+        await day.wait(1)
+        await day.buy("MSFT")
+        await day.end()
+    with closing(sqlite3.connect(day.path)) as book:
+        book.execute("DELETE FROM book_inputs WHERE kind = 'BreakerMeasured'")
+        book.commit()
+    told = await day.compared(capsys)
+    assert told.get("same") is True, FALSELY
+    untold = the_untold(told)
+    assert untold["since"] == tripped_at.isoformat()
+    assert str(untold["why"]) == "what had led to breaker_tripped was not recorded"
+
+
+async def test_from_a_book_that_could_not_be_written_on_nothing_is_compared(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        day.clock.set(day.now + timedelta(seconds=1))
+        with an_unwritable_book(monkeypatch):
+            await day.command(CommandName.HALT, "symbol", "JD")
+        await day.bar()
+        await day.buy("MSFT")
+        await day.end()
+    told = await day.compared(capsys)
+    assert told.get("same") is True, FALSELY
+    untold = the_untold(told)
+    assert "could not be written" in str(untold["why"])
+
+
+async def test_a_silence_that_has_tripped_is_where_the_comparison_ends(tmp_path: Path, capsys: Capsys) -> None:
+    """It is counted tick by tick, and ticks of which nothing comes are not recorded."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        for _ in range(150):
+            await day.wait(5)
+        assert day.sql("SELECT breaker FROM book_latches") == [("stale_data",)]
+        await day.end()
+    told = await day.compared(capsys)
+    assert told.get("same") is True, FALSELY
+    untold = the_untold(told)
+    assert "stale_data had tripped" in str(untold["why"])
