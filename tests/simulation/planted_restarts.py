@@ -131,10 +131,11 @@ def entries_leave_without_the_book() -> None:
     """Of a step that could not be written the entries go, too."""
     get_out = Spilling.get_out
 
-    def all_get_out(self: Spilling, step: Step) -> None:
-        get_out(self, step)
+    def all_get_out(self: Spilling, step: Step) -> list[str]:
+        left = get_out(self, step)
         for entry in step.draft.commit.entries:
             self._broker.place(entry.order)
+        return left
 
     put(Spilling, "get_out", all_get_out)
 
