@@ -118,9 +118,7 @@ class Machine(RuleBasedStateMachine):
 
     def deliver(self, order: list[BrokerEvent]) -> None:
         self.late.clear()
-        for event in order:
-            self.market.engine.inbox.post(event)
-        self.run(self.market.settle())
+        self.run(self.market.handle(*order))
 
     # what may happen
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from trader.domain.events import OrderAccepted
 from trader.services.inbox import Inbox
 
@@ -44,3 +46,12 @@ async def test_who_gave_up_takes_nobodys_place() -> None:
     assert await inbox.take(9) == [EVENTS[0]]
     await asyncio.wait_for(next_one, timeout=1)
     assert await inbox.take(9) == [EVENTS[2]]
+
+
+async def test_what_does_not_come_on_the_loop_is_refused_and_nothing_of_it_stays() -> None:
+    inbox = Inbox()
+    with pytest.raises(RuntimeError):
+        await asyncio.to_thread(inbox.post, EVENTS[0])
+    assert len(inbox) == 0
+    inbox.post(EVENTS[1])
+    assert await asyncio.wait_for(inbox.take(9), 1) == [EVENTS[1]]

@@ -35,9 +35,11 @@ class Inbox:
         self.post(event)
 
     def post(self, event: Event) -> None:
-        """Add an event at once. Called on the loop, which says when it came."""
+        """Add an event at once. Called on the loop, which says when it came: RuntimeError from elsewhere, with nothing
+        added."""
+        arrived_s = asyncio.get_running_loop().time()
         self._events.append(event)
-        self._arrivals_s.append(asyncio.get_running_loop().time())
+        self._arrivals_s.append(arrived_s)
         self._arrived.set()
 
     async def take(self, at_most: int) -> list[Event]:
