@@ -113,8 +113,10 @@ class Machine(RuleBasedStateMachine):
     def emit(self, event: BrokerEvent) -> None:
         if self.holds_reports_back:
             self.late.append(event)
-        else:
+        elif self.loop.is_running():
             self.market.engine.inbox.post(event)
+        else:
+            self.loop.call_soon(self.market.engine.inbox.post, event)
 
     def deliver(self, order: list[BrokerEvent]) -> None:
         self.late.clear()
