@@ -15,7 +15,6 @@ from trader.domain.decision import Side
 from trader.domain.events import BreakerMeasured, Command, CommandName, Evidence, JournalType, Tick
 
 Capsys = pytest.CaptureFixture[str]
-FALSELY = "a divergence that is none"
 
 
 def the_untold(told: Mapping[str, object]) -> dict[str, object]:
@@ -25,6 +24,17 @@ def the_untold(told: Mapping[str, object]) -> dict[str, object]:
     [untold] = listed
     assert isinstance(untold, dict)
     return untold
+
+
+async def the_untold_of(day: LivedDay, capsys: Capsys) -> dict[str, object]:
+    told = await day.compared(capsys)
+    assert told.get("same") is True, "a divergence that is none"
+    return the_untold(told)
+
+
+async def is_decided_as_it_was(day: LivedDay, capsys: Capsys) -> None:
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("not_compared")) == (True, []), told
 
 
 def rules_of(day: LivedDay) -> list[str]:
@@ -60,8 +70,7 @@ async def test_a_day_with_a_tripped_breaker_of_the_host_is_decided_as_it_was(
         await day.recorder.flush()
         assert day.recorded("BreakerMeasured") == 2
         await day.end()
-    told = await day.compared(capsys)
-    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+    await is_decided_as_it_was(day, capsys)
 
 
 @pytest.mark.parametrize("limit", [2, 3.2])
@@ -84,8 +93,7 @@ async def test_a_day_on_which_the_clocks_differed_is_decided_as_it_was(
         await day.recorder.flush()
         assert 4 <= day.recorded("Tick") < ticks / 20
         await day.end()
-    told = await day.compared(capsys)
-    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+    await is_decided_as_it_was(day, capsys)
 
 
 async def test_a_day_on_which_the_clock_was_set_back_is_decided_as_it_was(tmp_path: Path, capsys: Capsys) -> None:
@@ -100,8 +108,7 @@ async def test_a_day_on_which_the_clock_was_set_back_is_decided_as_it_was(tmp_pa
         await day.buy("MSFT")
         assert rules_of(day) == ["breaker"]
         await day.end()
-    told = await day.compared(capsys)
-    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+    await is_decided_as_it_was(day, capsys)
 
 
 async def test_an_answer_is_of_the_question_that_it_was_of_live(
@@ -132,8 +139,7 @@ async def test_an_answer_is_of_the_question_that_it_was_of_live(
         assert day.journaled(JournalType.DRIFT_FOUND) == 0
         assert len(day.trades()) == 4
         await day.end()
-    told = await day.compared(capsys)
-    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+    await is_decided_as_it_was(day, capsys)
 
 
 async def test_of_a_killed_run_it_is_said_from_where_on_it_cannot_be_compared(tmp_path: Path, capsys: Capsys) -> None:
@@ -187,9 +193,7 @@ async def test_a_step_that_was_not_recorded_is_named_and_no_divergence(tmp_path:
     with closing(sqlite3.connect(day.path)) as book:
         book.execute("DELETE FROM book_inputs WHERE kind = 'BreakerMeasured'")
         book.commit()
-    told = await day.compared(capsys)
-    assert told.get("same") is True, FALSELY
-    untold = the_untold(told)
+    untold = await the_untold_of(day, capsys)
     assert untold["since"] == tripped_at.isoformat()
     assert str(untold["why"]) == "what had led to breaker_tripped was not recorded"
 
@@ -205,9 +209,7 @@ async def test_from_a_book_that_could_not_be_written_on_nothing_is_compared(
         await day.bar()
         await day.buy("MSFT")
         await day.end()
-    told = await day.compared(capsys)
-    assert told.get("same") is True, FALSELY
-    untold = the_untold(told)
+    untold = await the_untold_of(day, capsys)
     assert "could not be written" in str(untold["why"])
 
 
@@ -219,7 +221,5 @@ async def test_a_silence_that_has_tripped_is_where_the_comparison_ends(tmp_path:
             await day.wait(5)
         assert day.sql("SELECT breaker FROM book_latches") == [("stale_data",)]
         await day.end()
-    told = await day.compared(capsys)
-    assert told.get("same") is True, FALSELY
-    untold = the_untold(told)
+    untold = await the_untold_of(day, capsys)
     assert "stale_data had tripped" in str(untold["why"])

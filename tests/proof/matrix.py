@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from gateway.fault_script import FOR_EVER, Fault
 
 from proof.exits import Watch
@@ -43,6 +44,12 @@ def applies(stage: Stage, trouble: Trouble) -> bool:
 def cells(stages: tuple[Stage, ...], troubles: tuple[Trouble, ...] = TROUBLES) -> list[tuple[Stage, Trouble]]:
     """All that there are."""
     return [(stage, trouble) for stage in stages for trouble in troubles if applies(stage, trouble)]
+
+
+def parametrize(metafunc: pytest.Metafunc, chosen: Iterable[tuple[Stage, Trouble]]) -> None:
+    """A test for each cell, named by both."""
+    named_cells = [pytest.param(stage, trouble, id=f"{stage.name} x {trouble.name}") for stage, trouble in chosen]
+    metafunc.parametrize(("stage", "trouble"), named_cells)
 
 
 async def live_through(

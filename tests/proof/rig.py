@@ -187,14 +187,15 @@ class Rig:
 
     async def command(self, name: str, symbol: str = "") -> Answer | None:
         """What an operator does: `flatten`, `resume`; of everything, or of one symbol."""
-        about = {"scope": "symbol", "target": symbol} if symbol else {}
-        return await self._ask({"ask": name, "operator": "operator", "reason": "the proof", **about})
+        return await self._order(name, "symbol", symbol)
 
     async def clear(self, tripped: Tripped) -> Answer | None:
         """Let a breaker count anew."""
-        about = {"scope": tripped.scope, "target": tripped.target} if tripped.target else {}
-        asked = {"ask": "resume", "operator": "operator", "reason": "the proof", "breaker": tripped.breaker}
-        return await self._ask({**asked, **about})
+        return await self._order("resume", tripped.scope, tripped.target, breaker=tripped.breaker)
+
+    async def _order(self, name: str, scope: str, target: str, **more: str) -> Answer | None:
+        about = {"scope": scope, "target": target} if target else {}
+        return await self._ask({"ask": name, "operator": "operator", "reason": "the proof", **about, **more})
 
     @property
     def broker_cash_micros(self) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from proof.fast_time import FastLoop
-from proof.matrix import Outcome, lived, told
+from proof.matrix import Outcome, lived, parametrize, told
 from proof.own_process import ProcessDaemon
 from proof.rig import a_rig
 from proof.stages import MAIN, STAGES, Stage
@@ -33,12 +33,7 @@ _CELLS = [
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A normal run has the main stages."""
     everything = metafunc.config.getoption("everything")
-    chosen = [
-        pytest.param(stage, trouble, id=f"{stage.name} x {trouble.name}")
-        for stage, trouble in _CELLS
-        if everything or stage.name in MAIN
-    ]
-    metafunc.parametrize(("stage", "trouble"), chosen)
+    parametrize(metafunc, (cell for cell in _CELLS if everything or cell[0].name in MAIN))
 
 
 def test_a_killed_or_suspended_process_is_right_again(

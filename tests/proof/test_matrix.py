@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from proof.matrix import RIGHT_WITHIN_S, cells, live_through, told
+from proof.matrix import RIGHT_WITHIN_S, cells, live_through, parametrize, told
 from proof.stages import MAIN, OWN_EXITS, STAGES, Stage
 from proof.troubles import Trouble
 from proof.virtual_time import in_virtual_time
@@ -22,11 +22,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     everything = metafunc.config.getoption("everything")
     chosen = [
-        pytest.param(stage, trouble, id=f"{stage.name} x {trouble.name}")
+        (stage, trouble)
         for number, (stage, trouble) in enumerate(cells((*STAGES, *OWN_EXITS)))
         if everything or number % (_EVERY_THIRD if stage.name in MAIN else _EVERY_NINTH) == 0
     ]
-    metafunc.parametrize(("stage", "trouble"), chosen)
+    parametrize(metafunc, chosen)
 
 
 def test_all_is_right_after_healing(
