@@ -1,7 +1,7 @@
 """How things stand: what the daemon says of itself and what the book says of everything else, put side by side."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -270,55 +270,71 @@ def cutoffs(session: SessionDay) -> tuple[tuple[str, datetime], ...]:
 
 
 def _warnings(standing: Standing, settings: Settings) -> list[str]:
-    warnings = []
+    """What a person should act on, with the way out, the gravest first."""
+    return [
+        *_of_version(standing),
+        *_of_exits(standing),
+        *_of_what_stops_entries(standing),
+        *_of_the_connection(standing),
+        *_of_what_the_broker_has(standing),
+        *(
+            f"the file {halt_file} keeps entries halted; remove it, then `trader resume`"
+            for halt_file in settings.halt_files
+            if halt_file.exists()
+        ),
+    ]
+
+
+def _of_version(standing: Standing) -> Iterator[str]:
+    differs = standing.daemon.text("version_differs")
     if standing.code_differs:
-        warnings.append(
+        yield (
             f"THE RUNNING CODE IS NOT THE CODE ON DISK: {standing.daemon.text('code')} runs, {standing.code_on_disk} "
             "is on disk; ./START_TRADER.sh --restart"
         )
-    elif standing.daemon.text("version_differs"):
-        warnings.append(
-            f"WHAT RUNS IS NOT WHAT IS ON DISK: {standing.daemon.text('version_differs')}; ./START_TRADER.sh --restart"
+    elif differs:
+        yield f"WHAT RUNS IS NOT WHAT IS ON DISK: {differs}; ./START_TRADER.sh --restart"
+
+
+def _of_what_stops_entries(standing: Standing) -> Iterator[str]:
+    for halt in standing.halts:
+        if halt.scope == "strategy":
+            yield (
+                f"strategy {halt.target} is disabled: {halt.reason}; "
+                f"`trader resume --strategy {halt.target} --reason ...`"
+            )
+    for row in standing.tripped:
+        measured = inputs_in_words(row["inputs"]) or f"measured {row['measured']}"
+        yield (
+            f"the breaker {row['breaker']} has tripped: {row['cause']} ({row['formula']}; {measured}); `{way_out(row)}`"
         )
-    if standing.daemon.down and standing.exits is not None and standing.exits.gaps:
-        held = ", ".join(gap.symbol for gap in standing.exits.gaps)
-        warnings.append(f"{held} held, and nobody watches the exits; ./START_TRADER.sh")
-    warnings += [
-        f"strategy {halt.target} is disabled: {halt.reason}; `trader resume --strategy {halt.target} --reason ...`"
-        for halt in standing.halts
-        if halt.scope == "strategy"
-    ]
-    warnings += [
-        f"the breaker {row['breaker']} has tripped: {row['cause']} ({row['formula']}; "
-        f"{inputs_in_words(row['inputs']) or 'measured ' + str(row['measured'])}); `{way_out(row)}`"
-        for row in standing.tripped
-    ]
     if standing.strategy.get("state", "running") not in ("running", "disabled"):
-        warnings.append(f"strategy {standing.strategy.get('name')} says nothing: {standing.strategy.get('state')}")
+        yield f"strategy {standing.strategy.get('name')} says nothing: {standing.strategy.get('state')}"
     if standing.daemon.text("barred"):
-        warnings.append(f"entries are barred: {standing.daemon.text('barred')}")
-    if standing.connection is not None:
-        phase = standing.market.phase if standing.market is not None else ""
-        warnings += standing.connection.warnings(in_session=phase not in ("", Phase.CLOSED))
-    if standing.daemon.answer is not None and standing.exits is not None:
-        warnings += [
-            f"{gap.symbol} {gap.held} held, exits of {gap.armed} armed: {gap.why or 'see `trader ledger`'}"
-            for gap in standing.exits.gaps
-        ]
-    warnings += [
-        f"{drift.symbol} book {drift.book}, broker {drift.broker}: {drift.what}; {drift.way_out}"
-        for drift in standing.drift
-    ]
+        yield f"entries are barred: {standing.daemon.text('barred')}"
+
+
+def _of_the_connection(standing: Standing) -> Iterable[str]:
+    if standing.connection is None:
+        return ()
+    phase = standing.market.phase if standing.market is not None else ""
+    return standing.connection.warnings(in_session=phase not in ("", Phase.CLOSED))
+
+
+def _of_exits(standing: Standing) -> Iterator[str]:
+    gaps = standing.exits.gaps if standing.exits is not None else ()
+    if gaps and standing.daemon.down:
+        yield f"{', '.join(gap.symbol for gap in gaps)} held, and nobody watches the exits; ./START_TRADER.sh"
+    if standing.daemon.answer is not None:
+        for gap in gaps:
+            yield f"{gap.symbol} {gap.held} held, exits of {gap.armed} armed: {gap.why or 'see `trader ledger`'}"
+
+
+def _of_what_the_broker_has(standing: Standing) -> Iterator[str]:
+    for drift in standing.drift:
+        yield f"{drift.symbol} book {drift.book}, broker {drift.broker}: {drift.what}; {drift.way_out}"
     if standing.cash_drift is not None:
-        warnings.append(f"{standing.cash_drift.what}; {standing.cash_drift.way_out}")
-    warnings += [
-        f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
-        for order in standing.orders
-        if order["state"] == "unknown"
-    ]
-    warnings += [
-        f"the file {halt_file} keeps entries halted; remove it, then `trader resume`"
-        for halt_file in settings.halt_files
-        if halt_file.exists()
-    ]
-    return warnings
+        yield f"{standing.cash_drift.what}; {standing.cash_drift.way_out}"
+    for order in standing.orders:
+        if order["state"] == "unknown":
+            yield f"nobody knows what became of {order['order_ref']} {order['side']} {order['symbol']}"
