@@ -8,7 +8,7 @@ Stop    SIGTERM, SIGINT or `trader stop`: no more bars, finish the step, journal
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -53,7 +53,6 @@ from trader.domain.session import NEW_YORK
 from trader.services.engine import Engine
 from trader.services.ports import Broker, Log
 from trader.services.recovery import recover
-from trader.services.telling import Channel
 
 _INQUIRE_S = 5
 _TICK_S = 0.1
@@ -116,11 +115,37 @@ async def a_daemon(settings: Settings, host: Host) -> AsyncIterator["Daemon"]:
         await book.store.check_newest_events()
         spill = host.open_spill(spill_path(settings.book.db, settings.account.name))
         stack.callback(spill.close)
-        daemon = await Daemon.prepare(
-            settings, host, parts, installed, strategies, marketplace, book, holder, lock, spill
+        opened = Opened(
+            settings=settings,
+            host=host,
+            parts=parts,
+            installed=installed,
+            strategies=strategies,
+            marketplace=marketplace,
+            book=book,
+            holder=holder,
+            lock=lock,
+            spill=spill,
         )
+        daemon = await Daemon.prepare(opened)
         stack.push_async_callback(daemon.close)
         yield daemon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """What a life has opened, and what it found. Who has opened it closes it."""
+
+    settings: Settings
+    host: Host
+    parts: Parts
+    installed: Versions
+    strategies: HostedStrategies
+    marketplace: Marketplace
+    book: OpenBook
+    holder: Holder
+    lock: RunLock
+    spill: SpillFile
 
 
 class Daemon:
@@ -128,110 +153,89 @@ class Daemon:
 
     def __init__(
         self,
-        settings: Settings,
-        host: Host,
-        parts: Parts,
+        opened: Opened,
         running: Running,
-        strategies: HostedStrategies,
-        book: OpenBook,
-        holder: Holder,
-        lock: RunLock,
-        marketplace: Marketplace,
         log: Log,
         recorder: SqliteRecorder,
         machine: Machine[Broker],
         inbox: InboxFile | None,
-        channels: Sequence[Channel],
     ) -> None:
-        self._settings = settings
-        self._host = host
-        self._parts = parts
+        self._settings = settings = opened.settings
+        self._host = host = opened.host
+        self._parts = opened.parts
         self._running = running
-        self._strategies = strategies
-        self._book = book
-        self._holder = holder
-        self._lock = lock
+        self._strategies = opened.strategies
+        self._book = opened.book
+        self._holder = opened.holder
+        self._lock = opened.lock
         self._robbed: AlreadyRunning | None = None
-        self._marketplace = marketplace
+        self._marketplace = opened.marketplace
         self._recorder = recorder
         self._machine = machine
         self._inbox = inbox
         self._log = log
         self._stopping = Stopping(asyncio.Event())
-        self._pulse = Pulse(machine.engine, marketplace.clock, host.tell_manager)
-        digest = partial(host.aside, partial(digest_of, settings))
-        self._couriers = Couriers(settings, channels, book, machine.engine, marketplace, host.clock, log, digest)
-        self._schedule = Schedule(self._log, self._chore_failed)
+        self._pulse = Pulse(machine.engine, self._marketplace.clock, host.tell_manager)
+        self._schedule = Schedule(log, self._chore_failed)
         free_bytes = partial(host.aside, partial(host.free_bytes, settings.book.db.parent))
-        self._host_watch = HostWatch(parts.chain.rules.breakers[Breaker.LOOP_LAG], free_bytes)
-        watch = host.watch(settings)
-        engine, account = machine.engine, settings.account.name
-        self._auditing = (
-            Auditing(
-                watch,
-                host.aside,
-                engine.inbox.post,
-                engine.alarm,
-                self._audit_latch,
-                log,
-                account,
-                machine.history.findings_told,
-            )
-            if watch is not None
-            else None
-        )
-        requests = Requests(
-            machine.engine,
-            marketplace.clock,
-            holder,
-            settings.halt_files,
-            self._stopping.ask,
-            marketplace.standing,
-            strategies.standing,
-            running.build,
-            self._pulse.as_answer,
-            self._auditing.as_answer if self._auditing is not None else dict,
-        )
-        self._control = host.door(socket_path(settings.book.db, settings.account.name), requests.answer)
+        self._host_watch = HostWatch(self._parts.chain.rules.breakers[Breaker.LOOP_LAG], free_bytes)
+        self._couriers = self._make_couriers()
+        self._auditing = self._make_auditing()
+        self._control = host.door(socket_path(settings.book.db, settings.account.name), self._make_requests().answer)
 
     @classmethod
-    async def prepare(
-        cls,
-        settings: Settings,
-        host: Host,
-        parts: Parts,
-        installed: Versions,
-        strategies: HostedStrategies,
-        marketplace: Marketplace,
-        book: OpenBook,
-        holder: Holder,
-        lock: RunLock,
-        spill: SpillFile,
-    ) -> "Daemon":
+    async def prepare(cls, opened: Opened) -> "Daemon":
         """Put the machine together; the marketplace goes on where the book ends."""
+        marketplace, book = opened.marketplace, opened.book
         await marketplace.begin(book)
-        log = host.log(marketplace.clock)
+        log = opened.host.log(marketplace.clock)
         recorder = SqliteRecorder(book.writer)
-        running = installed.on(await book.writer.transact(schema_fingerprint))
+        running = opened.installed.on(await book.writer.transact(schema_fingerprint))
         machine = await make_machine(
-            parts, book, marketplace.clock, log, recorder, spill, marketplace.broker, build=running.build.stamp
-        )
-        inbox = await _inbox_file(settings, book, log)
-        return cls(
-            settings,
-            host,
-            parts,
-            running,
-            strategies,
+            opened.parts,
             book,
-            holder,
-            lock,
-            marketplace,
+            marketplace.clock,
             log,
             recorder,
-            machine,
-            inbox,
-            host.channels(settings),
+            opened.spill,
+            marketplace.broker,
+            build=running.build.stamp,
+        )
+        inbox = await _inbox_file(opened.settings, book, log)
+        return cls(opened, running, log, recorder, machine, inbox)
+
+    def _make_couriers(self) -> Couriers:
+        settings, host = self._settings, self._host
+        channels, digest = host.channels(settings), partial(host.aside, partial(digest_of, settings))
+        return Couriers(settings, channels, self._book, self.engine, self._marketplace, host.clock, self._log, digest)
+
+    def _make_auditing(self) -> Auditing | None:
+        watch = self._host.watch(self._settings)
+        if watch is None:
+            return None
+        return Auditing(
+            watch,
+            self._host.aside,
+            self.engine.inbox.post,
+            self.engine.alarm,
+            self._audit_latch,
+            self._log,
+            self._settings.account.name,
+            self._machine.history.findings_told,
+        )
+
+    def _make_requests(self) -> Requests:
+        return Requests(
+            self.engine,
+            self._marketplace.clock,
+            self._holder,
+            self._settings.halt_files,
+            self._stopping.ask,
+            self._marketplace.standing,
+            self._strategies.standing,
+            self._running.build,
+            self._pulse.as_answer,
+            self._auditing.as_answer if self._auditing is not None else dict,
         )
 
     @property
