@@ -1,9 +1,11 @@
 """The market: its bars are made once for a run, go on while the daemon is down, and are told badly."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
 
 from simulation.faults import Fault, Faults
 from simulation.venue import Venue
@@ -13,6 +15,7 @@ from trader.domain.market import Bar, BarTime
 from trader.domain.session import Calendar, new_york_date
 
 _DAY = timedelta(days=1)
+_ENDS_AT = attrgetter("ends_at")
 _OFFSETS = tuple(timedelta(seconds=seconds) for seconds in (-5, 5, -61, 61, -3600, 3600, 0, 0, 0))
 """By which the market clock may be wrong."""
 _WRONG = ("ZZZZ", "qqq", "QQQ;DROP", "", "TQQQ ")
@@ -52,9 +55,10 @@ class Market:
         """Bar times that begin after one instant and not after another."""
         day = new_york_date(after)
         while day <= new_york_date(until):
-            for bar_time in self.session_bars(day) if self.calendar.session(day) is not None else ():
-                if after < bar_time.ends_at - MINUTE <= until:
-                    yield bar_time
+            if self.calendar.session(day) is not None:
+                bars = self.session_bars(day)
+                first, end = (bisect_right(bars, at + MINUTE, key=_ENDS_AT) for at in (after, until))
+                yield from bars[first:end]
             day += _DAY
 
     def open(self, bar_time: BarTime) -> None:
