@@ -22,6 +22,6 @@ def exit_beside_protection() -> None:
 
 
 BUGS: dict[str, Planted] = {
-    "surplus_stays": Planted(17, surplus_stays, ("s1",)),
+    "surplus_stays": Planted(17, surplus_stays, ("s3",)),
     "exit_beside_protection": Planted(4, exit_beside_protection, ("s1",)),
 }

@@ -206,14 +206,14 @@ BUGS: dict[str, Planted] = {
     "stamped_in_new_york": Planted(28, stamped_in_new_york, ("s1",), "orders_are_stamped_with_the_market_s_time"),
     "executions_of_evidence_ignored": Planted(29, executions_of_evidence_ignored, ("s29", "s39")),
     "entries_before_recovery": Planted(29, entries_before_recovery, ("s5", "s8")),
-    "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s0",)),
+    "executions_forgotten_in_recovery": Planted(30, executions_forgotten_in_recovery, ("s1",)),
     "acknowledged_and_not_journaled": Planted(31, acknowledged_and_not_journaled, ("s1",)),
     "restart_closes_everything": Planted(
         32, restart_closes_everything, ("s64",), "a_restart_without_news_changes_nothing"
     ),
     "halts_not_loaded": Planted(33, halts_not_loaded, ("s5",), "a_halt_survives_a_restart"),
     "resumed_by_time": Planted(33, resumed_by_time, ("s0",), "only_a_person_resumes"),
-    "entries_leave_without_the_book": Planted(35, entries_leave_without_the_book, ("s6",)),
+    "entries_leave_without_the_book": Planted(35, entries_leave_without_the_book, ("s3",)),
     "silence_is_an_end": Planted(36, silence_is_an_end, ("s3",), "only_evidence_ends_an_order"),
     "any_account_is_ours": Planted(37, any_account_is_ours, ("s0",), "only_this_account_is_in_the_book"),
     "a_second_start_is_refused": Planted(39, a_second_start_is_refused, ("s0",)),

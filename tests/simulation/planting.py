@@ -4,9 +4,7 @@ A bug is one protection taken away. It is looked for by the invariant of its num
 that each has to see for itself what it is there for; a process of its own keeps it away from everything else.
 """
 
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import NamedTuple
 from simulation.configuration import Broker
 from simulation.invariants import ALL
 from simulation.neighbours import Neighbours
+from simulation.scratch import scratch
 from simulation.world import Outcome, World
 
 OTHERS = tuple(f"s{number}" for number in range(40))
@@ -65,11 +64,8 @@ def _looks(bug: Planted, check: str) -> bool:
 
 def _seen(seed: str, broker: Broker) -> tuple[int | None, str]:
     """The violation of one run, of a day and a healed one: its number and its words."""
-    folder = Path(tempfile.mkdtemp(prefix="planted-"))
-    try:
+    with scratch() as folder:
         violation = _run(seed, folder, broker).violation
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return (violation.number, violation.fault) if violation is not None else (None, "nothing")
 
 
