@@ -25,7 +25,7 @@ from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.domain.decision import Decision, ExitTicket, Outcome, Purpose, Rule, Side, Signal, Ticket
 from trader.domain.errors import BookBroken
-from trader.domain.events import CommandName, FillReported, JournalType, OrderCancelled
+from trader.domain.events import CommandName, FillReported, JournalType, OrderCancelled, SignalReceived
 from trader.domain.order import Order, PendingLock
 from trader.domain.portfolio import Portfolio
 from trader.services.draft import Draft
@@ -137,6 +137,17 @@ async def test_an_entry_of_unknown_fate_is_as_good_as_a_working_one(tmp_path: Pa
         assert market.log.said("DUPLICATE BUY BLOCKED: JD")
         await market.bars(10)
         assert_bought_once(market)
+
+
+async def test_the_step_that_hears_the_end_of_an_entry_may_enter_anew(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,), ignore_cancel=True)) as market:
+        await market.bar({"JD": 0.9})
+        await market.bar()
+        await market.handle(OrderCancelled("paper-1-0001", "by the exchange"), SignalReceived(JD))
+        assert market.working() == [("BUY", "JD")]
+        assert market.one("SELECT count(*) FROM orders") == 2
+        assert live_locks(market) == 1
+        market.check()
 
 
 async def test_a_lost_order_is_asked_about_once_and_not_at_every_look(tmp_path: Path) -> None:
