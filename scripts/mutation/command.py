@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mutation.areas import AREAS, Area
 from mutation.changed import Changed, changed_since
+from mutation.first_cases import EVERY_CASE
 from mutation.results import Change, Fate, Mutant, change_of, explanation, read_explained, read_mutants
 from mutation.tree import FOLDER, REPOSITORY, prepare
 
@@ -22,6 +23,8 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _AIM = 95.0
 _DETECTED = (Fate.KILLED, Fate.TIMEOUT)
 _NOT_NOTICED = (Fate.SURVIVED, Fate.NO_TESTS)
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108  (each test makes a folder of its own there)
+"""Where a book is written without waiting for a disk: half of a test's time, and no mutant is about that."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
         names = [mutant.name for mutant in read_mutants(FOLDER / area.name) if mutant.fate in _NOT_NOTICED]
         if asked.survivors and not names:
             continue
-        if not _run(area, names if asked.survivors else (), left, asked.children):
+        if not _run(area, names if asked.survivors else (), left, asked.children, every_case=asked.survivors):
             return _BROKEN
         left = max(left - (os.times().elapsed - began), 0) if left is not None else None
         if left == 0:
@@ -53,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("area", nargs="*", help=f"Of {', '.join(area.name for area in AREAS)}; default: all.")
     parser.add_argument("--for", dest="seconds", type=_duration, default=None, help="For so long: 90s, 20m, 2h.")
     parser.add_argument("--changed", metavar="COMMIT", help="Only functions with lines that have changed since.")
-    parser.add_argument("--survivors", action="store_true", help="Ask those again that have survived, of new tests.")
+    parser.add_argument("--survivors", action="store_true", help="Ask those that have survived every case.")
     parser.add_argument("--report", action="store_true", help="Only say what was found so far.")
     parser.add_argument("--children", type=int, default=1, help="Mutants at a time.")
     return parser
@@ -66,11 +69,17 @@ def _duration(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2]])
 
 
-def _run(area: Area, names: Sequence[str], seconds: float | None, children: int) -> bool:
+def _run(
+    area: Area, names: Sequence[str], seconds: float | None, children: int, *, every_case: bool = False
+) -> bool:
     """Let mutmut go on, for so long at the most. False where it could not begin."""
     place = prepare(area)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *names]
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
+    if _IN_MEMORY.is_dir():
+        environment["TMPDIR"] = str(_IN_MEMORY)
+    if every_case:
+        environment[EVERY_CASE] = "1"
     with (place / "mutmut.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:

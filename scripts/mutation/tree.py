@@ -48,7 +48,7 @@ def _configuration(area: Area) -> str:
         "only_mutate": area.code,
         "also_copy": ("config", "scripts", "README.md", "START_TRADER.sh"),
         "pytest_add_cli_args_test_selection": area.tests,
-        "pytest_add_cli_args": ("-q", "-p", "no:cacheprovider"),
+        "pytest_add_cli_args": ("-q", "-p", "no:cacheprovider", "-p", "mutation.first_cases"),
         "use_git_change_detection": ("false",),
         "timeout_multiplier": ("5",),
         "timeout_constant": ("2",),

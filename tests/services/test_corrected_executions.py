@@ -210,6 +210,8 @@ async def test_a_position_on_its_way_out_stays_so_when_its_entry_is_corrected(tm
         assert market.sql("SELECT state, closing_reason, quantity, cost_micros FROM book_positions") == [
             ("closing", "stop", 497, 497 * micros(30.2))
         ]
+        assert market.journaled(JournalType.POSITION_CLOSING) == 2
+        assert len(market.sql("SELECT DISTINCT data FROM events WHERE type = 'position_closing'")) == 1
         assert market.working() == [("SELL", "JD")]
         await assert_sound(market)
 
@@ -486,6 +488,60 @@ async def test_a_bust_ends_a_drift_as_soon_as_the_broker_is_asked(tmp_path: Path
         await assert_sound(market)
 
 
+# what is said
+
+
+def of_an_execution(market: Market) -> list[str]:
+    return market.log.said("EXECUTION ")
+
+
+async def test_of_what_is_undone_each_execution_is_said_as_an_error(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        first = await bought(market, 100)
+        await market.report(a_fill("JD", 50, 30.1, order_ref=ENTRY, execution_id="X2", at=market.now))
+        await market.report(corrected(first, "X2", quantity=150))
+        sentence = (
+            "EXECUTION CORRECTED JD: X1.2 replaces X1, X2: BUY 100@30.00 is undone, BUY 50@30.10 is undone "
+            "account=paper"
+        )
+        assert of_an_execution(market) == [sentence]
+        assert sentence in market.log.errors
+        await market.report(busted(first._replace(execution_id="X1.2")))
+        assert market.sql("SELECT reason FROM trades WHERE purpose = 'reversal' ORDER BY id") == [
+            ("corrected by X1.2",),
+            ("corrected by X1.2",),
+            ("busted by X1.2.2",),
+        ]
+
+
+async def test_a_bust_of_what_was_never_booked_is_said_and_kept_as_text(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await an_entry(market)
+        fill = a_fill("JD", 400, 30.0, order_ref=ENTRY, execution_id="X1", at=market.now)
+        await market.report(corrected(fill, "X0", quantity=0))
+        said = "EXECUTION BUSTED JD: X1.2 replaces X1, X0: that was never booked, and will not be account=paper"
+        assert of_an_execution(market) == [said]
+        assert market.log.errors == []
+        kept = "SELECT symbol, data ->> 'execution_id', data ->> 'order_ref', data ->> 'reported' FROM events"
+        assert market.sql(f"{kept} WHERE type = 'unexpected_fill'") == [
+            ("JD", "X1.2", ENTRY, "a bust of X1 X0, which was never booked")
+        ]
+
+
+async def test_a_correction_of_what_was_undone_before_is_said_as_no_error(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market, 400)
+        await market.report(busted(fill))
+        errors = len(market.log.errors)
+        await market.report(corrected(fill, revision=3, quantity=300))
+        assert of_an_execution(market)[1:] == [
+            "EXECUTION CORRECTED JD: X1.3 replaces X1: that was undone before account=paper"
+        ]
+        assert len(market.log.errors) == errors
+        assert market.journaled(JournalType.UNEXPECTED_FILL) == 0
+        assert market.held() == {"JD": 300}
+
+
 # what cannot be undone
 
 
@@ -551,6 +607,22 @@ async def test_a_busted_correction_of_an_operator_leaves_its_order_alone(tmp_pat
         assert market.held() == {"JD": 497}
         assert market.one("SELECT filled FROM orders") == 497
         await assert_sound(market)
+
+
+async def test_the_journal_says_which_execution_has_ended_a_lock(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        part = await bought(market, 400)
+        await market.report(corrected(part, quantity=300))
+        await market.report(a_fill("JD", 197, 30.0, order_ref=ENTRY, at=market.now))
+        await market.command(CommandName.ADJUST, fill=a_fill("JD", 5, 30.0, order_ref="by-hand", at=market.now))
+        released = "SELECT purpose, released FROM (SELECT seq, data ->> 'purpose' AS purpose, data -> 'lock_released' "
+        assert market.sql(f"{released} AS released FROM events WHERE type = 'fill') ORDER BY seq") == [
+            ("entry", "false"),
+            ("reversal", "false"),
+            ("entry", "false"),
+            ("entry", "true"),
+            ("adjust", "false"),
+        ]
 
 
 async def test_what_an_operator_has_undone_is_not_undone_again(tmp_path: Path) -> None:

@@ -261,6 +261,29 @@ async def test_a_sale_that_is_undone_gives_the_whole_commission_back(tmp_path: P
         await assert_sound(market)
 
 
+async def test_the_end_of_another_position_in_the_same_step_does_not_make_it_past(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        other = a_fill("MSFT", 1, 400.0, order_ref="by-hand", execution_id="M1", at=market.now)
+        await market.handle(FillReported(before_its_commission(fill)), FillReported(other))
+        await market.handle(FillReported(other._replace(side=Side.SELL, execution_id="M2")), FillReported(fill))
+        assert market.sql("SELECT realized_micros FROM book_positions WHERE symbol = 'JD'") == [(-DOLLAR,)]
+        await assert_sound(market)
+
+
+async def test_of_a_position_that_begins_in_the_step_in_which_the_last_one_ends_it_is_no_past(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await market.report(await bought(market, 497))
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        last = a_fill("JD", 497, 30.0, side=Side.SELL, order_ref="hand", execution_id="S1", at=market.now, commission=0)
+        anew = a_fill("JD", 10, 30.0, order_ref="hand", execution_id="X2", at=market.now)
+        await market.handle(*(FillReported(fill) for fill in (last, before_its_commission(anew), anew)))
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash + 487 * micros(30) - DOLLAR
+        assert market.sql("SELECT pnl FROM round_trips") == [(-1.0,)]
+        assert market.sql("SELECT realized_micros FROM book_positions") == [(-DOLLAR,)]
+        await assert_sound(market)
+
+
 async def test_what_was_undone_is_charged_nothing(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         fill = await bought(market)
@@ -341,6 +364,27 @@ async def test_a_commission_that_changes_is_said_once_and_left(tmp_path: Path) -
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
         assert market.journaled(JournalType.COMMISSION) == 0
         await assert_sound(market)
+
+
+async def test_one_that_changes_after_it_was_charged_late_is_said_too(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        await market.report(before_its_commission(fill))
+        await market.report(fill)
+        await market.report(fill._replace(commission_micros=micros("1.05")), times=2)
+        assert len(market.log.said("COMMISSION DIFFERS JD: X1 is booked with 1.00 USD and told again with 1.05")) == 1
+        await assert_sound(market)
+
+
+async def test_an_undoing_costs_nothing_whatever_is_told_of_it(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market)
+        await market.report(fill)
+        await market.report(fill._replace(execution_id="X1.2", corrects=("X1",), quantity=0, commission_micros=0))
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        await market.report(fill._replace(execution_id=reversal_of("X1")))
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash
+        assert market.log.said("COMMISSION") == []
 
 
 async def test_a_commission_that_cannot_be_one_is_left(tmp_path: Path) -> None:

@@ -111,3 +111,20 @@ async def test_busted_it_has_moved_its_order_by_nothing(tmp_path: Path, restarts
         await market.report(sale._replace(execution_id="S1.2", corrects=("S1",), quantity=0))
         assert exit_of(market)[1] == 0
         await assert_sound(market)
+
+
+async def test_what_was_sold_beyond_is_said_and_kept_as_text(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        sale, _ = await sold_ahead(market, by_hand=100)
+        assert market.log.said(f"UNEXPECTED EXECUTION JD: JD: execution S1 sells {sale.quantity} of 100 held;")
+        [(reported,)] = market.sql("SELECT data ->> 'reported' FROM events WHERE type = 'unexpected_fill'")
+        assert reported.startswith(f"SELL {sale.quantity - 100} at 29000000 micros")
+
+
+async def test_corrected_it_is_no_surprise_to_its_order(tmp_path: Path) -> None:
+    """What is beyond what is held is said anew; not that the order is filled already: that was by this execution."""
+    async with a_machine(tmp_path, script=silent) as market:
+        sale, _ = await sold_ahead(market, by_hand=100)
+        said = len(market.log.said("UNEXPECTED EXECUTION JD"))
+        await market.report(sale._replace(execution_id="S1.2", corrects=("S1",)))
+        assert len(market.log.said("UNEXPECTED EXECUTION JD")) == said + 1

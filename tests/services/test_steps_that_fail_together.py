@@ -51,6 +51,22 @@ async def test_a_late_word_of_an_older_exit_does_not_free_the_slot_of_the_newer(
         market.check()
 
 
+async def test_shares_that_only_a_correction_would_have_booked_do_not_leave_without_the_book(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bars(2, {"AAPL": 0.8})
+        held, sent = market.held()["AAPL"], market.broker.orders_received
+        found = a_fill("AAPL", 5, 200.0, order_ref="by-hand", execution_id="found", at=market.now)
+        adjusts = Command(CommandName.ADJUST, "operator", "a test", "all", "", fill=found)
+        with an_unwritable_book(monkeypatch):
+            await market.engine.inbox.put(adjusts)
+            await one_bar(market, "AAPL", 200.0, low=195.0)
+            assert market.broker.orders_received == sent
+        await market.wait(1)
+        assert market.one("SELECT quantity FROM orders WHERE side = 'SELL'") == held + 5
+
+
 async def test_a_position_bought_and_sold_while_nothing_could_be_written_is_booked_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

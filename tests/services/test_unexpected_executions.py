@@ -6,11 +6,11 @@ import pytest
 from builders import Market, a_fill, a_machine
 
 from trader.adapters.paper.broker import Treatment
+from trader.domain.alarm import AlarmType
 from trader.domain.decision import Rule, Side
 from trader.domain.events import (
     CommandName,
     Event,
-    JournalType,
     OrderAccepted,
     OrderCancelled,
     OrderIdentified,
@@ -22,8 +22,9 @@ SHARES = 497
 
 
 async def assert_said_and_stopped(market: Market) -> None:
-    assert market.log.said("UNEXPECTED EXECUTION JD")
-    assert market.journaled(JournalType.ALARM) == 1
+    [(alarm, what)] = market.sql("SELECT data ->> 'alarm', data ->> 'what' FROM events WHERE type = 'alarm'")
+    assert alarm == AlarmType.UNEXPECTED_EXECUTION
+    assert market.log.said(f"UNEXPECTED EXECUTION JD: {what}; entries stopped account=paper")
     assert market.sql("SELECT scope FROM book_halts WHERE cleared_us IS NULL") == [("all",)]
     await market.bar()
     refusal = (await market.submit("QQQ", 0.8)).refusal
@@ -89,6 +90,21 @@ async def test_of_another_account_may_still_be_ours(tmp_path: Path) -> None:
         await market.report(fill)
         assert market.held() == {"JD": 10}
         market.check()
+
+
+async def test_each_execution_of_another_account_is_said_once(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        for id_ in ("T1", "T2"):
+            await market.report(a_fill("JD", 10, 30.0, execution_id=id_, at=market.now, account="tiny"), times=2)
+        assert len(market.log.said("UNEXPECTED EXECUTION JD: execution 'T1'")) == 1
+        assert len(market.log.said("UNEXPECTED EXECUTION JD: execution 'T2'")) == 1
+
+
+async def test_a_name_without_end_is_cut_short(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.report(a_fill("JD", 10, 30.0, execution_id="x" * 1000, account="y" * 1000, at=market.now))
+        what = f"execution '{'x' * 59} is reported with the account '{'y' * 39}; entries stopped"
+        assert market.log.said(f"UNEXPECTED EXECUTION JD: {what}")
 
 
 async def test_a_sale_in_another_account_does_not_touch_protection_of_ours(tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ async def test_it_is_said_once_as_it_is_told_and_again_when_it_is_told_otherwise
         whole = await an_execution(market)
         for _ in range(3):
             await tell(market, whole._replace(price_micros=0))
+        again = Evidence((whole._replace(price_micros=0),), frozenset({"paper-1-0001"}), {}, {})
+        assert (await market.engine.news_of(again)).executions == ()
         assert market.journaled(JournalType.ALARM) == 1
         await tell(market, whole._replace(quantity=-1))
         assert len(market.log.said("EXECUTION NOT READABLE JD")) == 2
