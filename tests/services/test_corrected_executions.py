@@ -290,7 +290,18 @@ async def test_an_original_that_comes_after_its_correction_changes_nothing(tmp_p
             await market.restart()
         await market.report(fill)
         assert market.trades() == [("BUY", "JD", 300)]
+        assert market.journaled(JournalType.UNEXPECTED_FILL) == 0
         assert not market.engine.book.halts
+        await assert_sound(market)
+
+
+async def test_what_replaces_nothing_has_to_fit_its_order_like_any_execution(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await an_entry(market)
+        fill = a_fill("MSFT", 3, 400.0, order_ref=ENTRY, execution_id="X1", at=market.now)
+        await market.report(corrected(fill))
+        assert market.held() == {}
+        assert market.log.said("UNEXPECTED EXECUTION MSFT: execution X1.2 is told as a BUY of MSFT, while its order")
         await assert_sound(market)
 
 
@@ -512,6 +523,7 @@ async def test_of_what_is_undone_each_execution_is_said_as_an_error(tmp_path: Pa
             ("corrected by X1.2",),
             ("busted by X1.2.2",),
         ]
+        assert market.journaled(JournalType.UNEXPECTED_FILL) == 0
 
 
 async def test_a_bust_of_what_was_never_booked_is_said_and_kept_as_text(tmp_path: Path) -> None:
