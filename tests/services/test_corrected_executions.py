@@ -578,6 +578,15 @@ async def test_a_purchase_whose_shares_are_sold_on_cannot_be_undone(tmp_path: Pa
         await assert_alarmed_and_unchanged(market, busted(fill), "it has bought 497 shares, and only 397 are still")
 
 
+async def test_purchases_that_are_corrected_together_are_held_together_or_cannot_be_undone(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        first = await bought(market, 100)
+        await market.report(a_fill("JD", 397, 30.0, order_ref=ENTRY, execution_id="X2", at=market.now))
+        await sold(market, 100)
+        why = "it has bought 497 shares, and only 397 are still"
+        await assert_alarmed_and_unchanged(market, corrected(first, "X2", quantity=497), why)
+
+
 async def test_a_correction_on_another_side_undoes_nothing(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         fill = await bought(market)
@@ -606,7 +615,15 @@ async def test_a_correction_of_itself_undoes_nothing(tmp_path: Path) -> None:
 async def test_an_old_original_that_the_book_never_had_is_for_a_person(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         old = a_fill("JD", 10, 30.0, execution_id="X0", at=market.now - REMEMBERED - SECOND)
-        await assert_alarmed_and_unchanged(market, corrected(old), "the book has never had X0")
+        why = "the book has never had X0 or X9, and it would be of long ago"
+        await assert_alarmed_and_unchanged(market, corrected(old, "X9"), why)
+
+
+async def test_an_original_that_is_just_not_too_old_is_booked(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        oldest = a_fill("JD", 10, 30.0, order_ref="by-hand", execution_id="X0", at=market.now - REMEMBERED)
+        await market.report(corrected(oldest))
+        assert market.held() == {"JD": 10}
 
 
 async def test_a_busted_correction_of_an_operator_leaves_its_order_alone(tmp_path: Path) -> None:

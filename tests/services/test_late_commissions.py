@@ -348,6 +348,18 @@ async def test_an_operator_who_reverses_it_gives_the_whole_commission_back(tmp_p
         await assert_sound(market, "an order is filled by its fills and not beyond")
 
 
+async def test_what_an_operator_has_reversed_is_charged_nothing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market, 497)
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        await market.report(before_its_commission(fill))
+        reversal = before_its_commission(fill)._replace(execution_id=reversal_of("X1"), side=Side.SELL)
+        await market.command(CommandName.ADJUST, fill=reversal)
+        await market.report(fill)
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash
+        assert market.journaled(JournalType.COMMISSION) == 0
+
+
 # what is left alone
 
 
