@@ -40,10 +40,10 @@ def main(arguments: Sequence[str]) -> int:
     left = asked.seconds
     for area in areas if not asked.report else ():
         began = os.times().elapsed
-        names = [mutant.name for mutant in read_mutants(FOLDER / area.name) if mutant.fate in _NOT_NOTICED]
-        if asked.survivors and not names:
+        names = _chosen(area, asked)
+        if names is not None and not names:
             continue
-        if not _run(area, names if asked.survivors else (), left, asked.children, every_case=asked.survivors):
+        if not _run(area, names or (), left, asked.children, every_case=asked.survivors):
             return _BROKEN
         left = max(left - (os.times().elapsed - began), 0) if left is not None else None
         if left == 0:
@@ -57,9 +57,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--for", dest="seconds", type=_duration, default=None, help="For so long: 90s, 20m, 2h.")
     parser.add_argument("--changed", metavar="COMMIT", help="Only functions with lines that have changed since.")
     parser.add_argument("--survivors", action="store_true", help="Ask those that have survived every case.")
+    parser.add_argument("--sample", type=int, default=1, metavar="N", help="Each Nth of those that wait, once made.")
     parser.add_argument("--report", action="store_true", help="Only say what was found so far.")
     parser.add_argument("--children", type=int, default=1, help="Mutants at a time.")
     return parser
+
+
+def _chosen(area: Area, asked: argparse.Namespace) -> list[str] | None:
+    """The mutants to ask, by name; None for all that wait."""
+    mutants = list(read_mutants(FOLDER / area.name))
+    if asked.survivors:
+        return [mutant.name for mutant in mutants if mutant.fate in _NOT_NOTICED]
+    if asked.sample > 1 and mutants:
+        return [mutant.name for mutant in mutants if mutant.fate is Fate.WAITING][:: asked.sample]
+    return None
 
 
 def _duration(text: str) -> float:
@@ -69,9 +80,7 @@ def _duration(text: str) -> float:
     return float(int(match[1]) * _SECONDS[match[2]])
 
 
-def _run(
-    area: Area, names: Sequence[str], seconds: float | None, children: int, *, every_case: bool = False
-) -> bool:
+def _run(area: Area, names: Sequence[str], seconds: float | None, children: int, *, every_case: bool = False) -> bool:
     """Let mutmut go on, for so long at the most. False where it could not begin."""
     place = prepare(area)
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(children), *names]
@@ -87,7 +96,7 @@ def _run(
         except subprocess.TimeoutExpired:
             _end(process)
             return True
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             _end(process)
             raise
     if code:
@@ -204,4 +213,5 @@ def _report_changed(area: Area, changed: Sequence[Changed]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # mutmut's session would outlive this one
     sys.exit(main(sys.argv[1:]))

@@ -290,6 +290,8 @@ async def test_nobody_asks_for_the_end_of_an_order_whose_pair_has_sold(tmp_path:
         asked = cancels(market)
         await market.report(a_fill("AAPL", held, 205.0, side=Side.SELL, order_ref=target.ref, at=market.now))
         assert market.engine.book.orders[stop.ref].state is OrderState.CANCELLING
+        why = "SELECT data ->> 'reason' FROM events WHERE type = 'order_state' ORDER BY seq DESC LIMIT 1"
+        assert market.one(why) == "the other order of its pair is filled"
         await market.wait(29)
         assert asked == []
         await market.wait(2)
@@ -504,6 +506,27 @@ async def test_a_child_that_is_heard_before_its_entry_waits_for_the_answer(tmp_p
         await ask(market)
         assert [side for side, _, _ in market.trades()] == ["BUY", "SELL"]
         assert (market.held(), dict(market.engine.book.halts)) == ({}, {})
+
+
+@pytest.mark.parametrize("level", ["stop", "target"])
+async def test_what_is_bought_at_a_level_of_its_pair_has_levels_of_its_own(tmp_path: Path, level: str) -> None:
+    """A position that is at its stop, or at its target, from the first would be sold at once."""
+    async with a_day(tmp_path, script=only(an_entry, Treatment(parts=(0,)))) as market:
+        await market.bar({"AAPL": 0.8})
+        entry, stop, target = market.engine.book.orders.values()
+        at = stop.stop_micros if level == "stop" else target.limit_micros
+        assert at is not None
+        await market.report(a_fill("AAPL", entry.quantity, at / 1e6, order_ref=entry.ref, at=market.now))
+        [(stop_loss, price, take_profit)] = market.sql("SELECT stop_loss, entry, take_profit FROM armed_exits")
+        assert stop_loss < price < take_profit
+
+
+async def test_a_part_that_a_target_sells_leaves_both_orders_at_work(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as market:
+        await hold(market)
+        stop, target = market.engine.book.orders.values()
+        await market.report(a_fill("AAPL", 10, 205.0, side=Side.SELL, order_ref=target.ref, at=market.now))
+        assert [market.engine.book.orders[order.ref].state for order in (stop, target)] == [OrderState.WORKING] * 2
 
 
 async def test_a_part_that_a_target_sells_is_not_sold_by_the_stop(tmp_path: Path) -> None:

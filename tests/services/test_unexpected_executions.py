@@ -47,6 +47,7 @@ async def test_of_more_than_was_ordered(tmp_path: Path) -> None:
         assert market.one("SELECT quantity FROM orders") == SHARES
         await market.report(a_fill("JD", SHARES + 1, 30.0, order_ref="paper-1-0001", at=market.now))
         assert market.held() == {"JD": SHARES + 1}
+        assert market.log.said("UNEXPECTED EXECUTION JD: order paper-1-0001 is working with 0 of 497 filled;")
         assert market.sql("SELECT state, filled FROM orders") == [("filled", SHARES + 1)]
         assert market.one("SELECT reserved_micros FROM book_accounts") == 0
         await assert_said_and_stopped(market)
