@@ -526,6 +526,20 @@ async def test_of_what_is_undone_each_execution_is_said_as_an_error(tmp_path: Pa
         assert market.journaled(JournalType.UNEXPECTED_FILL) == 0
 
 
+async def test_each_execution_is_said_with_what_it_has_left(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        await bought(market)
+        fill = await sold(market, 100)
+        await market.report(busted(fill))
+        beginnings = ("Created", "FILL", "REVERSAL")
+        assert [line for line in market.log.lines if line.startswith(beginnings)] == [
+            "Created position JD account=paper",
+            "FILL BUY JD 497@30.00 reason=signal held=497 ref=paper-1-0001 account=paper",
+            "FILL SELL JD 100@29.00 reason=stop realised=-101.00 held=397 ref=paper-1-0002 account=paper",
+            "REVERSAL BUY JD 100@29.00 reason=busted by S1.2 held=497 ref=paper-1-0002 account=paper",
+        ]
+
+
 async def test_a_bust_of_what_was_never_booked_is_said_and_kept_as_text(tmp_path: Path) -> None:
     async with a_machine(tmp_path, script=silent) as market:
         await an_entry(market)

@@ -502,6 +502,14 @@ async def test_a_child_that_is_heard_before_its_entry_waits_for_the_answer(tmp_p
         await market.report(sold)
         assert (market.held(), market.trades(), dict(market.engine.book.halts)) == ({}, [], {})
         assert market.engine.book.orders[stop.ref].state is OrderState.UNKNOWN
+        why = f"it has sold {entry.quantity}, more than are held: what was bought has not been heard"
+        assert market.log.said(f"EXECUTION AHEAD AAPL ref={stop.ref}: {why} account=paper")
+        [(symbol, data)] = market.sql(
+            "SELECT symbol, data FROM events WHERE type = 'order_state' AND data ->> 'order_ref' = ? "
+            "AND data ->> 'state' = 'unknown'",
+            stop.ref,
+        )
+        assert (symbol, json.loads(data)["reason"]) == ("AAPL", why)
         market.broker._executions.extend([sold, bought])
         await ask(market)
         assert [side for side, _, _ in market.trades()] == ["BUY", "SELL"]
