@@ -1,6 +1,7 @@
 """An execution that should not have happened has happened: it is booked, said, and entries stop."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import Market, a_fill, a_machine
@@ -11,6 +12,7 @@ from trader.domain.decision import Rule, Side
 from trader.domain.events import (
     CommandName,
     Event,
+    Fate,
     OrderAccepted,
     OrderCancelled,
     OrderIdentified,
@@ -66,6 +68,18 @@ async def test_of_an_order_that_had_ended(tmp_path: Path, restarts: bool) -> Non
         assert market.sql("SELECT purpose, state, filled FROM orders") == [("entry", "cancelled", 10)]
         assert market.one("SELECT purpose FROM trades") == "entry"
         await assert_said_and_stopped(market)
+
+
+async def test_of_an_order_that_was_resolved_by_hand_is_not_booked_beside_it(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=lambda _: Treatment(parts=(0,))) as market:
+        await market.bar({"JD": 0.9})
+        await market.handle(OrderLost("paper-1-0001", "no answer"))
+        fate: dict[str, Any] = {"order_ref": "paper-1-0001", "fate": Fate.FILLED, "price_micros": 30_000_000}
+        await market.command(CommandName.RESOLVE, **fate)
+        await market.report(a_fill("JD", 10, 30.0, order_ref="paper-1-0001", at=market.now))
+        assert market.held() == {"JD": SHARES}
+        why = "order paper-1-0001 was resolved by hand as filled; correct it with `trader adjust`"
+        assert market.log.said(f"UNEXPECTED EXECUTION JD: {why}; entries stopped")
 
 
 async def test_of_another_account_changes_nothing_but_is_said(tmp_path: Path) -> None:
