@@ -57,5 +57,18 @@ async def test_the_end_of_an_epoch_is_told_once_and_is_in_the_journal(
             assert market.engine.trading.gate.why.count("1100") == 1, "at once, whether or not it can be written"
         await market.engine.handle([Tick()])
         await market.engine.handle([LOST])
-        assert market.sql("SELECT count(*) FROM book_events WHERE type = 'epoch_ended'") == [(1,)]
+        told = market.sql("SELECT data ->> 'reason' FROM events WHERE type = 'epoch_ended'")
+        assert told == [("IB has lost its servers (1100)",)]
         assert len(market.log.said("EPOCH ENDED: IB has lost its servers (1100)")) == 1
+
+
+async def test_the_first_answer_after_the_end_of_an_epoch_is_believed_at_once_of_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is not complete: an exit of what is not there would open a short."""
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        await market.engine.handle([LOST])
+        says(NO_EVIDENCE._replace(positions={}), monkeypatch)
+        await inquire(market)
+        assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("AAPL", held, 0)]

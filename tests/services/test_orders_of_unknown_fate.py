@@ -10,7 +10,7 @@ from test_reconciliation import says
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
-from trader.domain.events import CommandName, Evidence, Fate
+from trader.domain.events import EVIDENCE_PARTS, CommandName, Evidence, Fate
 from trader.domain.order import Order
 from trader.services.recovery import recover
 
@@ -115,6 +115,17 @@ async def test_a_broker_that_does_not_answer_begins_the_counting_anew(
         assert state(market) == "cancelled"
 
 
+@pytest.mark.parametrize("part", EVIDENCE_PARTS)
+async def test_an_answer_that_is_not_complete_proves_no_absence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        says(Evidence((), frozenset(), {}, {})._replace(**{part: None}), monkeypatch)
+        await inquire(market, 6)
+        assert state(market) == "unknown"
+
+
 async def test_an_order_is_not_absent_while_the_broker_holds_other_shares(tmp_path: Path) -> None:
     """It may have been executed: its execution has to come first."""
     async with a_machine(tmp_path, signals=PATIENT) as market:
@@ -165,6 +176,14 @@ async def test_an_answer_of_a_later_day_or_of_the_connection_it_was_sent_over_pr
 ) -> None:
     async with a_machine(tmp_path, signals=PATIENT) as market:
         assert await lost_beside_a_purchase_by_hand(market, monkeypatch, **told) == "unknown"
+
+
+@pytest.mark.parametrize(("told", "becomes"), [({"since_s": 0}, "cancelled"), ({"began_s": 0}, "unknown")])
+async def test_an_answer_is_of_the_moment_from_which_it_tells_and_not_of_that_in_which_it_was_connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, float], becomes: str
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        assert await lost_beside_a_purchase_by_hand(market, monkeypatch, **told) == becomes
 
 
 async def test_an_order_that_nobody_answers_becomes_unknown(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """What the broker says it holds, against the ledger: unknown is never empty, and a difference is never traded over."""
 
+import json
 from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from builders import Market, a_fill, a_machine, an_unwritable_book, new_york
+from builders import Market, a_fill, a_machine, an_unwritable_book, assert_sound, new_york
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Decision, Rule, Side
@@ -122,6 +123,38 @@ async def test_foreign_shares_are_listed_left_alone_and_bar_their_family(tmp_pat
         assert market.at_broker() == {"PSQ": 40}
         assert market.one("SELECT json_extract(data, '$.foreign') FROM events WHERE type = 'flat_proven'") == "PSQ 40"
         market.check()
+
+
+async def test_a_difference_that_stays_is_told_once_and_its_end_too(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await with_foreign(market)
+        before = market.sql("SELECT * FROM book_drift")
+        await inquire(market, 3, every_s=61)
+        assert market.sql("SELECT * FROM book_drift") == before
+        await assert_sound(market)
+        market.broker._positions["PSQ"] = 0
+        await inquire(market, 2)
+        assert [line.partition(":")[0] for line in market.log.said("DRIFT")] == [
+            "DRIFT PSQ book 0 broker 40",
+            "DRIFT ENDED PSQ",
+        ]
+        found, ended = market.sql("SELECT symbol, data FROM events WHERE type LIKE 'drift%' ORDER BY seq")
+        assert (found[0], json.loads(found[1])) == ("PSQ", {"book": 0, "broker": 40})
+        assert (ended[0], json.loads(ended[1])) == ("PSQ", {"reason": "book and broker have 0"})
+        await assert_sound(market)
+
+
+async def test_when_it_was_compared_last_is_known_after_a_step_that_was_thrown_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await inquire(market)
+        compared_at = market.engine.trading.reconciliation.reconciled_at
+        assert compared_at is not None
+        with an_unwritable_book(monkeypatch):
+            await market.command(CommandName.HALT)
+        await market.wait(1)
+        assert market.engine.trading.reconciliation.reconciled_at == compared_at
 
 
 async def test_adopted_shares_have_exits_and_cost_no_cash(tmp_path: Path) -> None:
@@ -367,6 +400,11 @@ async def with_a_working_entry(market: Market) -> Order:
     return order
 
 
+def states_told(market: Market) -> list[tuple[str, str]]:
+    """What the journal says of every change of an order's state, and why."""
+    return market.sql("SELECT data ->> 'state', data ->> 'reason' FROM events WHERE type = 'order_state' ORDER BY seq")
+
+
 async def test_an_order_that_the_broker_does_not_show_at_the_start_is_of_unknown_fate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -384,6 +422,25 @@ async def test_an_order_that_the_broker_does_not_show_at_the_start_is_of_unknown
         assert order.ref == market.one("SELECT order_ref FROM orders"), "and no second one"
 
 
+async def test_an_order_that_the_broker_shows_at_the_start_is_never_in_doubt(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_working_entry(market)
+        told = states_told(market)
+        await market.restart(keep_broker=True)
+        assert market.one("SELECT state FROM orders") == "working"
+        assert states_told(market) == told
+
+
+async def test_an_exit_that_the_broker_does_not_show_at_the_start_is_of_unknown_fate_too(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await hold(market, "AAPL")
+        market.script = lambda _: Treatment(parts=(0,))
+        await market.command(CommandName.FLATTEN)
+        market.broker._working.clear()
+        await market.restart(keep_broker=True)
+        assert market.one("SELECT state FROM orders WHERE side = 'SELL'") == "unknown"
+
+
 async def test_an_order_that_ended_with_more_than_is_booked_waits_for_its_executions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,10 +452,12 @@ async def test_an_order_that_ended_with_more_than_is_booked_waits_for_its_execut
             await market.restart()
             await inquire(market, 5)
         assert market.one("SELECT state FROM orders") == "unknown"
+        assert states_told(market)[-1] == ("unknown", "ended with 30 shares filled, of which 0 are booked")
         fill = a_fill("JD", 30, 30.0, order_ref=order.ref, at=market.now)
         says(ended._replace(executions=(fill,)), monkeypatch)
         await inquire(market, 2)
         assert market.sql("SELECT state, filled FROM orders") == [("cancelled", 30)]
+        assert states_told(market)[-1] == ("cancelled", "cancelled by the exchange")
         assert market.held() == {"JD": 30}
         assert market.sql("SELECT * FROM book_drift") == []
         market.check()
@@ -425,7 +484,7 @@ async def test_a_rejected_order_is_found_rejected(tmp_path: Path, monkeypatch: p
         order = await with_a_working_entry(market)
         says(an_answer(ended={order.ref: Ended(0, "no such contract", rejected=True)}), monkeypatch)
         await market.restart()
-        assert market.one("SELECT state FROM orders") == "rejected"
+        assert states_told(market) == [("rejected", "no such contract")], "and was never in doubt"
         assert market.engine.book.locks == {}
 
 
