@@ -54,7 +54,12 @@ AREAS = (
         "audit",
         # Where its functions are. The rules are queries, which tests/audit/test_mutations.py breaks one by one.
         tuple(f"trader/audit/{name}.py" for name in _AUDITING),
-        ("tests/audit/test_proof.py", "tests/app/test_auditing.py", "tests/app/test_audit_beside_the_daemon.py"),
+        (
+            "tests/audit/test_proof.py",
+            "tests/app/test_auditing.py",
+            "tests/app/test_audit_beside_the_daemon.py::test_what_was_looked_at_is_carried_forward",
+            "tests/app/test_audit_beside_the_daemon.py::test_each_commit_is_looked_at_once",
+        ),
     ),
 )
 

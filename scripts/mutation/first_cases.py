@@ -4,6 +4,7 @@ Nearly every mutant dies of the first case, and one that does not is asked all o
 """
 
 import os
+from collections.abc import Iterable
 
 import pytest
 
@@ -16,7 +17,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave the other cases out, where a mutant is under test."""
     if "__mutmut_" not in os.environ.get("MUTANT_UNDER_TEST", "") or os.environ.get(EVERY_CASE):
         return
-    first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
-    left_out = [item for item in items if item not in first.values()]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = list(first.values())[::-1]
+    first = first_of_each([item.nodeid for item in items])
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in first])
+    items[:] = [item for item in items if item.nodeid in first]
+
+
+def first_of_each(ids: Iterable[str]) -> set[str]:
+    """Of the ids of cases the first of each test, by name."""
+    return set({id_.partition("[")[0]: id_ for id_ in sorted(ids, reverse=True)}.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mutation import changed, command, results, tree
 from mutation.areas import AREAS, Area, area_of
+from mutation.first_cases import first_of_each
 from mutation.results import Change, change_of
 
 _CODE = """
@@ -77,6 +78,14 @@ def test_it_names_who_survives_takes_an_explanation_and_keeps_to_what_has_change
     assert "+ return one if one > other else other" in told
 
 
+def test_of_a_test_with_many_cases_the_first_by_name_is_asked() -> None:
+    assert first_of_each(["b.py::b", "a.py::a[2]", "a.py::a[1]", "b.py::a[1]"]) == {
+        "b.py::b",
+        "a.py::a[1]",
+        "b.py::a[1]",
+    }
+
+
 @pytest.mark.usefixtures("repository")
 def test_what_it_cannot_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["sales"]) == 2
@@ -95,7 +104,7 @@ def test_a_change_is_its_lines_without_their_indentation() -> None:
 def test_every_area_has_its_code_and_its_tests() -> None:
     root = tree.REPOSITORY
     for area in AREAS:
-        assert all((root / test).exists() for test in area.tests), area
+        assert all((root / test.partition("::")[0]).exists() for test in area.tests), area
         assert all(list(root.glob(code)) for code in area.code), area
     assert area_of("trader/pipeline/size.py") == AREAS[0]
     assert area_of("trader/domain/money.py") is None
