@@ -10,7 +10,7 @@ from test_reconciliation import says
 from trader.adapters.paper.broker import PaperBroker, Treatment
 from trader.domain.decision import Side
 from trader.domain.errors import BrokerUnreachable
-from trader.domain.events import EVIDENCE_PARTS, CommandName, Evidence, Fate
+from trader.domain.events import EVIDENCE_PARTS, CommandName, Evidence, EvidenceGiven, Fate
 from trader.domain.order import Order
 from trader.services.recovery import recover
 
@@ -48,6 +48,14 @@ async def test_an_order_that_works_at_the_broker_is_working(tmp_path: Path) -> N
         await inquire(market)
         assert state(market) == "working"
         assert market.broker.orders_received == 1
+
+
+async def test_an_order_that_has_ended_since_the_question_leaves_the_answer_to_the_others(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_lost_entry(market)
+        asked = ("paper-1-0000", *market.engine.asks_about)
+        await market.handle(EvidenceGiven(asked, await market.broker.evidence(asked)))
+        assert state(market) == "working"
 
 
 async def test_an_order_in_no_complete_answer_is_ended_after_the_third(tmp_path: Path) -> None:

@@ -50,7 +50,6 @@ class Inquiry:
         for ref in given.asked:
             order = step.draft.orders.get(ref)
             if order is None:
-                self._absent.pop(ref, None)
                 continue
             if is_first and not _is_shown(ref, given.evidence):
                 if _is_succeeded(step, order):
