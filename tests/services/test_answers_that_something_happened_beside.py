@@ -74,6 +74,7 @@ async def test_the_first_answer_of_an_epoch_opens_nothing_where_something_happen
         asked.meanwhile.append(lambda: asked.traded(Side.BUY))
         await asked.ask()
         assert asked.market.sql("SELECT * FROM book_drift") == []
+        assert asked.market.engine.trading.gate.why == "unreconciled: JD moved while the broker was asked"
         await asked.market.command(CommandName.RESUME)
         await asked.market.bar()
         refusal = (await asked.market.submit("AAPL", 0.9)).refusal

@@ -273,6 +273,9 @@ async def test_an_exit_beside_one_whose_end_the_book_has_not_heard_of_is_taken_u
             ("AAPL", 0, "working"),
             ("JD", 0, "working"),
         ]
+        if not knows_it:
+            [why] = market.sql("SELECT data ->> 'reason' FROM events WHERE data ->> 'state' = 'cancelled'")
+            assert why == ("ended before the next exit was sent",)
         assert market.held() == market.at_broker()
         assert market.engine.book.halts == {}
         market.check()

@@ -70,7 +70,8 @@ async def test_no_entry_before_the_broker_has_told_everything(
         with monkeypatch.context() as cut:
             says(an_answer(**{"positions": {"AAPL": held}, part: None}), cut)
             await market.restart()
-            assert market.log.said(f"RECOVERY INCOMPLETE: the broker does not tell its {part}")
+            assert market.log.said(f"RECOVERY INCOMPLETE: the broker does not tell its {part}; no entry leaves until")
+            assert market.engine.trading.gate.why == f"unreconciled: the broker does not tell its {part}"
             await market.bar()
             assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
             assert market.sql("SELECT * FROM book_drift") == [], "unknown is not empty"
@@ -85,6 +86,11 @@ async def test_exits_do_not_wait_for_the_broker_to_tell_everything(
         await hold(market, "AAPL")
         says(NO_EVIDENCE, monkeypatch)
         await market.restart()
+        untold = "the broker does not tell its executions, working, ended, positions"
+        assert market.engine.trading.gate.why == f"unreconciled: {untold}"
+        assert market.log.errors[-1] == (
+            f"RECOVERY INCOMPLETE: {untold}; no entry leaves until it does, exits go on account=paper"
+        )
         await market.bar(closes={"AAPL": 195.0})
         await market.bar()
         assert market.held() == {}
