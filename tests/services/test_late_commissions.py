@@ -16,7 +16,7 @@ from trader.app.links import AccountRows, find_links
 from trader.app.story import tell
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
-from trader.domain.events import CommandName, Evidence, EvidenceGiven, FillReported, JournalType
+from trader.domain.events import Command, CommandName, Evidence, EvidenceGiven, FillReported, JournalType
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, reversal_of
 from trader.services.recent import REMEMBERED
@@ -358,6 +358,17 @@ async def test_what_an_operator_has_reversed_is_charged_nothing(tmp_path: Path) 
         await market.report(fill)
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
         assert market.journaled(JournalType.COMMISSION) == 0
+
+
+async def test_what_an_operator_reverses_in_the_step_that_books_it_is_charged_nothing(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        fill = await bought(market, 497)
+        cash = market.one("SELECT cash_micros FROM book_accounts")
+        reversal = before_its_commission(fill)._replace(execution_id=reversal_of("X1"), side=Side.SELL)
+        adjusts = Command(CommandName.ADJUST, "operator", "a test", "all", "", fill=reversal)
+        await market.handle(FillReported(before_its_commission(fill)), adjusts, FillReported(fill))
+        assert market.sql("SELECT side FROM trades ORDER BY id") == [("BUY",), ("SELL",)]
+        assert market.one("SELECT cash_micros FROM book_accounts") == cash
 
 
 # what is left alone

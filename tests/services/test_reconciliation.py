@@ -419,7 +419,7 @@ async def test_an_order_that_the_broker_does_not_show_at_the_start_is_of_unknown
         order = await with_a_working_entry(market)
         says(an_answer(), monkeypatch)
         await market.restart()
-        assert market.one("SELECT state FROM orders") == "unknown"
+        assert states_told(market) == [("unknown", "the broker does not show it")]
         assert market.engine.book.locks["JD"].reserved_micros > 0
         await inquire(market, 2)
         assert market.one("SELECT state FROM orders") == "unknown"
