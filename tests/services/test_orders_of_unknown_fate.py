@@ -342,6 +342,8 @@ async def test_an_order_that_works_in_the_book_alone_is_of_unknown_fate_after_tw
         assert market.engine.book.orders[ref].state == "working", "it may have come there after the answer was given"
         await inquire(market, every_s=60)
         assert state(market) == "unknown"
+        why = "SELECT data ->> 'reason' FROM events WHERE data ->> 'state' = 'unknown'"
+        assert market.one(why) == "two answers of the broker do not show it as open"
         await inquire(market, 3, every_s=60)
         assert state(market) == "cancelled"
 
