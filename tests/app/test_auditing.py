@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from replayed_book import ReplayedBook, a_replayed_book, trader
 
-from trader.audit.audit import audit, worst
+from trader.audit.audit import audit, fails, proven_look, worst
+from trader.audit.besides import as_shipped
+from trader.audit.reading import open_read_only
 from trader.audit.rule import FAILS, Answer, Verdict
 from trader.audit.rules import RULES
+from trader.audit.watching import Watch
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +80,51 @@ def test_it_changes_nothing(book: ReplayedBook) -> None:
     before = book.db.read_bytes()
     audit(book.db, {})
     assert book.db.read_bytes() == before
+
+
+def test_one_word_is_said_for_all_answers() -> None:
+    order = (Verdict.VIOLATED, Verdict.COULD_NOT_CHECK, Verdict.WARNING, Verdict.HOLDS)
+    for place, verdict in enumerate(order):
+        given = [Answer(RULES[0], better, 0) for better in reversed(order[place:])]
+        assert worst(given) is verdict
+        assert fails(given) is (verdict in FAILS)
+    assert worst([]) is Verdict.HOLDS
+
+
+def test_what_a_blind_rule_finds_counts_and_what_it_does_not_find_does_not(book: ReplayedBook) -> None:
+    rule = RULES[0]
+    blind = rule._replace(name="blind", query=f"SELECT * FROM ({rule.query}) WHERE 0")  # noqa: S608
+    mad = rule._replace(name="mad", query="SELECT account, account, 'it is there' FROM book_accounts")
+    with closing(open_read_only(book.db)) as connection:
+        sound, unproven, found = proven_look(Watch(connection, as_shipped({})), (rule, blind, mad))
+    assert (sound.verdict, sound.fault) == (Verdict.HOLDS, "")
+    assert unproven.verdict is Verdict.COULD_NOT_CHECK
+    assert unproven.fault == "it is blind: it does not find a violation that was planted for it"
+    assert (found.verdict, found.fault) == (Verdict.VIOLATED, "")
+    assert found.findings[0][:3] == ("paper", "paper", "it is there")
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DELETE FROM book_events WHERE seq = 5", "event 5 is missing"),
+        ("UPDATE book_events SET data = json_set(data, '$.a', 1) WHERE seq = 6", "it is not what was written"),
+    ],
+)
+def test_a_journal_that_was_changed_is_found_once_and_where(book: ReplayedBook, statement: str, said: str) -> None:
+    book.damage(statement)
+    [finding] = [one for answer in answers(book).values() for one in answer.findings if one.said == said]
+    assert (finding.account, finding.id) == ("paper", "6")
+
+
+def test_an_order_is_the_story_of_its_symbol(book: ReplayedBook) -> None:
+    with closing(sqlite3.connect(book.db)) as connection:
+        [(ref, symbol)] = connection.execute(
+            "SELECT order_ref, symbol FROM book_orders ORDER BY created_us DESC LIMIT 1"
+        ).fetchall()
+    book.damage(
+        f"INSERT INTO book_drift (account, symbol, book, broker, since_us) VALUES ('paper', '{symbol}', 0, 1, 1)"  # noqa: S608
+    )
+    book.damage("INSERT INTO book_drift (account, symbol, book, broker, since_us) VALUES ('paper', 'NONE', 0, 1, 1)")
+    stories = {finding.id: finding.why for finding in answers(book)["broker_agrees"].findings}
+    assert stories == {symbol: ref, "NONE": ""}
