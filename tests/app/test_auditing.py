@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from replayed_book import ReplayedBook, a_replayed_book, trader
 
 from trader.audit.audit import audit, fails, proven_look, worst
 from trader.audit.besides import as_shipped
-from trader.audit.reading import open_read_only
+from trader.audit.reading import open_read_only, version_of
 from trader.audit.rule import FAILS, Answer, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
@@ -74,6 +75,11 @@ def test_a_warning_does_not_fail(book: ReplayedBook) -> None:
     advice = answers(book)["capital_in_use"]
     assert advice.looked_at == 1
     assert worst([advice._replace(verdict=Verdict.WARNING)]) not in FAILS
+
+
+def test_a_book_may_be_looked_at_from_another_thread_than_it_was_opened_in(book: ReplayedBook) -> None:
+    with closing(open_read_only(book.db)) as connection, ThreadPoolExecutor(1) as pool:
+        assert pool.submit(version_of, connection).result() == version_of(connection)
 
 
 def test_it_changes_nothing(book: ReplayedBook) -> None:

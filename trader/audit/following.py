@@ -52,7 +52,7 @@ class Following:
     def __init__(self, book: sqlite3.Connection, knowledge: Knowledge) -> None:
         self._book = book
         self._watch = Watch(book, knowledge, (telling.tell,))
-        self._version = -1
+        self._version: int | None = None
 
     def look(self) -> list[Answer]:
         """Ask the principles of what was committed since the last look; no answers where nothing was.
