@@ -22,7 +22,7 @@ from typing import NamedTuple
 from figures import SCRATCH, Figure, show
 
 from trader.adapters.sqlite.queries import SCHEMA
-from trader.audit import besides, chain, summing, telling
+from trader.audit import besides, chain, running, summing, telling
 from trader.audit.audit import fails
 from trader.audit.besides import as_shipped
 from trader.audit.ledger import CASH_IS_TRADED, FILLS_ARE_POSITIONS
@@ -163,6 +163,11 @@ class _Journal:
     def __init__(self) -> None:
         self._seq, self._hash = 0, "0" * 64
 
+    @property
+    def length(self) -> int:
+        """Events."""
+        return self._seq
+
     def row(self, type_: str, symbol: str, at_us: int, data: Row) -> Row:
         """The next one."""
         self._seq += 1
@@ -208,7 +213,8 @@ def _fill_book(book: sqlite3.Connection, count: int) -> None:
         if len(waiting["book_events"]) > _A_DAY:
             _write(book, waiting)
     entered = [trade for trade in newest.values() if trade.is_buy]
-    numbers: Row = {"orders_made": count, "signals_seen": (count - 2 * _HELD) // 2 + len(entered)}
+    signals = (count - 2 * _HELD) // 2 + len(entered)
+    numbers: Row = {"orders_made": count, "signals_seen": signals, "journal_events": journal.length}
     times: Row = {"opened_us": _FIRST_US, "updated_us": _FIRST_US}
     money: Row = {"starting_cash_micros": _CASH, "cash_micros": cash}
     waiting["book_accounts"].append({"account": "bench", **money, **numbers, **times})
@@ -248,7 +254,7 @@ def _times(path: Path) -> dict[str, float]:
             chain.follow(connection)
             journal.append(process_time() - begin)
 
-        watch = Watch(book, as_shipped({}), (taken_in, besides.tell, summing.sum_up))
+        watch = Watch(book, as_shipped({}), (taken_in, running.add_up, besides.tell, summing.sum_up))
         everything = _timed(lambda: _check(watch))
 
         def shares_and_cash() -> None:

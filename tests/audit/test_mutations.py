@@ -29,7 +29,7 @@ _SHOWN = r"printf\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 """What is only said of a finding."""
 
 FINDS_MORE = {
-    "flat_at_close": 1,
+    "flat_at_close": 2,
     "no_entry_while_drifting": 1,
     "stops_within_held": 1,
     "executions_once": 1,

@@ -150,15 +150,14 @@ ENTRIES_WITHIN_CASH = Rule(
     named=Named.ORDER,
     query="""
         SELECT account, order_ref, printf('it reserves %.2f of %.2f USD', reserved_micros / 1e6, cash_micros / 1e6)
-        FROM (
-            SELECT account, order_ref, reserved_micros,
-                   sum(amount_micros) OVER (PARTITION BY account ORDER BY seq ROWS UNBOUNDED PRECEDING) AS cash_micros
-            FROM (SELECT account, seq, amount_micros, NULL AS order_ref, NULL AS reserved_micros FROM cash_moves
-                  UNION ALL SELECT account, seq, 0, order_ref, reserved_micros FROM told_orders
-                            WHERE purpose = 'entry'))
+        FROM (SELECT account, order_ref, reserved_micros, (
+                  SELECT cash_micros FROM cash_after c WHERE c.account = o.account AND c.seq < o.seq
+                  ORDER BY c.seq DESC LIMIT 1) AS cash_micros
+              FROM told_orders o WHERE purpose = 'entry')
         WHERE reserved_micros > cash_micros""",
     plants=(
-        """
+        told("two", "cash_moved", amount_micros=50_000_000_000)  # noqa: S608  (our own words)
+        + """
         UPDATE book_events SET data = json_set(data, '$.starting_cash_micros', 4100999999)
         WHERE account = 'two' AND type = 'account_opened'""",
     ),

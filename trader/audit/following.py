@@ -1,13 +1,13 @@
 """The five principles after each commit: what was looked at is carried forward, so that a look is as short as its news.
 
-Rule 1: executions become a balance by symbol, cash one number, once they were looked at: the same queries go on from
-there. Of orders those are kept whose lock is held, and those of the last minutes.
+Rule 1: executions become a balance by symbol once they were looked at, and cash runs on as one number. Of orders those
+are kept whose lock is held, and those of the last minutes.
 Rule 2: it takes what it has carried forward for granted. The look at everything begins with the first event.
 """
 
 import sqlite3
 
-from trader.audit import telling
+from trader.audit import running, telling
 from trader.audit.besides import Knowledge
 from trader.audit.principles import PRINCIPLES
 from trader.audit.reading import version_of
@@ -16,31 +16,26 @@ from trader.audit.watching import Watch
 
 _CARRIED = """
 BEGIN;
-CREATE TEMP TABLE carried AS SELECT account, max(seq) AS seq, max(at_us) AS at_us,
-       sum(amount_micros) AS cash_micros FROM cash_moves GROUP BY account;
 INSERT INTO told_releases (account, seq, at_us, order_ref, evidence)
 SELECT account, seq, at_us, order_ref, 'filled' FROM told_fills WHERE lock_released;
 
 CREATE TEMP TABLE balances AS
-SELECT account, max(seq) AS seq, symbol, max(at_us) AS at_us, family, direction,
-       sum(iif(side = 'BUY', quantity, -quantity)) AS quantity
-FROM told_fills GROUP BY account, symbol;
+SELECT account, max(seq) AS seq, symbol, at_us, held, family, direction FROM told_fills GROUP BY account, symbol;
 DELETE FROM told_fills;
-INSERT INTO told_fills (account, seq, symbol, at_us, side, quantity, price_micros, commission_micros, family, direction)
-SELECT account, seq, symbol, at_us, 'BUY', quantity, 0, 0, family, direction FROM balances WHERE quantity > 0;
+INSERT INTO told_fills (account, seq, symbol, at_us, side, quantity, held, family, direction)
+SELECT account, seq, symbol, at_us, 'BUY', held, held, family, direction FROM balances WHERE held > 0;
 
 DELETE FROM told_commissions;
 DELETE FROM told_cash;
 DELETE FROM told_accounts;
-INSERT INTO told_accounts (account, seq, symbol, at_us, starting_cash_micros)
-SELECT account, seq, '', at_us, cash_micros FROM carried;
+DELETE FROM cash_after;
+DELETE FROM lives WHERE held = 0;
 
 DELETE FROM told_orders WHERE purpose <> 'entry' OR (order_ref IN (SELECT order_ref FROM told_releases)
     AND at_us < (SELECT at_us - 300000000 FROM heads h WHERE h.account = told_orders.account));
 DELETE FROM told_releases WHERE order_ref NOT IN (SELECT order_ref FROM told_orders);
 DELETE FROM told_states;
 DELETE FROM told_closings;
-DROP TABLE carried;
 DROP TABLE balances;
 COMMIT;
 """
@@ -51,7 +46,7 @@ class Following:
 
     def __init__(self, book: sqlite3.Connection, knowledge: Knowledge) -> None:
         self._book = book
-        self._watch = Watch(book, knowledge, (telling.tell,))
+        self._watch = Watch(book, knowledge, (telling.tell, running.add_up))
         self._version: int | None = None
 
     def look(self) -> list[Answer]:

@@ -87,12 +87,12 @@ RESULTS_FOLLOW = Rule(
     over="told_fills",
     named=Named.EXECUTION,
     query="""
-        SELECT account, execution_id, printf('%d held after it, and %d follow', held, follow) FROM (
-            SELECT *, sum(iif(side = 'BUY', quantity, -quantity))
-                      OVER (PARTITION BY account, symbol ORDER BY seq) AS follow
-            FROM told_fills)
-        WHERE held <> follow OR held < 0
-           OR position_created <> (follow > 0 AND follow = iif(side = 'BUY', quantity, -quantity))""",
+        SELECT account, execution_id, printf('%d held after it, and %d follow', held, before + shares) FROM (
+            SELECT *, iif(side = 'BUY', quantity, -quantity) AS shares, coalesce((
+                SELECT held FROM told_fills b WHERE b.account = t.account AND b.symbol = t.symbol AND b.seq < t.seq
+                ORDER BY b.seq DESC LIMIT 1), 0) AS before
+            FROM told_fills t)
+        WHERE held IS NOT before + shares OR held < 0 OR position_created <> (before = 0 AND shares > 0)""",
     plants=(
         """
         UPDATE book_events SET data = json_set(data, '$.held', 19)

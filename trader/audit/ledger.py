@@ -1,5 +1,6 @@
 """Shares, lots and cash: what the executions made of them, to the share and to the micro."""
 
+from trader.audit.plants import told
 from trader.audit.rule import Named, Rule
 
 FILLS_ARE_POSITIONS = Rule(
@@ -80,13 +81,17 @@ EQUITY_IS_REALIZED = Rule(
     query="""
         SELECT account, account, printf('cash is %.6f USD, and %.6f follows', cash_micros / 1e6, made / 1e6) FROM (
             SELECT account, cash_micros, starting_cash_micros
-                + coalesce((SELECT sum(f.realized_micros) FROM fill_sums f WHERE f.account = a.account), 0)
+                + coalesce((SELECT sum(l.realized_micros) FROM lives l WHERE l.account = a.account), 0)
                 - coalesce((SELECT sum(commission_micros) FROM main.book_commissions c WHERE c.account = a.account), 0)
                 - coalesce((SELECT sum(cost_micros) FROM main.book_positions p WHERE p.account = a.account), 0)
                 + coalesce((SELECT sum(amount_micros) FROM told_cash m WHERE m.account = a.account), 0) AS made
             FROM main.book_accounts a)
         WHERE cash_micros <> made""",
-    plants=("UPDATE book_fills SET realized_micros = realized_micros + 1 WHERE id = 3",),
+    plants=(
+        """
+        UPDATE book_events SET data = json_set(data, '$.realized_micros', 1)
+        WHERE account = 'one' AND json_extract(data, '$.execution_id') = 'X3' AND type = 'fill'""",
+    ),
 )
 
 RESERVED_IS_LOCKED = Rule(
@@ -166,7 +171,7 @@ ROUND_TRIPS_ARE_REALIZED = Rule(
     named=Named.SYMBOL,
     query="""
         SELECT account, symbol, printf('%.6f USD are too much or too little', sum(realized) / 1e6) FROM (
-            SELECT account, symbol, realized_micros AS realized FROM fill_sums
+            SELECT account, symbol, realized_micros AS realized FROM lives
             UNION ALL SELECT c.account, f.symbol, -c.commission_micros FROM main.book_commissions c
                       JOIN main.book_fills f ON f.account = c.account AND f.execution_id = c.execution_id
             UNION ALL SELECT account, symbol, -pnl_micros FROM main.book_round_trips
@@ -181,20 +186,40 @@ ROUND_TRIPS_ARE_LIVES = Rule(
     over="main.book_round_trips",
     named=Named.EXECUTION,
     query="""
-        SELECT l.account, l.last_execution, printf('the round trip of %s that it ended is another one', l.symbol)
-        FROM lives l LEFT JOIN trips t ON t.account = l.account AND t.symbol = l.symbol AND t.life = l.life
-        WHERE l.held = 0 AND NOT l.is_corrected AND (t.opened_us, t.closed_us, t.quantity, t.bought_micros,
-              t.sold_micros, t.pnl_micros, t.closed_by, t.exit_reason)
-            IS NOT (l.opened_us, l.closed_us, l.bought, l.bought_micros, l.sold_micros, l.realized_micros,
-                    l.last_execution, coalesce(l.closing_reason, l.last_reason))
-        UNION ALL
-        SELECT t.account, t.closed_by, printf('no position of %s ended with it', t.symbol) FROM trips t
-        LEFT JOIN lives l ON l.account = t.account AND l.symbol = t.symbol AND l.life = t.life
-        WHERE l.held IS NOT 0 AND NOT coalesce(l.is_corrected, 0)""",
+        SELECT t.account, t.closed_by, printf('the round trip of %s that it ended is another one', t.symbol)
+        FROM main.book_round_trips t
+        LEFT JOIN whole_lives l ON l.account = t.account AND l.last_execution = t.closed_by AND l.held = 0
+        LEFT JOIN told_closings c ON c.rowid = l.closing
+        LEFT JOIN main.book_orders o ON o.order_ref = l.last_order AND o.purpose = 'protection'
+        WHERE (t.account, t.symbol) NOT IN (SELECT account, symbol FROM corrected)
+          AND (t.symbol, t.opened_us, t.closed_us, t.quantity, t.bought_micros, t.sold_micros, t.pnl_micros,
+               t.exit_reason)
+            IS NOT (l.symbol, l.opened_us, l.closed_us, l.bought, l.bought_micros, l.sold_micros, l.realized_micros,
+                    coalesce(c.reason, o.reason, l.last_purpose))""",
     plants=(
         "UPDATE book_round_trips SET exit_reason = 'stop'",
-        "INSERT INTO book_round_trips (id, account, symbol, closed_by) VALUES (2, 'one', 'AAPL', 'X3')",
+        "UPDATE book_round_trips SET closed_by = 'X3'",
+    ),
+)
+
+ROUND_TRIPS_ONCE = Rule(
+    name="round_trips_once",
+    says="Each execution that has ended a position has one round trip, and no symbol has more of them.",
+    over="main.book_round_trips",
+    named=Named.EXECUTION,
+    query="""
+        SELECT account, max(execution_id), printf('%s has %d round trips more than positions ended', symbol,
+                                                  sum(surplus))
+        FROM (SELECT account, symbol, closed_by AS execution_id, 1 AS surplus FROM main.book_round_trips
+              UNION ALL SELECT account, symbol, last_execution, -1 FROM lives WHERE held = 0)
+        GROUP BY account, iif((account, symbol) IN (SELECT account, symbol FROM corrected), symbol, execution_id)
+        HAVING iif((account, symbol) IN (SELECT account, symbol FROM corrected),
+                   sum(surplus) > 0, sum(surplus) <> 0)""",
+    plants=(
+        "INSERT INTO book_round_trips (id, account, symbol, closed_by) VALUES (2, 'one', 'QQQ', 'X2')",
         "DELETE FROM book_round_trips",
+        told("one", "fill", "QQQ", side="SELL", quantity=1, price_micros=1, purpose="reversal")  # noqa: S608
+        + "INSERT INTO book_round_trips (id, account, symbol, closed_by) VALUES (2, 'one', 'QQQ', 'X3')",
     ),
 )
 
@@ -210,4 +235,5 @@ LEDGER = (
     REVERSALS_UNDO,
     ROUND_TRIPS_ARE_REALIZED,
     ROUND_TRIPS_ARE_LIVES,
+    ROUND_TRIPS_ONCE,
 )

@@ -26,7 +26,7 @@ ORDERS_END_AS_TOLD = Rule(
     named=Named.ORDER,
     query="""
         SELECT o.account, o.order_ref, printf('it is %s, and was told as %s', o.state, p.state)
-        FROM main.book_orders o LEFT JOIN progress p ON p.order_ref = o.order_ref
+        FROM main.book_orders o JOIN reached p ON p.order_ref = o.order_ref
         WHERE o.state <> coalesce(p.state, o.state) OR o.updated_us <> coalesce(p.at_us, o.updated_us)
            OR (p.at_us IS NULL AND (o.state NOT IN ('created', 'working') OR o.updated_us < o.created_us
                                     OR (o.state = 'created' AND o.updated_us <> o.created_us)))""",
@@ -74,17 +74,15 @@ EXITS_WITHIN_HELD = Rule(
     over="told_orders",
     named=Named.ORDER,
     query="""
-        SELECT account, order_ref, printf('it asks for %d of %d held', asked, held) FROM (
-            SELECT account, symbol, seq, at_us, order_ref, asked,
-                   sum(shares) OVER (PARTITION BY account, symbol ORDER BY seq ROWS UNBOUNDED PRECEDING) AS held
-            FROM (SELECT account, symbol, seq, at_us, NULL AS order_ref, NULL AS asked,
-                         iif(side = 'BUY', quantity, -quantity) AS shares FROM told_fills
-                  UNION ALL SELECT account, symbol, seq, at_us, order_ref, quantity, 0 FROM told_orders
-                  WHERE side = 'SELL' AND purpose NOT IN ('protection', 'adjust'))) x
-        WHERE asked > held AND asked > held + (
+        SELECT account, order_ref, printf('it asks for %d of %d held', quantity, held)
+        FROM (SELECT *, coalesce((
+                  SELECT held FROM told_fills f WHERE f.account = o.account AND f.symbol = o.symbol AND f.seq < o.seq
+                  ORDER BY f.seq DESC LIMIT 1), 0) AS held
+              FROM told_orders o WHERE side = 'SELL' AND purpose NOT IN ('protection', 'adjust')) o
+        WHERE quantity > held AND quantity > held + (
             SELECT coalesce(sum(quantity), 0) FROM told_fills f
-            WHERE f.account = x.account AND f.symbol = x.symbol AND f.side = 'BUY' AND f.seq > x.seq
-              AND f.executed_us <= x.at_us)
+            WHERE f.account = o.account AND f.symbol = o.symbol AND f.side = 'BUY' AND f.seq > o.seq
+              AND f.executed_us <= o.at_us)
         UNION ALL
         SELECT o.account, max(o.order_ref), printf('%d live exits of %s, for %d shares each at most',
                                                    count(*), o.symbol, max(o.quantity - o.filled))

@@ -20,7 +20,9 @@ def drifting(book: int, broker: int) -> str:
     )
 
 
-def sold(account: str, symbol: str, quantity: int, *, later_us: int = 1, direction: int = 1, family: str = "") -> str:
+def sold(
+    account: str, symbol: str, quantity: int, *, later_us: int = 1, left: int = 0, direction: int = 1, family: str = ""
+) -> str:
     """A statement that adds the sale of some of what is held to an account's journal."""
     return told(
         account,
@@ -33,6 +35,7 @@ def sold(account: str, symbol: str, quantity: int, *, later_us: int = 1, directi
         commission_micros=0,
         direction=direction,
         family=family or symbol,
+        held=left,
         position_created=False,
     )
 

@@ -70,11 +70,12 @@ POSITIONS_STAND_AS_TOLD = Rule(
     named=Named.SYMBOL,
     query="""
         SELECT account, symbol, printf('it is %s, and should be %s', state, follows) FROM (
-            SELECT p.*, CASE WHEN p.quantity = 0 THEN 'flat' WHEN l.closing_reason IS NOT NULL THEN 'closing'
+            SELECT p.*, CASE WHEN p.quantity = 0 THEN 'flat' WHEN k.reason IS NOT NULL THEN 'closing'
                              WHEN o.order_ref IS NOT NULL THEN 'opening' ELSE 'open' END AS follows,
-                   l.closing_purpose AS told_purpose, l.closing_reason AS told_reason
+                   k.purpose AS told_purpose, k.reason AS told_reason
             FROM main.book_positions p
-            LEFT JOIN lives l ON l.account = p.account AND l.symbol = p.symbol AND l.held <> 0
+            LEFT JOIN whole_lives l ON l.account = p.account AND l.symbol = p.symbol AND l.held <> 0
+            LEFT JOIN told_closings k ON k.rowid = l.closing
             LEFT JOIN created c ON c.account = p.account AND c.symbol = p.symbol
             LEFT JOIN main.book_locks o ON o.order_ref = c.order_ref AND o.released_us IS NULL)
         WHERE state <> follows OR closing_purpose IS NOT told_purpose
@@ -93,9 +94,10 @@ POSITIONS_ARE_LIVES = Rule(
     named=Named.SYMBOL,
     query="""
         SELECT p.account, p.symbol, 'its executions make something else' FROM main.book_positions p
-        JOIN (SELECT *, max(life) FROM lives GROUP BY account, symbol) l
-          ON l.account = p.account AND l.symbol = p.symbol
-        WHERE NOT l.is_corrected AND (p.bought, p.bought_micros, p.sold_micros, p.realized_micros)
+        JOIN whole_lives l ON l.account = p.account AND l.symbol = p.symbol
+        WHERE l.first_seq = (SELECT max(first_seq) FROM lives n WHERE n.account = l.account AND n.symbol = l.symbol)
+          AND (p.account, p.symbol) NOT IN (SELECT account, symbol FROM corrected)
+          AND (p.bought, p.bought_micros, p.sold_micros, p.realized_micros)
             IS NOT (l.bought, l.bought_micros, l.sold_micros, l.realized_micros)""",
     plants=("UPDATE book_positions SET sold_micros = 1 WHERE symbol = 'AAPL'",),
 )

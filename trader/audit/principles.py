@@ -9,14 +9,12 @@ from trader.audit.rule import Named, Rule
 NO_NEGATIVE_CASH = Rule(
     name="no_negative_cash",
     says="Cash is never below zero.",
-    over="cash_moves",
+    over="cash_after",
     named=Named.EVENT,
     query="""
-        SELECT account, seq, printf('cash is %.2f USD after it', cash_micros / 1e6) FROM (
-            SELECT account, max(seq) AS seq,
-                   sum(sum(amount_micros)) OVER (PARTITION BY account ORDER BY max(seq)) AS cash_micros
-            FROM cash_moves GROUP BY account, at_us)
-        WHERE cash_micros < 0""",
+        SELECT account, seq, printf('cash is %.2f USD after it', cash_micros / 1e6) FROM cash_after m
+        WHERE cash_micros < 0 AND NOT EXISTS (
+            SELECT 1 FROM cash_after n WHERE n.account = m.account AND n.at_us = m.at_us AND n.seq > m.seq)""",
     plants=(
         """
         UPDATE book_events SET data = json_set(data, '$.price_micros', 10000000001, '$.quantity', 10)
@@ -76,14 +74,14 @@ FLAT_AT_CLOSE = Rule(
     over="told_fills",
     named=Named.SYMBOL,
     query="""
-        SELECT DISTINCT account, symbol, printf('%d held over the close of %s', held, date(f.at_us / 1e6, 'unixepoch'))
-        FROM (SELECT account, symbol, at_us,
-                     sum(iif(side = 'BUY', quantity, -quantity)) OVER in_order AS held,
-                     lead(at_us) OVER in_order AS until_us
-              FROM told_fills WINDOW in_order AS (PARTITION BY account, symbol ORDER BY seq)) f
+        SELECT DISTINCT account, symbol, printf('%d held over the close of %s', held,
+                                                date(f.at_us / 1e6, 'unixepoch'))
+        FROM (SELECT account, symbol, at_us, held, (
+                  SELECT at_us FROM told_fills n WHERE n.account = t.account AND n.symbol = t.symbol AND n.seq > t.seq
+                  ORDER BY n.seq LIMIT 1) AS until_us
+              FROM told_fills t WHERE held > 0) f
         JOIN heads h USING (account)
-        WHERE held > 0
-          AND (f.at_us / 86400000000 < coalesce(until_us, h.at_us) / 86400000000
+        WHERE (f.at_us / 86400000000 < coalesce(until_us, h.at_us) / 86400000000
                OR EXISTS (SELECT 1 FROM closes c WHERE c.account = f.account AND c.at_us > f.at_us
                           AND c.at_us < coalesce(until_us, h.at_us + 1)))
           AND NOT coalesce((SELECT stays FROM may_stay s WHERE s.account = f.account AND s.symbol = f.symbol),
@@ -91,7 +89,8 @@ FLAT_AT_CLOSE = Rule(
                             AND s.symbol = iif(length(f.symbol) > 14, '*option', '*')), 0)""",
     plants=(
         told("two", "phase", phase="closed", day="2025-06-23") + told("two", "alarm"),
-        sold("two", "PSQ", 40, direction=-1, family="QQQ") + told("two", "day_started", later_us=86_400_000_000),
+        sold("two", "PSQ", 40, left=60, direction=-1, family="QQQ")
+        + told("two", "day_started", later_us=86_400_000_000),
     ),
 )
 

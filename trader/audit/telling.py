@@ -80,25 +80,20 @@ TOLD = (
     Told("told_cash_agreements", "cash_agrees", ("reason",)),
 )
 
+_INDEXES = (
+    "told_orders_by_ref ON told_orders (order_ref)",
+    "told_states_by_ref ON told_states (order_ref)",
+    "told_fills_by_execution ON told_fills (account, execution_id)",
+    "told_fills_by_order ON told_fills (order_ref, seq, at_us, purpose, quantity)",
+    "told_fills_by_symbol ON told_fills (account, symbol, seq, held, at_us)",
+    "told_closings_by_symbol ON told_closings (account, symbol, seq)",
+    "told_phases_in_order ON told_phases (account, seq)",
+)
+"""Made when there is something in the tables: that takes less than to keep them up meanwhile."""
+
 _ALSO = """
 CREATE TEMP TABLE heads (account TEXT PRIMARY KEY, seq INTEGER NOT NULL, at_us INTEGER NOT NULL);
 CREATE TEMP TABLE told_rest (account, seq, type, symbol, at_us, data);
-CREATE INDEX temp.told_orders_by_ref ON told_orders (order_ref);
-CREATE INDEX temp.told_states_by_ref ON told_states (order_ref);
-CREATE INDEX temp.told_fills_by_execution ON told_fills (account, execution_id);
-CREATE INDEX temp.told_fills_by_seq ON told_fills (account, seq);
-CREATE INDEX temp.told_fills_by_symbol ON told_fills (account, symbol, seq);
-CREATE INDEX temp.told_closings_by_symbol ON told_closings (account, symbol, seq);
-CREATE INDEX temp.told_phases_in_order ON told_phases (account, seq);
-
--- Everything that changes cash, in the order of the journal.
-CREATE TEMP VIEW cash_moves AS
-SELECT account, seq, at_us, starting_cash_micros AS amount_micros FROM told_accounts
-UNION ALL SELECT account, seq, at_us,
-                 iif(side = 'BUY', -1, 1) * quantity * price_micros * iif(length(symbol) > 14, 100, 1)
-                     - commission_micros FROM told_fills
-UNION ALL SELECT account, seq, at_us, -commission_micros FROM told_commissions
-UNION ALL SELECT account, seq, at_us, amount_micros FROM told_cash;
 
 -- Everything that takes a side of a family: shares that are held, and those of working entries.
 CREATE TEMP VIEW taken AS
@@ -153,6 +148,8 @@ def tell(connection: sqlite3.Connection) -> None:
         connection.execute(_taking_in(told), (told.type,))
     connection.execute("DELETE FROM told_rest")
     connection.execute(_MOVED_ON)
+    for index in _INDEXES:
+        connection.execute(f"CREATE INDEX IF NOT EXISTS temp.{index}")
 
 
 def _columns(told: Told) -> tuple[str, ...]:

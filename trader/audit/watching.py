@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from trader.audit import besides, chain, summing, telling
+from trader.audit import besides, chain, running, summing, telling
 from trader.audit.besides import Knowledge
 from trader.audit.reading import one_moment
 from trader.audit.rule import Answer, Finding, Named, Rule, Verdict
@@ -23,7 +23,7 @@ _STORIES = {
 
 Step = Callable[[sqlite3.Connection], None]
 
-EVERYTHING: tuple[Step, ...] = (telling.tell, chain.follow, besides.tell, summing.sum_up)
+EVERYTHING: tuple[Step, ...] = (telling.tell, chain.follow, running.add_up, besides.tell, summing.sum_up)
 """What a look takes in before the rules are asked."""
 
 
@@ -35,6 +35,7 @@ class Watch:
         self._steps = steps
         telling.prepare(book)
         chain.prepare(book)
+        running.prepare(book)
         summing.prepare(book)
         besides.prepare(book, knowledge)
 
