@@ -82,7 +82,7 @@ async def test_what_was_looked_at_is_carried_forward(market: Market, watch: Book
     watch.principles()
     await market.bars(2, {"MSFT": 0.8})
     answers = {answer.rule.name: answer for answer in watch.principles()}
-    assert answers["no_negative_cash"].looked_at == 3  # what cash was, what is held, and one execution
+    assert answers["no_negative_cash"].looked_at == 1  # one execution
     assert answers["flat_at_close"].looked_at == 2  # what is held of AAPL, and one execution
     await market.jump(market.now + timedelta(days=1))
     assert wrong(watch.principles()) == {"flat_at_close"}

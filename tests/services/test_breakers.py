@@ -451,13 +451,15 @@ async def test_money_that_is_taken_out_is_no_loss(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("restarts", ["none", "one", "one in the middle", "one each time"])
-@pytest.mark.parametrize("breaker", [Breaker.DAY_LOSS, Breaker.COSTS])
+@pytest.mark.parametrize("breaker", [Breaker.DAY_LOSS, Breaker.COSTS, Breaker.DRAWDOWN])
 async def test_a_restart_counts_on_from_where_a_person_has_cleared_it(
     tmp_path: Path, breaker: Breaker, restarts: str
 ) -> None:
     """Two thirds of the limit and more come on top, and as much again."""
-    limits = {"day_loss_pct": 1.5, "collar_pct": 50.0, "minimum_notional": 0, **OFTEN}
-    breakers = {"costs": {"limit": 0.012}, "drawdown": {"limit": 90}, "price_jump": {"limit": 50}}
+    is_drawdown = breaker is Breaker.DRAWDOWN
+    limits = {"day_loss_pct": 90.0 if is_drawdown else 1.5, "collar_pct": 50.0, "minimum_notional": 0, **OFTEN}
+    drawdown = {"limit": 1.5 if is_drawdown else 90}
+    breakers = {"costs": {"limit": 0.012}, "drawdown": drawdown, "price_jump": {"limit": 50}}
     async with a_machine(tmp_path, limits=limits, breakers=breakers, exits=WIDE) as market:
         await hold(market, "AAPL")
         price = market.prices["AAPL"]

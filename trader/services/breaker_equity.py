@@ -2,7 +2,8 @@
 
 Rule 1: prices are believed as for sizes: one that has jumped further than the collar waits for its second print.
 Rule 2: cash that has come or gone otherwise than by trading is neither a gain nor a loss.
-Rule 3: what the day had lost when a person cleared a breaker is in the journal: a restart counts on from there.
+Rule 3: what the day had lost, or the equity was, when a person cleared a breaker is in the journal: a restart counts on
+from there.
 """
 
 from collections.abc import Mapping
@@ -38,6 +39,8 @@ class EquityWatch:
         self._limits_of = rules.limits_of
         self._prices = prices
         self._highest = _Highest(highest_micros)
+        self._counted_from: _Highest | None = None
+        """The equity when a person cleared the drawdown in this run."""
         self._bases = dict(bases)
 
     def begin(self, draft: Draft) -> None:
@@ -96,6 +99,10 @@ class EquityWatch:
         """Where a person clears it now: the amount that it counts from, micros; None where it counts from none. A step
         that is thrown away has cleared nothing at that time."""
         day = draft.day
+        if day is not None and breaker is Breaker.DRAWDOWN:
+            equity = self._equity(draft)
+            self._counted_from = _Highest(equity, draft.now, day.started_at, day.moved_micros)
+            return equity
         if day is None or breaker not in (Breaker.DAY_LOSS, Breaker.COSTS):
             return None
         micros = _lost(day, self._equity(draft)) if breaker is Breaker.DAY_LOSS else day.costs_micros
@@ -109,7 +116,10 @@ class EquityWatch:
         draft = step.draft
         cleared_at = draft.cleared.get(Breaker.DRAWDOWN)
         if cleared_at != self._highest.cleared_at:
-            self._highest = self._highest._replace(cleared_at=cleared_at, micros=0)
+            since = self._counted_from
+            if since is None or since.cleared_at != cleared_at:
+                since = self._highest._replace(cleared_at=cleared_at, micros=0)
+            self._highest = since
         self.carry(draft)
         if equity > self._highest.micros:
             self._highest = self._highest._replace(micros=equity)

@@ -286,8 +286,8 @@ class History(NamedTuple):
     losses: tuple[datetime, ...] = ()
     """When those newest round trips ended that were losses, one after the other, the oldest first."""
     highest_equity_micros: int = 0
-    """Of the beginnings of days since the drawdown was last counted anew, with the cash that has moved since; 0 where
-    there is none."""
+    """Of the beginnings of days since the drawdown was last counted anew and of that moment, with the cash that has
+    moved since; 0 where there is none."""
     bases: Mapping[Breaker, Base] = MappingProxyType({})
     """Of the day: what breakers count from that a person has cleared."""
     findings_told: frozenset[str] = frozenset()

@@ -161,7 +161,8 @@ def asked(book: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
     }
     if ":account" in QUERIES[name]:
         known = {"account": OURS, "type": "drift", "subject": "QQQ", "channel": "phone", "types": '["drift"]'}
-        return book.execute(QUERIES[name], known).fetchall()
+        cleared = {"breaker": "costs", "cleared_us": 4}
+        return book.execute(QUERIES[name], {**known, **cleared}).fetchall()
     return book.execute(QUERIES[name], (OURS, *more.get(name, ()))).fetchall()
 
 

@@ -30,7 +30,8 @@ def plan(name: str) -> list[str]:
     with closing(sqlite3.connect(":memory:")) as book:
         book.executescript(SCHEMA)
         query = QUERIES[name]
-        values = {"account": "paper"} if ":account" in query else ("paper",) * query.count("?")
+        named = {"account": "paper", "breaker": "drawdown", "cleared_us": 4}
+        values = named if ":account" in query else ("paper",) * query.count("?")
         return [row[3] for row in book.execute(f"EXPLAIN QUERY PLAN {query}", values)]
 
 
@@ -68,6 +69,13 @@ def test_what_is_newest_is_read_backwards_without_sorting(name: str) -> None:
 
 def test_what_was_cleared_is_looked_for_within_the_newest_day() -> None:
     first, subquery, day = plan("bases_of_the_day")
+    assert "seq>?" in first
+    assert subquery.startswith("SCALAR SUBQUERY")
+    assert "INDEX cash_and_days_told" in day
+
+
+def test_what_was_cleared_then_is_looked_for_within_its_day() -> None:
+    first, subquery, day = plan("base_of_a_clearing")
     assert "seq>?" in first
     assert subquery.startswith("SCALAR SUBQUERY")
     assert "INDEX cash_and_days_told" in day

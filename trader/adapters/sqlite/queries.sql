@@ -257,6 +257,17 @@ AND seq > (SELECT seq FROM book_events INDEXED BY cash_and_days_told
            ORDER BY seq DESC LIMIT 1)
 ORDER BY seq
 
+-- What a breaker counts from since it was cleared then, found within the day of that.
+-- name: base_of_a_clearing
+SELECT json_extract(data, '$.from_micros')
+FROM book_events
+WHERE account = :account AND type = 'breaker_cleared' AND at_us = :cleared_us
+AND json_extract(data, '$.breaker') = :breaker
+AND seq > (SELECT seq FROM book_events INDEXED BY cash_and_days_told
+           WHERE account = :account AND type IN ('cash_moved', 'day_started') AND type = 'day_started'
+           AND at_us <= :cleared_us ORDER BY seq DESC LIMIT 1)
+ORDER BY seq LIMIT 1
+
 -- name: drift
 SELECT symbol, book, broker, since_us FROM book_drift WHERE account = ? ORDER BY symbol
 

@@ -281,6 +281,13 @@ def _bases(connection: sqlite3.Connection, account: str) -> dict[Breaker, Base]:
     return {Breaker(breaker): Base(from_us(cleared_us), micros) for breaker, cleared_us, micros in rows}
 
 
+def _base_of(connection: sqlite3.Connection, account: str, breaker: Breaker, cleared_at: datetime) -> int:
+    """The amount that was said when it was cleared; 0 where none was."""
+    asked = {"account": account, "breaker": breaker, "cleared_us": to_us(cleared_at)}
+    row = connection.execute(QUERIES["base_of_a_clearing"], asked).fetchone()
+    return row[0] or 0 if row else 0
+
+
 def _findings_told(connection: sqlite3.Connection, account: str) -> frozenset[str]:
     """Of all latches of the audit; what could not be checked only of one that stands."""
     return frozenset(
@@ -299,9 +306,10 @@ def _moved_since_day_began(connection: sqlite3.Connection, account: str) -> int:
 
 
 def _highest_equity(connection: sqlite3.Connection, account: str) -> int:
-    """Of the beginnings of days, with what has moved since; of those since the drawdown was last counted anew."""
+    """Of the beginnings of days, with what has moved since; of those since the drawdown was last counted anew, and of
+    what it was counted from then."""
     since = _cleared(connection, account).get(Breaker.DRAWDOWN)
-    highest_micros = 0
+    highest_micros = 0 if since is None else _base_of(connection, account, Breaker.DRAWDOWN, since)
     for begins_day, amount_micros, at_us in connection.execute(QUERIES["days_and_movements"], (account,)):
         if since is not None and at_us <= to_us(since):
             continue
