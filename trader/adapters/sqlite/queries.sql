@@ -263,9 +263,9 @@ SELECT json_extract(data, '$.from_micros')
 FROM book_events
 WHERE account = :account AND type = 'breaker_cleared' AND at_us = :cleared_us
 AND json_extract(data, '$.breaker') = :breaker
-AND seq > (SELECT seq FROM book_events INDEXED BY cash_and_days_told
-           WHERE account = :account AND type IN ('cash_moved', 'day_started') AND type = 'day_started'
-           AND at_us <= :cleared_us ORDER BY seq DESC LIMIT 1)
+AND seq > coalesce((SELECT seq FROM book_events INDEXED BY cash_and_days_told
+                    WHERE account = :account AND type IN ('cash_moved', 'day_started') AND type = 'day_started'
+                    AND at_us <= :cleared_us ORDER BY seq DESC LIMIT 1), 0)
 ORDER BY seq LIMIT 1
 
 -- name: drift
