@@ -15,7 +15,7 @@ from trader.adapters.sqlite.inputs import Begun
 from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.cli.comparing import compare_live_day
 from trader.app.settings import load_settings
-from trader.domain.errors import DataError
+from trader.domain.errors import TraderError
 from trader.domain.events import JournalType
 from trader.services.recovery import recover
 
@@ -39,7 +39,7 @@ class LivedDay(Market):
 
     async def end(self) -> None:
         """In order."""
-        await self.engine.mark(JournalType.RUN_STOPPED, reason="its end", failed=False)
+        await self.engine.mark(JournalType.RUN_STOPPED, reason="its end", failed=False, inputs=self.recorder.taken)
         await self.recorder.flush()
         await self.stop()
 
@@ -60,7 +60,7 @@ class LivedDay(Market):
             await asyncio.to_thread(compare_live_day, settings, MONDAY, as_json=True)
         except typer.Exit:
             pass
-        except DataError as error:
+        except TraderError as error:
             return {"said": str(error)}
         told: dict[str, object] = json.loads(capsys.readouterr().out)
         return told

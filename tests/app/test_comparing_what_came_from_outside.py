@@ -1,8 +1,6 @@
 """What came from outside of the code that is compared is an input; and what was not recorded is said to be so."""
 
-import sqlite3
 from collections.abc import Collection, Mapping
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +10,16 @@ from lived_day import LivedDay, a_lived_day
 
 from trader.domain.breaker import Breaker
 from trader.domain.decision import Side
-from trader.domain.events import BreakerMeasured, Command, CommandName, Evidence, JournalType, Tick
+from trader.domain.events import (
+    BadLine,
+    BreakerMeasured,
+    Command,
+    CommandName,
+    Evidence,
+    InboxOffset,
+    JournalType,
+    Tick,
+)
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -142,6 +149,31 @@ async def test_an_answer_is_of_the_question_that_it_was_of_live(
     await is_decided_as_it_was(day, capsys)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "probability", "id_"),
+    [
+        ("Q\nQ", 0.95, ""),
+        ("=1+1\x00\u202e\ud800", 0.95, ""),
+        ("A" * 5000, 0.95, ""),
+        ("JD", float("nan"), ""),
+        ("JD", 10**400, ""),
+        ("JD", True, ""),
+        ("JD", 0.95, "a\nb\ud800"),
+        ("JD", 0.95, "S-0001"),
+    ],
+)
+async def test_a_day_with_a_hostile_signal_is_decided_as_it_was(
+    tmp_path: Path, capsys: Capsys, symbol: str, probability: float, id_: str
+) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.submit(symbol, probability, id_)
+        await day.handle(BadLine("\ud800" * 20_000, "no JSON\x00", InboxOffset("signals.jsonl", 10, 1)))
+        await day.buy("MSFT")
+        assert len(rules_of(day)) == 2
+        await day.end()
+    await is_decided_as_it_was(day, capsys)
+
+
 async def test_of_a_killed_run_it_is_said_from_where_on_it_cannot_be_compared(tmp_path: Path, capsys: Capsys) -> None:
     async with a_lived_day(tmp_path) as day:
         await day.buy("AAPL")
@@ -181,18 +213,17 @@ async def test_a_run_of_which_nothing_was_recorded_is_left_out_and_named(tmp_pat
 
 
 async def test_a_step_that_was_not_recorded_is_named_and_no_divergence(tmp_path: Path, capsys: Capsys) -> None:
-    """As one of an older version, which kept no readings, or of a disk that has taken no more."""
+    """As one of an older version, which kept no readings."""
     async with a_lived_day(tmp_path) as day:
         await day.buy("AAPL")
         day.clock.set(day.now + timedelta(seconds=7))
         await day.handle(BreakerMeasured(Breaker.LOOP_LAG, 12, "late", {}))
+        day.recorder._waiting.pop()
+        day.recorder.taken -= 1
         tripped_at = day.now
         await day.wait(1)
         await day.buy("MSFT")
         await day.end()
-    with closing(sqlite3.connect(day.path)) as book:
-        book.execute("DELETE FROM book_inputs WHERE kind = 'BreakerMeasured'")
-        book.commit()
     untold = await the_untold_of(day, capsys)
     assert untold["since"] == tripped_at.isoformat()
     assert str(untold["why"]) == "what had led to breaker_tripped was not recorded"

@@ -370,7 +370,8 @@ class Daemon:
         try:
             await engine.drain()
             failed = self._stopping.failed or not self._stopping.reason
-            await engine.mark(JournalType.RUN_STOPPED, reason=self._stopping.reason or "failed", failed=failed)
+            reason, inputs = self._stopping.reason or "failed", self._recorder.taken
+            await engine.mark(JournalType.RUN_STOPPED, reason=reason, failed=failed, inputs=inputs)
             await self._recorder.flush()
             if failed:
                 await self._couriers.last_words()

@@ -114,23 +114,70 @@ def test_every_kind_of_input_is_among_them() -> None:
     assert {*Event.__args__} == kinds
 
 
-@pytest.mark.parametrize("probability", ["0.9", None, float("nan"), True])
+@pytest.mark.parametrize("probability", [float("nan"), float("-inf"), True, 10**400, -1])
+@pytest.mark.parametrize(("symbol", "id_"), [("QQQ", "a\nb"), ("Q\x00\u202e\ud800", "")])
+async def test_a_signal_that_will_be_refused_is_read_back_as_it_was(
+    tmp_path: Path, symbol: str, probability: float, id_: str
+) -> None:
+    async with a_machine(tmp_path) as market:
+        recorder = SqliteRecorder(market.book.writer)
+        signal = Signal(symbol, probability, NOON.replace(tzinfo=None), id_)
+        recorder.record([SignalReceived(signal)], NOON, mattered=True)
+        await recorder.flush()
+    [one] = read(tmp_path / "trading_data.db")
+    assert isinstance(one.what, SignalReceived)
+    assert repr(one.what.signal) == repr(signal)
+
+
+@pytest.mark.parametrize("probability", ["0.9", None, 10**5000, object()], ids=type)
 async def test_a_signal_that_is_none_is_kept_for_a_person_and_says_that_it_cannot_be_played(
     tmp_path: Path, probability: object
 ) -> None:
     async with a_machine(tmp_path) as market:
         recorder = SqliteRecorder(market.book.writer)
         recorder.record([SignalReceived(Signal("QQQ", probability))], NOON, mattered=True)  # type: ignore[arg-type]
+        recorder.record([OrderAccepted("later")], NOON, mattered=True)
         await recorder.flush()
-        [(text,)] = market.sql("SELECT data FROM book_inputs")
-        assert repr(probability) in text
-    with pytest.raises(Unreadable, match="input 1, a SignalReceived"):
-        list(read(tmp_path / "trading_data.db"))
+        assert "'QQQ'" in market.one("SELECT data FROM book_inputs WHERE seq = 1")
+    one, other = read(tmp_path / "trading_data.db")
+    assert isinstance(one.what, Unreadable)
+    assert one.what.why.startswith("input 1, a SignalReceived, was not recorded so that it can be played again (")
+    assert other.what == OrderAccepted("later")
 
 
-def test_what_is_no_input_says_which_row_it_is(recorded: Path) -> None:
+NO_INPUTS = [
+    ("data = ''", "JSONDecodeError"),
+    ("data = '[]'", "TypeError"),
+    ("data = 'null'", "TypeError"),
+    ("data = '{}'", "by an older version"),
+    ("data = json_set(data, '$.step', 'x')", "its step is no number"),
+    ("data = json_set(data, '$.step', -5)", "its step is no number"),
+    ("data = json_set(data, '$.bars', 5)", "bars are an array"),
+    ("data = json_set(data, '$.bars', json('[[1]]'))", "a bar is a symbol and numbers"),
+    ("data = json_set(data, '$.bars', json('[[\"AAPL\", \"x\", 1, 1, 1, 1]]'))", "a bar is a symbol and numbers"),
+    ("data = json_set(data, '$.interval_s', 1e300)", "OverflowError"),
+    ("data = json_set(data, '$.ends_at', '2025-06-23T10:00:00')", "a time without its zone"),
+    ("kind = 'Nothing'", "KeyError"),
+    ("at_us = 4611686018427387904", "OverflowError"),
+]
+
+
+@pytest.mark.parametrize(("change", "why"), NO_INPUTS)
+def test_what_is_no_input_says_which_row_it_is(recorded: Path, change: str, why: str) -> None:
     with closing(sqlite3.connect(recorded)) as book:
-        book.execute('UPDATE book_inputs SET data = \'{"step": 1, "bars": 5}\' WHERE seq = 3')
+        book.execute(f"UPDATE book_inputs SET {change} WHERE seq = 3")  # noqa: S608
         book.commit()
-    with pytest.raises(Unreadable, match="input 3, a BarTime"):
-        list(read(recorded))
+    unread = [one.what.why for one in read(recorded) if isinstance(one.what, Unreadable)]
+    assert len(unread) == 1
+    assert "input 3, a " in unread[0]
+    assert why in unread[0]
+
+
+def test_inputs_that_are_missing_are_told_in_their_place_and_never_another_accounts(recorded: Path) -> None:
+    with closing(sqlite3.connect(recorded)) as book:
+        book.execute("INSERT INTO book_accounts SELECT 'other', 0, 0, 0, 0, 0, 0, 0, 0")
+        book.execute("UPDATE book_inputs SET account = 'other' WHERE seq = 7")
+        book.execute("DELETE FROM book_inputs WHERE seq IN (4, 5)")
+        book.commit()
+    unread = [(place, one.what.why) for place, one in enumerate(read(recorded)) if isinstance(one.what, Unreadable)]
+    assert unread == [(3, "inputs 4 to 5 of the book are missing")]

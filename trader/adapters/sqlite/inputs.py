@@ -1,7 +1,7 @@
 """Inputs as the book keeps them, and read back.
 
-Rule 1: what is read back is what came in, or nothing: an input that cannot be written so that it can be read back is
-written as text for a person, and says so when it is read.
+Rule 1: what is read back is what came in, or says that it cannot be: an input that has no place in JSON is written as
+text for a person, a row that was changed or taken away is named.
 Rule 2: a bar time keeps the layout that the pages and the report read.
 Rule 3: what a strategy has said is kept for a person alone: who plays the day again asks the strategy again.
 """
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from math import isfinite
 from typing import NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import from_us
@@ -41,6 +41,7 @@ from trader.domain.events import (
     VersionCompared,
 )
 from trader.domain.market import Bar, BarTime
+from trader.domain.strategy import kind_of
 
 _PLAIN = (
     AlarmRaised,
@@ -64,6 +65,9 @@ _ADAPTERS: Mapping[str, TypeAdapter[Event]] = {kind.__name__: TypeAdapter(kind) 
 _INBOX: TypeAdapter[InboxOffset | None] = TypeAdapter(InboxOffset | None)
 _LONGEST_SAID = 10_000
 _LONGEST_TEXT = 1_000
+_LONGEST_NUMBER = 10**4000
+_FAULTS = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
+"""Of a row whose text is not what was written: pydantic's are ValueErrors."""
 
 
 class Begun(NamedTuple):
@@ -81,22 +85,24 @@ class Asked(NamedTuple):
     """Its number in the run."""
 
 
+class Unreadable(NamedTuple):
+    """Here is an input, or more than one, that cannot be read back."""
+
+    why: str
+
+
 class Input(NamedTuple):
     """One recorded input. Those of one step were decided together; what lies between two steps has the number of the
     one before it."""
 
     at: datetime
     step: int
-    what: Event | Begun | Asked
+    what: Event | Begun | Asked | Unreadable
 
     @property
     def lies_between_steps(self) -> bool:
         """Whether nothing was decided on it."""
         return isinstance(self.what, Begun | Asked)
-
-
-class Unreadable(ValueError):
-    """An input was not recorded so that it can be read back."""
 
 
 def written(what: Event | Begun | Asked, step: int) -> Mapping[str, object]:
@@ -130,36 +136,71 @@ def _bars(bar_time: BarTime) -> dict[str, object]:
 def _signal(received: SignalReceived) -> dict[str, object]:
     """Anything may come in as a signal: what is no text and no number is kept for a person alone."""
     signal = received.signal
-    said: dict[str, object] = {
-        "symbol": ascii(signal.symbol),
-        "probability": repr(signal.probability),
-        "id": ascii(signal.id),
+    told: dict[str, object] = {
+        "symbol": _for_a_person(signal.symbol),
+        "probability": _for_a_person(signal.probability),
+        "id": _for_a_person(signal.id),
     }
+    probability, timestamp = _number(signal.probability), signal.timestamp
     texts = (signal.symbol, signal.id, signal.source)
-    is_number = type(signal.probability) in (int, float) and isfinite(signal.probability)
-    if is_number and all(type(text) is str and text.isprintable() for text in texts):
-        said["signal"] = {
+    are_texts = all(type(text) is str and len(text) <= _LONGEST_SAID for text in texts)
+    if are_texts and probability is not None and isinstance(timestamp, datetime):
+        told["signal"] = {
             "symbol": signal.symbol,
-            "probability": signal.probability,
-            "timestamp": signal.timestamp.isoformat(),
+            "probability": probability,
+            "timestamp": timestamp.isoformat(),
             "id": signal.id,
             "source": signal.source,
         }
-        said["source"] = received.source
-        said["inbox"] = _INBOX.dump_python(received.inbox, mode="json")
-    return said
+        told["source"] = received.source
+        told["inbox"] = _INBOX.dump_python(received.inbox, mode="json")
+    return told
+
+
+def _for_a_person(value: object) -> str:
+    """The words of anything else cannot be relied upon."""
+    if type(value) is str:
+        return ascii(value[:_LONGEST_TEXT])
+    return repr(value) if value is None or _number(value) is not None else kind_of(value)
+
+
+def _number(value: object) -> bool | int | float | str | None:
+    """A number as JSON has it, what is not finite as text; None of what is no number."""
+    if isinstance(value, float) and type(value) is float:
+        return value if isfinite(value) else repr(value)
+    if type(value) is int:
+        return value if abs(value) <= _LONGEST_NUMBER else None
+    return value if isinstance(value, bool) else None
 
 
 def read_inputs(book: sqlite3.Connection, account: str, since: datetime, until_us: int) -> Iterator[Input]:
-    """The inputs of a time, oldest first. Raises Unreadable, which names the row."""
-    since_us = round(since.timestamp() * 1_000_000)
-    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], (account, since_us, until_us)):
+    """The inputs of a time as they came in. What cannot be read back, or is missing, is told in its place."""
+    times = {"account": account, "since_us": round(since.timestamp() * 1_000_000), "until_us": until_us}
+    before, at, step = None, since, 0
+    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], times):
+        if before is not None and seq > before + 1:
+            yield Input(at, step, Unreadable(f"inputs {before + 1} to {seq - 1} of the book are missing"))
+        before = seq
+        if text is None:  # of another account
+            continue
         try:
+            at = from_us(at_us)
             data = json.loads(text)
-            yield Input(from_us(at_us), data["step"], _read(kind, data))
-        except (KeyError, TypeError, ValidationError, ValueError) as error:
-            why = "by an older version" if isinstance(error, KeyError) else f"({type(error).__name__}: {error})"
-            raise Unreadable(f"input {seq}, a {kind}, was not recorded so that it can be played again {why}") from error
+            step = _step(data)
+            yield Input(at, step, _read(kind, data))
+        except _FAULTS as error:
+            how = f"({type(error).__name__}: {error})"[:_LONGEST_TEXT]
+            is_old = isinstance(error, KeyError) and error.args == ("step",)
+            how = "by an older version" if is_old else how
+            why = f"input {seq}, a {kind}, was not recorded so that it can be played again {how}"
+            yield Input(at, step, Unreadable(why))
+
+
+def _step(data: Mapping[str, object]) -> int:
+    step = data["step"]
+    if type(step) is not int or step < 0:
+        raise TypeError("its step is no number")
+    return step
 
 
 def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | Asked:
@@ -175,7 +216,7 @@ def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | Asked:
     if kind == SignalReceived.__name__:
         return _read_signal(fields)
     if kind == StrategyAnswered.__name__:
-        return StrategyAnswered(datetime.fromisoformat(str(fields["ends_at"])), ())
+        return StrategyAnswered(_instant(fields["ends_at"]), ())
     return _ADAPTERS[kind].validate_python(fields)
 
 
@@ -183,15 +224,35 @@ def _read_bars(fields: Mapping[str, object]) -> BarTime:
     interval_s, bars = fields["interval_s"], fields["bars"]
     if not isinstance(interval_s, int | float) or not isinstance(bars, list):
         raise TypeError("bars are an array, their interval a number of seconds")
-    ends_at, interval = datetime.fromisoformat(str(fields["ends_at"])), timedelta(seconds=interval_s)
+    ends_at, interval = _instant(fields["ends_at"]), timedelta(seconds=interval_s)
     starts_at = ends_at - interval
-    return BarTime(ends_at, interval, tuple(Bar(symbol, starts_at, *numbers) for symbol, *numbers in bars))
+    return BarTime(ends_at, interval, tuple(_read_bar(bar, starts_at) for bar in bars))
+
+
+def _read_bar(fields: list[object], starts_at: datetime) -> Bar:
+    symbol, *numbers = fields
+    if type(symbol) is not str or any(type(number) not in (int, float) for number in numbers):
+        raise TypeError("a bar is a symbol and numbers")
+    return Bar(symbol, starts_at, *numbers)  # type: ignore[arg-type]
+
+
+def _instant(value: object) -> datetime:
+    at = datetime.fromisoformat(str(value))
+    if at.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return at
 
 
 def _read_signal(fields: Mapping[str, object]) -> SignalReceived:
-    said = fields["signal"]
-    if not isinstance(said, dict):
+    told = fields["signal"]
+    if not isinstance(told, dict):
         raise TypeError("a signal has fields")
-    at = datetime.fromisoformat(said["timestamp"])
-    signal = Signal(**{**said, "timestamp": UNSTAMPED if at == UNSTAMPED else at})
+    if any(type(told[name]) is not str for name in ("symbol", "id", "source")):
+        raise TypeError("a signal's symbol, id and source are texts")
+    at, probability = datetime.fromisoformat(told["timestamp"]), told["probability"]
+    number = float(probability) if isinstance(probability, str) else probability
+    if _number(number) is None:
+        raise TypeError("a signal's probability is a number")
+    timestamp = UNSTAMPED if at == UNSTAMPED else at
+    signal = Signal(told["symbol"], number, timestamp, told["id"], told["source"])
     return SignalReceived(signal, str(fields["source"]), _INBOX.validate_python(fields["inbox"]))

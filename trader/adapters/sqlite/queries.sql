@@ -381,4 +381,6 @@ SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told
 ) WHERE count > coalesce(told_count, 0) ORDER BY seq
 
 -- name: inputs
-SELECT seq, at_us, kind, data FROM book_inputs WHERE account = ? AND at_us >= ? AND at_us <= ? ORDER BY seq
+SELECT seq, at_us, kind, CASE WHEN account = :account THEN data END FROM book_inputs
+WHERE seq >= (SELECT min(seq) FROM book_inputs WHERE account = :account AND at_us >= :since_us)
+AND seq <= (SELECT max(seq) FROM book_inputs WHERE account = :account AND at_us <= :until_us) ORDER BY seq

@@ -37,6 +37,8 @@ class SqliteRecorder:
         self._writer = writer
         self._waiting: list[_Input] = []
         self._steps = 0
+        self.taken = 0
+        """Inputs of this run that are written, or wait to be, or were given up: what the end of the run says."""
 
     def record(self, events: Sequence[Event], at: datetime, *, mattered: bool) -> None:
         """Take note of the inputs of one step. Time and readings of the host come by the second, and are left out where
@@ -44,15 +46,19 @@ class SqliteRecorder:
         """
         self._steps += 1
         left_out = () if mattered else (Tick, BreakerMeasured)
-        self._waiting += [_Input(event, at, self._steps) for event in events if not isinstance(event, left_out)]
+        self._take(*(event for event in events if not isinstance(event, left_out)), at=at)
 
     def asked(self, question: int, at: datetime) -> None:
         """Take note of when the broker was asked: what is booked until its answer is of doubt in that."""
-        self._waiting.append(_Input(Asked(question), at, self._steps))
+        self._take(Asked(question), at=at)
 
     def begun(self, begun: Begun, at: datetime) -> None:
         """Take note of what a run has been shown before its first bar."""
-        self._waiting.append(_Input(begun, at, self._steps))
+        self._take(begun, at=at)
+
+    def _take(self, *inputs: Event | Begun | Asked, at: datetime) -> None:
+        self._waiting += [_Input(what, at, self._steps) for what in inputs]
+        self.taken += len(inputs)
 
     async def flush(self) -> None:
         """Write what waits."""

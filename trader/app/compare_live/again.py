@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
-from trader.adapters.sqlite.inputs import Asked, Begun, Input
+from trader.adapters.sqlite.inputs import Asked, Begun, Input, Unreadable
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
 from trader.app.replay import NoInputs, NoSpill
@@ -146,7 +146,7 @@ async def _play(run: Run, recording: Recording, settings: Settings, place: Path,
                     host.start(parts.families.drivers(what.symbols))
                     engine.trading.market_data.expect(what.symbols)
                     engine.trading.warm_up(what.past, at)
-                else:
+                elif not isinstance(what, Unreadable):  # at what it is not compared any more
                     step.append(what)
             if step:
                 await engine.handle(step)
@@ -176,7 +176,7 @@ async def _mark(engine: Engine, clock: SteppedClock, journaled: Journaled) -> No
     await engine.mark(JournalType(journaled.type), **data)
 
 
-def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun | Asked]]]:
+def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun | Asked | Unreadable]]]:
     """Every step of the live run of which something may have come, as far as it can be compared."""
     for step in _by_step(run.inputs):
         if step[0].at <= run.until:

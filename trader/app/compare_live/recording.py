@@ -1,7 +1,8 @@
 """What a book has of a live day, and from where on it has too little.
 
 Rule 1: whatever was journaled came of a step, and of each step that something has come of all inputs are recorded. From
-the first event on of which that is not so, nothing is compared.
+the first event on of which that is not so, and from the first input on that is missing or cannot be read back, nothing
+is compared.
 Rule 2: neither is what came of failing writes, nor of what a process has counted by its own ticks.
 """
 
@@ -11,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from trader.adapters.sqlite.folding import fold
 from trader.adapters.sqlite.inputs import Begun, Input, Unreadable, read_inputs
 from trader.adapters.sqlite.rows import from_us, to_us
 from trader.app.links import AccountRows
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
-from trader.domain.errors import DataError
+from trader.domain.errors import BookBroken, DataError
 from trader.domain.events import EvidenceGiven, JournalType
 from trader.domain.session import new_york_date, new_york_day
 
@@ -83,7 +85,9 @@ class Recording(NamedTuple):
 
 
 def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recording:
-    """Read what a book has of a day. Raises DataError where it was not recorded, or cannot be read back."""
+    """Read what a book has of a day. Raises DataError where it was not recorded, or cannot be played again, and
+    BookBroken where the journal that it would be compared with is damaged.
+    """
     rows = AccountRows(book, account)
     since, before = new_york_day(day)
     first = rows.one(
@@ -94,6 +98,7 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
     )
     if first is None or first["first_us"] is None:
         raise DataError(f"nothing was recorded of {account} on {day}; {_what_there_is(rows)}")
+    _check(book, account)
     journal = _journal(rows, to_us(before))
     starts = [event for event in journal if event.type == JournalType.RUN_STARTED]
     earlier = [event for event in starts if to_us(event.at) <= first["first_us"]]
@@ -101,15 +106,24 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
         raise DataError(f"the start of the run that was recorded on {day} is not in the journal of {account}")
     starts = starts[starts.index(earlier[-1]) :]
     until_us = max(first["last_us"], to_us(journal[-1].at))
-    try:
-        inputs = list(read_inputs(book, account, starts[0].at, until_us))
-    except Unreadable as error:
-        raise DataError(f"{day} cannot be played again: {error}") from error
-    stamp = book.execute("SELECT kind, seed, epoch FROM book_stamp").fetchone()
+    inputs = list(read_inputs(book, account, starts[0].at, until_us))
     runs = _runs(starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
-    if not any(run.can_be_played for run in runs):
-        raise DataError(f"{day} cannot be played again: {'; '.join(run.untold.why for run in runs if run.untold)}")
+    if not any(run.can_be_played and run.until > since for run in runs):
+        gaps = [f"from {gap.since:%Y-%m-%d %H:%M:%S} UTC on, {gap.why}" for gap in (run.untold for run in runs) if gap]
+        raise DataError(f"{day} cannot be played again: {'; '.join(gaps)}")
+    stamp = book.execute("SELECT kind, seed, epoch FROM book_stamp").fetchone()
     return Recording(day, stamp["kind"], stamp["seed"], stamp["epoch"], runs)
+
+
+def _check(book: sqlite3.Connection, account: str) -> None:
+    if book.execute("SELECT one FROM book_stamp").fetchone() is None:
+        raise BookBroken("the book has no stamp; see `trader doctor --full`")
+    findings = fold(book, account).findings
+    if findings:
+        raise BookBroken(
+            f"the journal of account {account} is damaged, {findings[0].what} {findings[0].book} ({len(findings)} "
+            "findings); see `trader rebuild --check`, and go back to a backup"
+        )
 
 
 def _journal(rows: AccountRows, before_us: int) -> list[Journaled]:
@@ -162,20 +176,45 @@ def _run(
     told = [event for event in own if stopped is None or event.seq < stopped.seq]
     last = stopped or (told[-1] if told else start)
     repaired_at = _repaired_at(told, inputs)
-    since, why = _first_untold(start, told, inputs, repaired_at) or (None, "")
-    newest_at = inputs[-1].at if inputs else start.at
-    if stopped is None and day_ends_at is None and (since is None or newest_at < since):
-        since, why = newest_at, "the run has not ended in order, or goes on: so far its inputs are written"
-    if since is None:
+    gaps = [
+        _first_unread(inputs),
+        _first_untold(start, told, inputs, repaired_at),
+        _unwritten_end(start, inputs, stopped, day_ends_at),
+    ]
+    first = min((gap for gap in gaps if gap is not None), default=None, key=lambda gap: gap[0])
+    if first is None:
         until = day_ends_at - _MOMENT if day_ends_at is not None else last.at
         return Run(start, opened, inputs, repaired_at, stopped, last.seq, until, None)
+    since, why = first
     untold = Untold(since, why, sum(event.at >= since for event in told))
     return Run(start, opened, inputs, repaired_at, stopped, last.seq, since - _MOMENT, untold)
 
 
+_Gap = tuple[datetime, str]
+"""From when on something is missing, and what."""
+
+
+def _first_unread(inputs: Sequence[Input]) -> _Gap | None:
+    return next(((one.at, one.what.why) for one in inputs if isinstance(one.what, Unreadable)), None)
+
+
+def _unwritten_end(
+    start: Journaled, inputs: Sequence[Input], stopped: Journaled | None, day_ends_at: datetime | None
+) -> _Gap | None:
+    """Where a run was killed, its last inputs may not be written; nor where its end could be and they could not."""
+    newest_at = inputs[-1].at if inputs else start.at
+    if stopped is None:
+        why = "the run has not ended in order, or goes on: so far its inputs are written"
+        return (newest_at, why) if day_ends_at is None else None
+    taken, written = stopped.data.get("inputs"), sum(not isinstance(one.what, Unreadable) for one in inputs)
+    if isinstance(taken, int) and taken > written:
+        return newest_at, f"of the {taken} inputs of that run {taken - written} were not written, or are missing"
+    return None
+
+
 def _first_untold(
     start: Journaled, told: Sequence[Journaled], inputs: Sequence[Input], repaired_at: datetime | None
-) -> tuple[datetime, str] | None:
+) -> _Gap | None:
     """The first instant from which on the journal is not what follows from the inputs, and why."""
     if not any(isinstance(one.what, Begun) for one in inputs):
         return start.at, f"of the run of {start.at:%H:%M:%S} its start was not recorded: it ended before that"
@@ -222,6 +261,8 @@ def _by_run(inputs: Sequence[Input]) -> list[list[Input]]:
 
 
 def _begins_a_run(before: Input, one: Input) -> bool:
+    if isinstance(one.what, Unreadable) or isinstance(before.what, Unreadable):
+        return one.step < before.step
     if one.step == before.step and not one.lies_between_steps:
         return before.lies_between_steps or before.at != one.at
     return one.step < before.step
