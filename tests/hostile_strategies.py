@@ -32,6 +32,20 @@ class Counting:
         return [Signal(bar.symbol, len(self.symbols) / 10, id="-".join(map(str, self.seen)))]
 
 
+class Remembering:
+    """All that it has ever seen: a restart does not bring that back."""
+
+    warmup_bars = 3
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def on_bar(self, bar: Bar) -> Iterable[Signal]:
+        """Say how many bars that was."""
+        self.seen += 1
+        return [Signal(bar.symbol, 0.5, id=f"{self.seen} bars")]
+
+
 class _AtABar:
     """Says 0.95 of everything, and at one bar does something else."""
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 
 import hostile_strategies
 import pytest
@@ -16,6 +17,7 @@ from builders import MINUTE, NOON, Sentences, a_bar, bar_time
 
 from trader.adapters import strategy_process
 from trader.adapters.strategy_process import Listener, StrategyProcess, Work
+from trader.app.compare_live.again import HeardLater
 from trader.app.strategy_child import program
 from trader.domain.decision import Rule
 from trader.domain.errors import ConfigurationError
@@ -50,11 +52,12 @@ class Hosted:
         self.process = StrategyProcess(replace(work, **more), Rules(), self.log)  # type: ignore[arg-type]
         self.answers: list[StrategyAnswered] = []
         self.missed: list[StrategySilent] = []
+        self.begun_anew: list[datetime | None] = []
         self.is_disabled = False
 
     @property
     def listener(self) -> Listener:
-        return Listener(self._hear, self.missed.append, lambda: self.is_disabled)
+        return Listener(self._hear, self.missed.append, lambda: self.is_disabled, self.begun_anew.append)
 
     async def _hear(self, answer: StrategyAnswered) -> None:
         self.answers.append(answer)
@@ -186,6 +189,25 @@ async def test_begun_anew_it_has_seen_its_warm_up_again() -> None:
         await host.until(lambda: host.runs)
         [(said, refusal)] = await host.given(minute(6))
     assert (said.id, said.probability, refusal) == ("4-5-6", 0.2, None)
+    assert host.begun_anew in ([minute(4).ends_at], [minute(5).ends_at]), "it is told what was shown again"
+
+
+async def test_played_again_a_strategy_is_begun_anew_where_the_live_one_was() -> None:
+    """It has then seen its warm-up and nothing before; also where the step of its newest bar was not over yet."""
+    shown = [minute(n) for n in range(9)]
+    host = HeardLater(hostile_strategies.Remembering, "Remembering", Rules())
+    host.start(("AAPL",))
+    host.warm_up(shown[:3])
+    said = []
+    for bars in shown[3:]:
+        host.on_bars(bars)
+        [(signal, _)] = host.heard(StrategyAnswered(bars.ends_at, ()), bars.ends_at)
+        said.append(signal.id)
+        if bars is shown[4]:
+            host.begin_anew(bars.ends_at)
+        if bars is shown[6]:
+            host.begin_anew(shown[7].ends_at)
+    assert said == ["4 bars", "5 bars", "4 bars", "5 bars", "6 bars", "4 bars"]
 
 
 async def test_more_memory_than_it_may_have_is_its_own_error() -> None:

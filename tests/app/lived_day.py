@@ -30,7 +30,10 @@ class LivedDay(Market):
         await self.start(recovering=False)
         self.recorder = SqliteRecorder(self.book.writer)
         self.engine._ports = replace(self.engine._ports, recorder=self.recorder)
-        await self.engine.mark(JournalType.RUN_STARTED, kind="replay", build="")
+        recorded = await self.book.store.recorded()
+        await self.engine.mark(
+            JournalType.RUN_STARTED, kind="replay", build="", epoch=self.book.stamp.epoch, recorded=recorded
+        )
         await recover(self.engine, self.broker, self.log)
         self.engine.trading.market_data.expect(self.prices)
         self.recorder.begun(Begun(tuple(self.prices), ()), self.now)

@@ -204,7 +204,7 @@ async def test_an_earlier_book_has_only_the_halts_and_latches_of_its_time(tmp_pa
         then = [market.sql(query) for query in queries]
         await market.wait(1)
         seq = market.one("SELECT max(seq) FROM book_events") + 1
-        started = Journaled(seq, "run_started", "", market.now, {})
+        started = Journaled(seq, "run_started", "", market.now, {"recorded": {}})
         for cause in ("after", "after that"):
             await market.command(CommandName.RESUME, "symbol", "AAPL")
             await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
@@ -212,7 +212,7 @@ async def test_an_earlier_book_has_only_the_halts_and_latches_of_its_time(tmp_pa
             await market.handle(BreakerMeasured(Breaker.AUDIT, 1, cause, {}))
             await market.wait(1)
         assert [len(market.sql(query)) for query in queries] == [3, 3]
-        run = Run(started, None, (), None, None, seq, market.now, None)
+        run = Run(started, None, (), (0, 0), None, None, seq, market.now, None)
         with closing(sqlite3.connect(market.path)) as book:
             copy_of(book, "paper", run, tmp_path / "copy.db")
     with closing(sqlite3.connect(tmp_path / "copy.db")) as copy:

@@ -1,6 +1,8 @@
 """What came from outside of the code that is compared is an input; and what was not recorded is said to be so."""
 
+import sqlite3
 from collections.abc import Collection, Mapping
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from builders import MINUTE, a_fill, an_unwritable_book
 from lived_day import LivedDay, a_lived_day
 
+from trader.adapters.sqlite.rows import to_us
 from trader.domain.breaker import Breaker
 from trader.domain.decision import Side
 from trader.domain.events import (
@@ -20,6 +23,7 @@ from trader.domain.events import (
     JournalType,
     Tick,
 )
+from trader.services.engine import Engine
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -41,7 +45,7 @@ async def the_untold_of(day: LivedDay, capsys: Capsys) -> dict[str, object]:
 
 async def is_decided_as_it_was(day: LivedDay, capsys: Capsys) -> None:
     told = await day.compared(capsys)
-    assert (told.get("same"), told.get("not_compared")) == (True, []), told
+    assert (told.get("same"), told.get("not_compared")) == (True, []), str(told)
 
 
 def rules_of(day: LivedDay) -> list[str]:
@@ -192,6 +196,96 @@ async def test_of_a_killed_run_it_is_said_from_where_on_it_cannot_be_compared(tm
     assert int(str(untold["events"])) > 1
 
 
+async def test_refusals_that_were_not_written_when_a_run_was_killed_are_no_divergence(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    """What a strategy's answer comes to waits for the next commit where nothing follows from it."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        decided_at = day.now
+        for number in range(3):
+            day.clock.set(day.now + timedelta(seconds=1))
+            await day.handle(BadLine("{", "no JSON", InboxOffset("signals.jsonl", number + 1, number + 1)))
+        await day.recorder.flush()
+        await day.stop()
+        with closing(sqlite3.connect(day.path)) as book:
+            book.execute("DELETE FROM book_signals WHERE received_us > ?", (to_us(decided_at),))
+            book.commit()
+    assert (await the_untold_of(day, capsys))["since"] == decided_at.isoformat()
+
+
+async def test_a_run_that_begins_before_the_end_of_the_one_before_has_its_own_signals(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    """A market goes on from what the book knows of it, so that a killed run may have lived longer."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.recorder.flush()
+        for symbol in ("MSFT", "NOPE"):
+            day.clock.set(day.now + timedelta(seconds=20))
+            await day.submit(symbol, 0.95)
+        await day.stop()
+        day.clock.set(day.now - timedelta(seconds=30))
+        await day.begin()
+        await day.wait(10)
+        await day.submit("JD", 0.95)
+        await day.wait(20)
+        await day.submit("NOWHERE", 0.95)
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("runs")) == (True, 2), told
+    assert "has not ended in order" in str(the_untold(told)["why"])
+
+
+async def test_a_day_on_which_a_backup_was_put_back_is_decided_as_it_was(tmp_path: Path, capsys: Capsys) -> None:
+    """References of orders name the epoch of their run, not that of the book of now."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.end()
+        with closing(sqlite3.connect(day.path)) as book:
+            book.execute("UPDATE book_stamp SET epoch = 2")
+            book.commit()
+        await day.begin()
+        await day.bar()
+        await day.buy("MSFT")
+        await day.end()
+        assert [ref for (ref,) in day.sql("SELECT order_ref FROM orders")] == ["paper-1-0001", "paper-2-0002"]
+    await is_decided_as_it_was(day, capsys)
+
+
+async def test_a_conflict_that_a_start_has_repaired_is_decided_as_it_was(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A book that was left with both sides of a family; that is journaled by no step, and later than the answer."""
+    repair = Engine.repair
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("QQQ")
+        await day.recorder.flush()
+        with monkeypatch.context() as as_before:
+            as_before.setattr("trader.services.deciding.Deciding.repair_conflicts", lambda *_: None)
+            day.broker._positions["SQQQ"] = 10
+            await day.report(a_fill("SQQQ", 10, 30.0, execution_id="X1", order_ref="hand", at=day.now))
+        assert len(day.held()) == 2
+        assert day.journaled(JournalType.CONFLICT_FOUND) == 0
+        await day.stop()
+        day.clock.set(day.now + MINUTE)
+
+        async def later(engine: Engine) -> None:
+            day.clock.set(day.now + timedelta(seconds=3))
+            await repair(engine)
+
+        with monkeypatch.context() as slow:
+            slow.setattr(Engine, "repair", later)
+            await day.begin()
+        assert day.journaled(JournalType.CONFLICT_FOUND) == 1
+        await day.bars(2)
+        assert len(day.held()) == 1
+        await day.end()
+    told = await day.compared(capsys)
+    assert (told.get("same"), told.get("runs")) == (True, 2), told
+    assert "has not ended in order" in str(the_untold(told)["why"]), "of the first run; the second is compared whole"
+
+
 async def test_a_run_of_which_nothing_was_recorded_is_left_out_and_named(tmp_path: Path, capsys: Capsys) -> None:
     async with a_lived_day(tmp_path) as day:
         await day.buy("AAPL")
@@ -242,6 +336,27 @@ async def test_from_a_book_that_could_not_be_written_on_nothing_is_compared(
         await day.end()
     untold = await the_untold_of(day, capsys)
     assert "could not be written" in str(untold["why"])
+
+
+async def test_a_run_that_has_taken_up_exits_sent_without_the_book_is_not_compared(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.recorder.flush()
+        with an_unwritable_book(monkeypatch):
+            await day.bar(closes={"AAPL": day.prices["AAPL"] * 0.97})
+        await day.stop()
+        day.clock.set(day.now + MINUTE)
+        await day.begin()
+        await day.bars(2)
+        assert day.held() == {}
+        await day.end()
+    told = await day.compared(capsys)
+    assert told.get("same") is True, told
+    listed = told["not_compared"]
+    assert isinstance(listed, list)
+    assert "what had led to position_closing was not recorded" in listed[1]["why"]
 
 
 async def test_a_silence_that_has_tripped_is_where_the_comparison_ends(tmp_path: Path, capsys: Capsys) -> None:

@@ -58,6 +58,8 @@ class Listener(NamedTuple):
     deliver: Callable[[StrategyAnswered], Awaitable[None]]
     miss: Callable[[StrategySilent], None]
     is_disabled: Callable[[], bool]
+    begun_anew: Callable[[datetime | None], None]
+    """Told when it was shown its last bars again, and when the newest of them ended."""
 
 
 class _Expected(NamedTuple):
@@ -189,6 +191,7 @@ class StrategyProcess:
             try:
                 if self._child is None:
                     await self._begin_anew()
+                    listener.begun_anew(self._recent[-1].ends_at if self._recent else None)
                 await self._live(listener)
             except* _Over as overs:
                 await self._tell_end(listener, overs.exceptions[0])

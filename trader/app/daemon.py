@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -272,6 +273,8 @@ class Daemon:
             version=__version__,
             build=self._running.build.stamp,
             **self._running.build._asdict(),
+            epoch=self._book.stamp.epoch,
+            recorded=await self._book.store.recorded(),
         )
         await self._bar_what_is_not_listed()
         await recover(engine, self._machine.broker, self._log)
@@ -352,7 +355,10 @@ class Daemon:
 
     def _listener(self) -> Listener:
         engine, key = self._machine.engine, scope_of_strategy(self._strategies.name)
-        return Listener(engine.deliver, engine.inbox.post, lambda: key in engine.book.halts)
+        return Listener(engine.deliver, engine.inbox.post, lambda: key in engine.book.halts, self._begun_anew)
+
+    def _begun_anew(self, shown_until: datetime | None) -> None:
+        self._recorder.begun_anew(shown_until, self._marketplace.clock.now())
 
     async def _publish(self, bar_time: BarTime) -> None:
         """Exits are dealt with first, without the strategy; then the market may stand for a moment for its answer."""

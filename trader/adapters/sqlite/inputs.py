@@ -85,6 +85,13 @@ class Asked(NamedTuple):
     """Its number in the run."""
 
 
+class BegunAnew(NamedTuple):
+    """The strategy was begun anew, between two steps, and shown its last bars."""
+
+    ends_at: datetime | None
+    """Of the newest of them; None where it was shown none."""
+
+
 class Unreadable(NamedTuple):
     """Here is an input, or more than one, that cannot be read back."""
 
@@ -95,26 +102,30 @@ class Input(NamedTuple):
     """One recorded input. Those of one step were decided together; what lies between two steps has the number of the
     one before it."""
 
+    seq: int
+    """Its number in the book; of what is missing, that of the one before it."""
     at: datetime
     step: int
-    what: Event | Begun | Asked | Unreadable
+    what: Event | Begun | BegunAnew | Asked | Unreadable
 
     @property
     def lies_between_steps(self) -> bool:
         """Whether nothing was decided on it."""
-        return isinstance(self.what, Begun | Asked)
+        return isinstance(self.what, Begun | BegunAnew | Asked)
 
 
-def written(what: Event | Begun | Asked, step: int) -> Mapping[str, object]:
+def written(what: Event | Begun | BegunAnew | Asked, step: int) -> Mapping[str, object]:
     """An input as JSON, with the number of its step in the run."""
     return {**_written(what), "step": step}
 
 
-def _written(what: Event | Begun | Asked) -> Mapping[str, object]:
+def _written(what: Event | Begun | BegunAnew | Asked) -> Mapping[str, object]:
     if isinstance(what, BarTime):
         return _bars(what)
     if isinstance(what, Begun):
         return {"symbols": list(what.symbols), "past": [_bars(bar_time) for bar_time in what.past]}
+    if isinstance(what, BegunAnew):
+        return {"ends_at": what.ends_at.isoformat() if what.ends_at is not None else None}
     if isinstance(what, Asked):
         return what._asdict()
     if isinstance(what, SignalReceived):
@@ -173,13 +184,13 @@ def _number(value: object) -> bool | int | float | str | None:
     return value if isinstance(value, bool) else None
 
 
-def read_inputs(book: sqlite3.Connection, account: str, since: datetime, until_us: int) -> Iterator[Input]:
-    """The inputs of a time as they came in. What cannot be read back, or is missing, is told in its place."""
-    times = {"account": account, "since_us": round(since.timestamp() * 1_000_000), "until_us": until_us}
-    before, at, step = None, since, 0
-    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], times):
+def read_inputs(book: sqlite3.Connection, account: str, after: int, last: int) -> Iterator[Input]:
+    """The inputs of an account beyond one number, up to another, as they came in. What cannot be read back, or is
+    missing, is told in its place."""
+    before, at, step = None, from_us(0), 0
+    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], {"account": account, "after": after, "last": last}):
         if before is not None and seq > before + 1:
-            yield Input(at, step, Unreadable(f"inputs {before + 1} to {seq - 1} of the book are missing"))
+            yield Input(before, at, step, Unreadable(f"inputs {before + 1} to {seq - 1} of the book are missing"))
         before = seq
         if text is None:  # of another account
             continue
@@ -187,13 +198,13 @@ def read_inputs(book: sqlite3.Connection, account: str, since: datetime, until_u
             at = from_us(at_us)
             data = json.loads(text)
             step = _step(data)
-            yield Input(at, step, _read(kind, data))
+            yield Input(seq, at, step, _read(kind, data))
         except _FAULTS as error:
             how = f"({type(error).__name__}: {error})"[:_LONGEST_TEXT]
             is_old = isinstance(error, KeyError) and error.args == ("step",)
             how = "by an older version" if is_old else how
             why = f"input {seq}, a {kind}, was not recorded so that it can be played again {how}"
-            yield Input(at, step, Unreadable(why))
+            yield Input(seq, at, step, Unreadable(why))
 
 
 def _step(data: Mapping[str, object]) -> int:
@@ -203,7 +214,7 @@ def _step(data: Mapping[str, object]) -> int:
     return step
 
 
-def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | Asked:
+def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | BegunAnew | Asked:
     fields = {name: value for name, value in data.items() if name != "step"}
     if kind == BarTime.__name__:
         return _read_bars(fields)
@@ -211,6 +222,8 @@ def _read(kind: str, data: Mapping[str, object]) -> Event | Begun | Asked:
         read: dict[str, list[object]] = {name: list(fields[name]) for name in ("symbols", "past")}  # type: ignore[call-overload]
         past = tuple(_read_bars(one) for one in read["past"] if isinstance(one, dict))
         return Begun(tuple(str(symbol) for symbol in read["symbols"]), past)
+    if kind == BegunAnew.__name__:
+        return BegunAnew(_instant(fields["ends_at"]) if fields["ends_at"] is not None else None)
     if kind == Asked.__name__:
         return Asked(int(str(fields["question"])))
     if kind == SignalReceived.__name__:

@@ -382,5 +382,10 @@ SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told
 
 -- name: inputs
 SELECT seq, at_us, kind, CASE WHEN account = :account THEN data END FROM book_inputs
-WHERE seq >= (SELECT min(seq) FROM book_inputs WHERE account = :account AND at_us >= :since_us)
-AND seq <= (SELECT max(seq) FROM book_inputs WHERE account = :account AND at_us <= :until_us) ORDER BY seq
+WHERE seq > :after AND seq <= :last ORDER BY seq
+
+-- name: newest_signal
+SELECT rowid FROM book_signals WHERE account = ? ORDER BY rowid DESC LIMIT 1
+
+-- name: newest_input
+SELECT seq FROM book_inputs WHERE account = ? ORDER BY seq DESC LIMIT 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from trader.adapters.sqlite.inputs import Asked, Begun, written
+from trader.adapters.sqlite.inputs import Asked, Begun, BegunAnew, written
 from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, to_us
@@ -25,7 +25,7 @@ _JSON = json.JSONEncoder(sort_keys=True)
 class _Input(NamedTuple):
     """One of a step's."""
 
-    what: Event | Begun | Asked
+    what: Event | Begun | BegunAnew | Asked
     at: datetime
     step: int
 
@@ -56,7 +56,11 @@ class SqliteRecorder:
         """Take note of what a run has been shown before its first bar."""
         self._take(begun, at=at)
 
-    def _take(self, *inputs: Event | Begun | Asked, at: datetime) -> None:
+    def begun_anew(self, shown_until: datetime | None, at: datetime) -> None:
+        """Take note that the strategy was begun anew, and of the newest bars that it was shown."""
+        self._take(BegunAnew(shown_until), at=at)
+
+    def _take(self, *inputs: Event | Begun | BegunAnew | Asked, at: datetime) -> None:
         self._waiting += [_Input(what, at, self._steps) for what in inputs]
         self.taken += len(inputs)
 

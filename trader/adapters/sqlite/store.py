@@ -28,7 +28,7 @@ from trader.adapters.sqlite.rows import (
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
 from trader.domain.breaker import CREATION_BREAKERS, FAULT, Base, Breaker, findings_in, latch_key
 from trader.domain.errors import BookBroken
-from trader.domain.events import InboxOffset
+from trader.domain.events import InboxOffset, JsonValue
 from trader.domain.ledger import Lot, day_traded_on, shares_held
 from trader.domain.order import corrected_by
 from trader.domain.portfolio import Book, Day
@@ -190,6 +190,21 @@ class SqliteStore:
             lambda connection: connection.execute(QUERIES["inbox"], (self._account,)).fetchall()
         )
         return next((InboxOffset(*row) for row in rows if row[0] == path), None)
+
+    async def recorded(self) -> dict[str, JsonValue]:
+        """The numbers of the newest signal and the newest input, and how many numbers are used: what a run adds has
+        higher ones, whatever the time."""
+
+        def job(connection: sqlite3.Connection) -> dict[str, JsonValue]:
+            newest = {
+                name: connection.execute(QUERIES[query], (self._account,)).fetchone()
+                for name, query in (("signals", "newest_signal"), ("inputs", "newest_input"))
+            }
+            _, _, orders_made, signals_seen = connection.execute(QUERIES["account"], (self._account,)).fetchone()
+            rows = {name: int(row[0]) if row is not None else 0 for name, row in newest.items()}
+            return {**rows, "orders_made": orders_made, "signals_seen": signals_seen}
+
+        return await self._writer.transact(job)
 
     async def journal_digest(self) -> str:
         """The hash of the newest event: it covers every event before it."""

@@ -2,14 +2,16 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
-from trader.adapters.sqlite.inputs import Asked, Begun, Input, Unreadable
+from trader.adapters.sqlite.inputs import Asked, Begun, BegunAnew, Input, Unreadable
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
 from trader.app.replay import NoInputs, NoSpill
@@ -25,32 +27,66 @@ from trader.domain.events import (
     JsonValue,
     StrategyAnswered,
 )
+from trader.domain.family import Families
 from trader.domain.market import BarTime
 from trader.domain.order import Order
 from trader.domain.rules import Rules
 from trader.domain.strategy import Said
 from trader.services.engine import Engine
+from trader.services.feeding import Feeding
 from trader.services.ports import Given, Log, Strategy
 from trader.services.strategy_host import StrategyHost
+from trader.services.trading import Trading
 
 Progress = Callable[[int], None]
 """Told how many inputs were played since it was last told."""
 
 
 class HeardLater(StrategyHost):
-    """The strategy, asked inline and heard when the live one has answered."""
+    """The strategy, asked inline and heard when the live one has answered; begun anew when the live one was."""
 
-    def __init__(self, strategy: Strategy, name: str, rules: Rules) -> None:
-        super().__init__(strategy, name, rules)
+    def __init__(self, make: Callable[[], Strategy], name: str, rules: Rules) -> None:
+        super().__init__(make(), name, rules)
+        self._make = make
+        self._at_most = rules.signals_per_bar + 1
         self._said: dict[datetime, Sequence[Said]] = {}
         self._shown: BarTime | None = None
+        self._recent: deque[BarTime] = deque(maxlen=self.warmup_bars)
+        self._drivers: tuple[str, ...] = ()
+        self._anew_after: datetime | None = None
+        """The step of the bars that the live one was shown last, when it was begun anew, is not over yet."""
+
+    def start(self, drivers: Collection[str]) -> None:
+        """Tell the strategy, if it asks, which symbols may be signalled. Raises ConfigurationError."""
+        self._drivers = tuple(drivers)
+        super().start(drivers)
+
+    def warm_up(self, bar_times: Iterable[BarTime]) -> None:
+        """Show past bars; what it says to them is thrown away."""
+        shown = list(bar_times)
+        self._recent.extend(shown)
+        super().warm_up(shown)
+
+    def begin_anew(self, shown_until: datetime | None) -> None:
+        """A new one is shown the last bars again, up to those that ended then. Raises ConfigurationError."""
+        if shown_until is not None and (not self._recent or self._recent[-1].ends_at < shown_until):
+            self._anew_after = shown_until
+            return
+        self._anew_after = None
+        self._feeding = Feeding(self._make(), self.name, self._at_most)
+        self._feeding.start(self._drivers)
+        for bar_time in self._recent:
+            self._feeding.feed(bar_time.bars)
 
     def on_bars(self, bar_time: BarTime) -> list[Given]:
         """Show the bars of one instant, once; nothing is said at once."""
         if bar_time is not self._shown:
             self._shown = bar_time
+            self._recent.append(bar_time)
             self._hearing.shown(bar_time)
             self._said[bar_time.ends_at] = tuple(self._feeding.feed(bar_time.bars))
+            if bar_time.ends_at == self._anew_after:
+                self.begin_anew(bar_time.ends_at)
         return []
 
     def heard(self, answered: StrategyAnswered, now: datetime) -> list[Given]:
@@ -115,8 +151,8 @@ def _next_event(place: Path, account: str) -> int:
 
 
 async def _play(run: Run, recording: Recording, settings: Settings, place: Path, log: Log, progress: Progress) -> None:
-    strategy = load_strategy(settings.strategy.entry, settings.strategy.params)
-    host = HeardLater(strategy, settings.strategy.name, settings.rules())
+    make = partial(load_strategy, settings.strategy.entry, settings.strategy.params)
+    host = HeardLater(make, settings.strategy.name, settings.rules())
     parts = make_parts(settings, host)
     clock = SteppedClock(run.started.at)
     opened = await _open(run, recording, settings, place, clock)
@@ -140,12 +176,8 @@ async def _play(run: Run, recording: Recording, settings: Settings, place: Path,
             clock.set(at)
             step: list[Event] = []
             for what in inputs:
-                if isinstance(what, Asked):
-                    engine.trading.reconciliation.ask()
-                elif isinstance(what, Begun):
-                    host.start(parts.families.drivers(what.symbols))
-                    engine.trading.market_data.expect(what.symbols)
-                    engine.trading.warm_up(what.past, at)
+                if isinstance(what, Asked | Begun | BegunAnew):
+                    _between_steps(what, at, engine.trading, host, parts.families)
                 elif not isinstance(what, Unreadable):  # at what it is not compared any more
                     step.append(what)
             if step:
@@ -160,13 +192,26 @@ async def _play(run: Run, recording: Recording, settings: Settings, place: Path,
         await opened.store.close()
 
 
+def _between_steps(
+    what: Asked | Begun | BegunAnew, at: datetime, trading: Trading, host: HeardLater, families: Families
+) -> None:
+    if isinstance(what, Asked):
+        trading.reconciliation.ask()
+    elif isinstance(what, BegunAnew):
+        host.begin_anew(what.ends_at)
+    else:
+        host.start(families.drivers(what.symbols))
+        trading.market_data.expect(what.symbols)
+        trading.warm_up(what.past, at)
+
+
 async def _open(run: Run, recording: Recording, settings: Settings, place: Path, clock: SteppedClock) -> OpenBook:
     cash = run.opened.data["starting_cash_micros"] if run.opened is not None else 0
     cash_micros = cash if isinstance(cash, int) else 0
     writer = InlineWriter(connect(place))
     opened = await open_book(writer, place, settings, recording.kind, cash_micros, clock.now())
-    if opened.stamp.epoch != recording.epoch:
-        await writer.transact(lambda new: new.execute("UPDATE book_stamp SET epoch = ?", (recording.epoch,)))
+    if opened.stamp.epoch != run.epoch:
+        await writer.transact(lambda new: new.execute("UPDATE book_stamp SET epoch = ?", (run.epoch,)))
     return opened
 
 
@@ -176,7 +221,7 @@ async def _mark(engine: Engine, clock: SteppedClock, journaled: Journaled) -> No
     await engine.mark(JournalType(journaled.type), **data)
 
 
-def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun | Asked | Unreadable]]]:
+def _steps(run: Run) -> Iterator[tuple[datetime, list[Event | Begun | BegunAnew | Asked | Unreadable]]]:
     """Every step of the live run of which something may have come, as far as it can be compared."""
     for step in _by_step(run.inputs):
         if step[0].at <= run.until:

@@ -58,8 +58,8 @@ class Comparison(NamedTuple):
 def compare(live: sqlite3.Connection, now: sqlite3.Connection, account: str, run: Run, first_event: int) -> Comparison:
     """Compare what a live book has of a run with the book that it was played into."""
     ours, theirs = AccountRows(live, account), AccountRows(now, account)
-    since, until = run.started.at, run.until
-    signals = _signals(ours, since, until), _signals(theirs, since, until)
+    until = run.until
+    signals = _signals(ours, *run.signals, until), _signals(theirs, run.signals[0], _NO_END, until)
     events = _events(ours, run.first_seq, run.last_seq, until), _events(theirs, first_event, _NO_END, until)
     parted = [pair for pair in (_first(*signals), _first(*events)) if pair is not None]
     if not parted:
@@ -81,11 +81,11 @@ def _gist(decided: Decided) -> tuple[object, ...]:
     return decided.at, decided.what, decided.symbol, decided.facts
 
 
-def _signals(rows: AccountRows, since: datetime, until: datetime) -> list[Decided]:
+def _signals(rows: AccountRows, after: int, last: int, until: datetime) -> list[Decided]:
     found = rows.all(
-        "SELECT * FROM book_signals WHERE account = ? AND received_us > ? AND received_us <= ? "
-        "ORDER BY received_us, rowid",
-        to_us(since),
+        "SELECT * FROM book_signals WHERE account = ? AND rowid > ? AND rowid <= ? AND received_us <= ? ORDER BY rowid",
+        after,
+        last,
         to_us(until),
     )
     names = ("probability", "source", "outcome", "stage", "rule", "measured", "limit_value", "detail", "order_ref")

@@ -12,21 +12,18 @@ from trader.adapters.sqlite.database import connect
 from trader.adapters.sqlite.folding import fold
 from trader.adapters.sqlite.projections import COMMISSIONS, FILLS, sides
 from trader.adapters.sqlite.rebuilding import rebuild
-from trader.adapters.sqlite.rows import to_us
 from trader.adapters.sqlite.soundness import schema_parts
 from trader.app.compare_live.recording import Run
-from trader.domain.reference import signal_number
 
 _LATER = (
+    "DELETE FROM book_days WHERE account = ?1 AND started_us IN "
+    "(SELECT at_us FROM book_events WHERE account = ?1 AND type = 'day_started' AND seq >= ?2)",
     "DELETE FROM book_deliveries WHERE account = ? AND alarm >= ?",
     "DELETE FROM book_alarms WHERE account = ? AND seq >= ?",
     "DELETE FROM book_events WHERE account = ? AND seq >= ?",
 )
-_LATER_BY_TIME = (
-    "DELETE FROM book_signals WHERE account = ? AND received_us > ?",
-    "DELETE FROM book_inputs WHERE account = ? AND at_us >= ?",
-    "DELETE FROM book_days WHERE account = ? AND started_us >= ?",
-)
+_LATER_SIGNALS = "DELETE FROM book_signals WHERE account = ? AND rowid > ?"
+_INPUTS = "DELETE FROM book_inputs WHERE account = ?"
 
 
 def copy_of(book: sqlite3.Connection, account: str, run: Run, place: Path) -> None:
@@ -46,8 +43,8 @@ def _forget(copy: sqlite3.Connection, account: str, run: Run) -> None:
     copy.execute("BEGIN IMMEDIATE")
     for statement in _LATER:
         copy.execute(statement, (account, run.first_seq))
-    for statement in _LATER_BY_TIME:
-        copy.execute(statement, (account, to_us(run.started.at)))
+    copy.execute(_LATER_SIGNALS, (account, run.signals[0]))
+    copy.execute(_INPUTS, (account,))
     folded = sides(copy, fold(copy, account))
     for projection, column in ((COMMISSIONS, "execution_id"), (FILLS, "execution_id")):
         later = folded[projection].found.keys() - folded[projection].expected.keys()
@@ -55,12 +52,10 @@ def _forget(copy: sqlite3.Connection, account: str, run: Run) -> None:
             f"DELETE FROM {projection.table} WHERE account = ? AND {column} = ?",  # noqa: S608  (our names)
             [(account, key[-1]) for key in later],
         )
-    own = copy.execute("SELECT id FROM book_signals WHERE account = ?", (account,))
-    seen = max((signal_number(row[0]) for row in own), default=0)
     copy.execute(
-        "UPDATE book_accounts SET signals_seen = ?, orders_made = 0, journal_events = "
+        "UPDATE book_accounts SET signals_seen = ?, orders_made = ?, journal_events = "
         "(SELECT count(*) FROM book_events e WHERE e.account = book_accounts.account) WHERE account = ?",
-        (seen, account),
+        (run.number("signals_seen"), run.number("orders_made"), account),
     )
     copy.execute("COMMIT")
     copy.execute("PRAGMA foreign_keys = ON")

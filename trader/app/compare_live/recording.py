@@ -10,6 +10,7 @@ import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from typing import NamedTuple
 
 from trader.adapters.sqlite.folding import fold
@@ -23,6 +24,7 @@ from trader.domain.events import EvidenceGiven, JournalType
 from trader.domain.session import new_york_date, new_york_day
 
 _MOMENT = timedelta(microseconds=1)
+_NO_END = 2**62
 _BY_TICKS = frozenset({Breaker.STALE_DATA, Breaker.EXIT_SCANNER, Breaker.BOOK_WRITER})
 """What they measure is counted by the process while nothing comes in."""
 
@@ -53,6 +55,8 @@ class Run(NamedTuple):
     opened: Journaled | None
     """The event that has opened the account, where this is its first run."""
     inputs: Sequence[Input]
+    signals: tuple[int, int]
+    """The number of the newest signal before it, and of its own newest one."""
     repaired_at: datetime | None
     """When its recovery has closed one side of a family that was held both ways, where it has."""
     stopped: Journaled | None
@@ -68,6 +72,16 @@ class Run(NamedTuple):
         return self.opened.seq if self.opened is not None else self.started.seq
 
     @property
+    def epoch(self) -> int:
+        """Of its order references: that of the book may be a later one."""
+        epoch = self.started.data.get("epoch")
+        return epoch if isinstance(epoch, int) else 1
+
+    def number(self, what: str) -> int:
+        """A number that the book had when it began."""
+        return _recorded(self.started, what)
+
+    @property
     def can_be_played(self) -> bool:
         """Whether there is anything to compare."""
         return self.until > self.started.at
@@ -79,8 +93,6 @@ class Recording(NamedTuple):
     day: date
     kind: str
     """Of the book: whose money it is."""
-    seed: int
-    epoch: int
     runs: Sequence[Run]
 
 
@@ -91,28 +103,28 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
     rows = AccountRows(book, account)
     since, before = new_york_day(day)
     first = rows.one(
-        "SELECT min(at_us) AS first_us, max(at_us) AS last_us FROM book_inputs WHERE account = ? AND at_us >= ? "
+        "SELECT min(seq) AS first_seq, max(seq) AS last_seq FROM book_inputs WHERE account = ? AND at_us >= ? "
         "AND at_us < ?",
         to_us(since),
         to_us(before),
     )
-    if first is None or first["first_us"] is None:
+    if first is None or first["first_seq"] is None:
         raise DataError(f"nothing was recorded of {account} on {day}; {_what_there_is(rows)}")
     _check(book, account)
     journal = _journal(rows, to_us(before))
     starts = [event for event in journal if event.type == JournalType.RUN_STARTED]
-    earlier = [event for event in starts if to_us(event.at) <= first["first_us"]]
+    if not all("recorded" in start.data for start in starts):
+        raise DataError(f"{day} cannot be played again: this book was recorded by an older version")
+    earlier = [event for event in starts if _recorded(event, "inputs") < first["first_seq"]]
     if not earlier:
         raise DataError(f"the start of the run that was recorded on {day} is not in the journal of {account}")
     starts = starts[starts.index(earlier[-1]) :]
-    until_us = max(first["last_us"], to_us(journal[-1].at))
-    inputs = list(read_inputs(book, account, starts[0].at, until_us))
-    runs = _runs(starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
+    inputs = list(read_inputs(book, account, _recorded(starts[0], "inputs"), first["last_seq"]))
+    runs = _runs(rows, starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
     if not any(run.can_be_played and run.until > since for run in runs):
         gaps = [f"from {gap.since:%Y-%m-%d %H:%M:%S} UTC on, {gap.why}" for gap in (run.untold for run in runs) if gap]
         raise DataError(f"{day} cannot be played again: {'; '.join(gaps)}")
-    stamp = book.execute("SELECT kind, seed, epoch FROM book_stamp").fetchone()
-    return Recording(day, stamp["kind"], stamp["seed"], stamp["epoch"], runs)
+    return Recording(day, book.execute("SELECT kind FROM book_stamp").fetchone()["kind"], runs)
 
 
 def _check(book: sqlite3.Connection, account: str) -> None:
@@ -149,19 +161,40 @@ def _what_there_is(rows: AccountRows) -> str:
     return f"its inputs are of {new_york_date(from_us(row['first_us']))} to {new_york_date(from_us(row['last_us']))}"
 
 
+def _recorded(start: Journaled, what: str) -> int:
+    """A number that the book had when a run began: of its newest signal or input, or of those that were used."""
+    recorded = start.data["recorded"]
+    number = recorded.get(what) if isinstance(recorded, dict) else None
+    return number if isinstance(number, int) else 0
+
+
 def _runs(
-    starts: Sequence[Journaled], journal: Sequence[Journaled], inputs: Sequence[Input], day_ends_at: datetime | None
+    rows: AccountRows,
+    starts: Sequence[Journaled],
+    journal: Sequence[Journaled],
+    inputs: Sequence[Input],
+    day_ends_at: datetime | None,
 ) -> list[Run]:
     """`day_ends_at`: where the last run goes on after it."""
-    parts = _by_start(inputs, starts)
     runs = []
-    for place, start in enumerate(starts):
-        end = starts[place + 1].seq if place + 1 < len(starts) else journal[-1].seq + 1
+    for start, following in zip_longest(starts, starts[1:]):
+        end = following.seq if following is not None else journal[-1].seq + 1
+        last = _recorded(following, "inputs") if following is not None else _NO_END
         before = next((event for event in journal if event.seq == start.seq - 1), None)
         opened = before if before is not None and before.type == JournalType.ACCOUNT_OPENED else None
         own = [event for event in journal if start.seq < event.seq < end]
-        ends_at = day_ends_at if start is starts[-1] else None
-        runs.append(_run(start, opened, own, parts.get(start.seq, []), ends_at))
+        own_inputs = [one for one in inputs if _recorded(start, "inputs") < one.seq <= last]
+        signals = _recorded(start, "signals"), _recorded(following, "signals") if following is not None else _NO_END
+        ends_at = day_ends_at if following is None else None
+        decided_at = max((event.at for event in own), default=start.at)
+        newest = rows.one(
+            "SELECT received_us FROM book_signals WHERE account = ? AND rowid > ? AND rowid <= ? "
+            "ORDER BY rowid DESC LIMIT 1",
+            *signals,
+        )
+        if newest is not None:
+            decided_at = max(decided_at, from_us(newest["received_us"]))
+        runs.append(_run(start, opened, own, own_inputs, signals, decided_at, ends_at))
     return runs
 
 
@@ -170,6 +203,8 @@ def _run(
     opened: Journaled | None,
     own: Sequence[Journaled],
     inputs: Sequence[Input],
+    signals: tuple[int, int],
+    decided_at: datetime,
     day_ends_at: datetime | None,
 ) -> Run:
     stopped = next((event for event in own if event.type == JournalType.RUN_STOPPED), None)
@@ -179,15 +214,15 @@ def _run(
     gaps = [
         _first_unread(inputs),
         _first_untold(start, told, inputs, repaired_at),
-        _unwritten_end(start, inputs, stopped, day_ends_at),
+        _unwritten_end(start, inputs, stopped, decided_at, day_ends_at),
     ]
     first = min((gap for gap in gaps if gap is not None), default=None, key=lambda gap: gap[0])
     if first is None:
         until = day_ends_at - _MOMENT if day_ends_at is not None else last.at
-        return Run(start, opened, inputs, repaired_at, stopped, last.seq, until, None)
+        return Run(start, opened, inputs, signals, repaired_at, stopped, last.seq, until, None)
     since, why = first
     untold = Untold(since, why, sum(event.at >= since for event in told))
-    return Run(start, opened, inputs, repaired_at, stopped, last.seq, since - _MOMENT, untold)
+    return Run(start, opened, inputs, signals, repaired_at, stopped, last.seq, since - _MOMENT, untold)
 
 
 _Gap = tuple[datetime, str]
@@ -199,13 +234,19 @@ def _first_unread(inputs: Sequence[Input]) -> _Gap | None:
 
 
 def _unwritten_end(
-    start: Journaled, inputs: Sequence[Input], stopped: Journaled | None, day_ends_at: datetime | None
+    start: Journaled,
+    inputs: Sequence[Input],
+    stopped: Journaled | None,
+    decided_at: datetime,
+    day_ends_at: datetime | None,
 ) -> _Gap | None:
-    """Where a run was killed, its last inputs may not be written; nor where its end could be and they could not."""
+    """Where a run was killed, its last inputs may not be written, nor its last refusals, which wait for a commit; nor
+    the inputs where its end could be written and they could not.
+    """
     newest_at = inputs[-1].at if inputs else start.at
     if stopped is None:
-        why = "the run has not ended in order, or goes on: so far its inputs are written"
-        return (newest_at, why) if day_ends_at is None else None
+        why = "the run has not ended in order, or goes on: so far its inputs and decisions are written"
+        return (min(newest_at, decided_at), why) if day_ends_at is None else None
     taken, written = stopped.data.get("inputs"), sum(not isinstance(one.what, Unreadable) for one in inputs)
     if isinstance(taken, int) and taken > written:
         return newest_at, f"of the {taken} inputs of that run {taken - written} were not written, or are missing"
@@ -237,32 +278,3 @@ def _repaired_at(told: Sequence[Journaled], inputs: Sequence[Input]) -> datetime
     if answered is None or begun is None:
         return None
     return next((event.at for event in told if answered.at < event.at <= begun.at), None)
-
-
-def _by_start(inputs: Sequence[Input], starts: Sequence[Journaled]) -> dict[int, list[Input]]:
-    """Inputs belong to the run in which they came; a run that was killed at once may have none. Of the run before,
-    whose time may have gone further than the first one's start, the end is among them: it was begun before."""
-    parts: dict[int, list[Input]] = {}
-    for part in _by_run(inputs):
-        run = next((start for start in reversed(starts) if start.at <= part[0].at), None)
-        if run is not None:
-            parts[run.seq] = part
-    return parts
-
-
-def _by_run(inputs: Sequence[Input]) -> list[list[Input]]:
-    """Each run counts its steps anew."""
-    parts: list[list[Input]] = []
-    for one in inputs:
-        if not parts or _begins_a_run(parts[-1][-1], one):
-            parts.append([])
-        parts[-1].append(one)
-    return parts
-
-
-def _begins_a_run(before: Input, one: Input) -> bool:
-    if isinstance(one.what, Unreadable) or isinstance(before.what, Unreadable):
-        return one.step < before.step
-    if one.step == before.step and not one.lies_between_steps:
-        return before.lies_between_steps or before.at != one.at
-    return one.step < before.step
