@@ -210,6 +210,19 @@ async def test_played_again_a_strategy_is_begun_anew_where_the_live_one_was() ->
     assert said == ["4 bars", "5 bars", "4 bars", "5 bars", "6 bars", "4 bars"]
 
 
+@pytest.mark.parametrize("strategy", [hostile_strategies.Nonsensical, hostile_strategies.Raising])
+async def test_played_again_it_says_the_same_as_in_its_process_however_late(strategy: Callable[[], Strategy]) -> None:
+    bars, name = minute(0), getattr(strategy, "__name__", "")
+    later = bars.ends_at + 2 * MINUTE
+    again = HeardLater(strategy, name, Rules())
+    again.on_bars(bars)
+    async with hosted(name) as host:
+        host.process.on_bars(bars)
+        await host.until(lambda: host.answers)
+        said = host.process.heard(host.answers[-1], later)
+    assert str(again.heard(StrategyAnswered(bars.ends_at, ()), later)) == str(said)
+
+
 async def test_more_memory_than_it_may_have_is_its_own_error() -> None:
     async with hosted("Hungry", memory_bytes=300 * _MB, deadline_s=30) as host:
         await host.given(minute(0))

@@ -214,6 +214,27 @@ async def test_refusals_that_were_not_written_when_a_run_was_killed_are_no_diver
     assert (await the_untold_of(day, capsys))["since"] == decided_at.isoformat()
 
 
+@pytest.mark.parametrize("written", [True, False])
+async def test_a_day_is_whole_where_its_run_has_written_an_input_of_a_later_one(
+    tmp_path: Path, capsys: Capsys, written: bool
+) -> None:
+    """Killed a moment into the next day, it may not even have written the evening."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("AAPL")
+        await day.recorder.flush()
+        written_until = day.now
+        await day.submit("NOPE", 0.95)
+        await day.jump(day.now + timedelta(days=1))
+        await day.submit("NOPE", 0.95)
+        if written:
+            await day.recorder.flush()
+        await day.stop()
+    if written:
+        await is_decided_as_it_was(day, capsys)
+    else:
+        assert (await the_untold_of(day, capsys))["since"] == written_until.isoformat()
+
+
 async def test_a_run_that_begins_before_the_end_of_the_one_before_has_its_own_signals(
     tmp_path: Path, capsys: Capsys
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.adapters.sqlite.inputs import Asked, Begun, BegunAnew, Input, Unreadable
+from trader.adapters.strategy_frames import Nonsense, line_of, plain_said, read_line, read_said
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
 from trader.app.replay import NoInputs, NoSpill
@@ -84,7 +85,7 @@ class HeardLater(StrategyHost):
             self._shown = bar_time
             self._recent.append(bar_time)
             self._hearing.shown(bar_time)
-            self._said[bar_time.ends_at] = tuple(self._feeding.feed(bar_time.bars))
+            self._said[bar_time.ends_at] = _by_the_wire(self._feeding.feed(bar_time.bars), bar_time.ends_at)
             if bar_time.ends_at == self._anew_after:
                 self.begin_anew(bar_time.ends_at)
         return []
@@ -92,6 +93,15 @@ class HeardLater(StrategyHost):
     def heard(self, answered: StrategyAnswered, now: datetime) -> list[Given]:
         """What it says to the bars of that instant."""
         return self._hearing.hear(self._said.pop(answered.ends_at, ()), now)
+
+
+def _by_the_wire(said: Sequence[Said], ends_at: datetime) -> Sequence[Said]:
+    """As the daemon reads it of its strategy's process: above all, an answer that comes late is of its bar's time."""
+    plain = read_line(line_of({"said": plain_said(said)}))["said"]
+    try:
+        return read_said(plain, ends_at)
+    except Nonsense:  # for which the live one was ended
+        return ()
 
 
 class RecordedBroker:

@@ -120,7 +120,8 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
         raise DataError(f"the start of the run that was recorded on {day} is not in the journal of {account}")
     starts = starts[starts.index(earlier[-1]) :]
     inputs = list(read_inputs(book, account, _recorded(starts[0], "inputs"), first["last_seq"]))
-    runs = _runs(rows, starts, journal, inputs, before if _goes_on(rows, journal[-1].seq) else None)
+    goes_on = _goes_on(rows, starts[-1], journal[-1].seq, first["last_seq"])
+    runs = _runs(rows, starts, journal, inputs, before if goes_on else None)
     if not any(run.can_be_played and run.until > since for run in runs):
         gaps = [f"from {gap.since:%Y-%m-%d %H:%M:%S} UTC on, {gap.why}" for gap in (run.untold for run in runs) if gap]
         raise DataError(f"{day} cannot be played again: {'; '.join(gaps)}")
@@ -142,16 +143,35 @@ def _journal(rows: AccountRows, before_us: int) -> list[Journaled]:
     found = rows.all(
         "SELECT seq, type, symbol, at_us, data FROM book_events WHERE account = ? AND at_us < ? ORDER BY seq", before_us
     )
-    return [
-        Journaled(row["seq"], row["type"], row["symbol"], from_us(row["at_us"]), json.loads(row["data"]))
-        for row in found
-    ]
+    return [_journaled(row) for row in found]
 
 
-def _goes_on(rows: AccountRows, seq: int) -> bool:
-    """Whether the run of the day's last event has journaled on a later day."""
-    after = rows.one("SELECT type FROM book_events WHERE account = ? AND seq > ? ORDER BY seq LIMIT 1", seq)
-    return after is not None and after["type"] != JournalType.RUN_STARTED
+def _journaled(row: sqlite3.Row) -> Journaled:
+    return Journaled(row["seq"], row["type"], row["symbol"], from_us(row["at_us"]), json.loads(row["data"]))
+
+
+def _goes_on(rows: AccountRows, start: Journaled, seq: int, last_input: int) -> bool:
+    """Whether the run of the day's last event has decided on a later day, and so has written what it had decided; and
+    whether it has heard something later, or has ended in order, and so has written what it had heard.
+    """
+    events = "SELECT seq, type, symbol, at_us, data FROM book_events WHERE account = ? AND seq > ?"
+    after = rows.one(f"{events} ORDER BY seq LIMIT 1", seq)
+    if after is None or after["type"] == JournalType.RUN_STARTED:
+        return False
+    started, stopped = (
+        rows.one(f"{events} AND type = ? ORDER BY seq LIMIT 1", seq, type_)
+        for type_ in (JournalType.RUN_STARTED, JournalType.RUN_STOPPED)
+    )
+    following = _journaled(started) if started is not None else None
+    written = rows.one(
+        "SELECT count(*) AS written, max(seq) AS last FROM book_inputs WHERE account = ? AND seq > ? AND seq <= ?",
+        _recorded(start, "inputs"),
+        _recorded(following, "inputs") if following is not None else _NO_END,
+    )
+    assert written is not None  # noqa: S101  (it counts)
+    if stopped is not None and (following is None or stopped["seq"] < following.seq):
+        return bool(_journaled(stopped).data.get("inputs") == written["written"])
+    return int(written["last"] or 0) > last_input
 
 
 def _what_there_is(rows: AccountRows) -> str:
