@@ -34,7 +34,8 @@ from trader.services.draft import Draft
 
 OURS, THEIRS = "large", "tiny"
 
-OF_NO_ACCOUNT = {"stamp", "insert_stamp"}
+OF_NO_ACCOUNT = {"stamp", "insert_stamp", "missing_inputs"}
+"""What the book is itself, and which of its numbers nobody has."""
 OF_THE_WHOLE_BOOK = {*OF_NO_ACCOUNT, "broker_accounts"}
 """What a book is, and whose: this alone is asked of all that have rows in it."""
 
@@ -157,11 +158,10 @@ def asked(book: sqlite3.Connection, name: str) -> list[tuple[object, ...]]:
         "openings_since": (0,),
         "entered_since": (0,),
         "refusals": (0, 2**62),
-        "inputs": (0, 2**62),
     }
     if ":account" in QUERIES[name]:
         known = {"account": OURS, "type": "drift", "subject": "QQQ", "channel": "phone", "types": '["drift"]'}
-        cleared = {"breaker": "costs", "cleared_us": 4}
+        cleared = {"breaker": "costs", "cleared_us": 4, "after": 0, "last": 2**62}
         return book.execute(QUERIES[name], {**known, **cleared}).fetchall()
     return book.execute(QUERIES[name], (OURS, *more.get(name, ()))).fetchall()
 

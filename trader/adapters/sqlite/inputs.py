@@ -8,6 +8,7 @@ Rule 3: what a strategy has said is kept for a person alone: who plays the day a
 
 import json
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from math import isfinite
@@ -187,13 +188,14 @@ def _number(value: object) -> bool | int | float | str | None:
 def read_inputs(book: sqlite3.Connection, account: str, after: int, last: int) -> Iterator[Input]:
     """The inputs of an account beyond one number, up to another, as they came in. What cannot be read back, or is
     missing, is told in its place."""
-    before, at, step = None, from_us(0), 0
-    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], {"account": account, "after": after, "last": last}):
-        if before is not None and seq > before + 1:
-            yield Input(before, at, step, Unreadable(f"inputs {before + 1} to {seq - 1} of the book are missing"))
-        before = seq
-        if text is None:  # of another account
-            continue
+    asked = {"account": account, "after": after, "last": last}
+    # numbers are of the whole book: one that no account has was taken away
+    missing = deque(book.execute(QUERIES["missing_inputs"], asked))
+    at, step = from_us(0), 0
+    for seq, at_us, kind, text in book.execute(QUERIES["inputs"], asked):
+        while missing and missing[0][0] < seq:
+            lost, until = missing.popleft()
+            yield Input(lost - 1, at, step, Unreadable(f"inputs {lost} to {until} of the book are missing"))
         try:
             at = from_us(at_us)
             data = json.loads(text)

@@ -381,8 +381,12 @@ SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told
 ) WHERE count > coalesce(told_count, 0) ORDER BY seq
 
 -- name: inputs
-SELECT seq, at_us, kind, CASE WHEN account = :account THEN data END FROM book_inputs
-WHERE seq > :after AND seq <= :last ORDER BY seq
+SELECT seq, at_us, kind, data FROM book_inputs WHERE account = :account AND seq > :after AND seq <= :last ORDER BY seq
+
+-- name: missing_inputs
+SELECT seq + 1, next - 1 FROM (
+    SELECT seq, lead(seq) OVER (ORDER BY seq) AS next FROM book_inputs WHERE seq > :after AND seq <= :last
+) WHERE next > seq + 1 ORDER BY seq
 
 -- name: newest_signal
 SELECT rowid FROM book_signals WHERE account = ? ORDER BY rowid DESC LIMIT 1
