@@ -11,7 +11,7 @@ from replayed_book import ReplayedBook, a_replayed_book, trader
 
 from trader.audit.audit import audit, fails, proven_look, worst
 from trader.audit.besides import as_shipped
-from trader.audit.reading import open_read_only, version_of
+from trader.audit.reading import CannotCheck, open_read_only, version_of
 from trader.audit.rule import FAILS, Answer, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
@@ -134,3 +134,21 @@ def test_an_order_is_the_story_of_its_symbol(book: ReplayedBook) -> None:
     book.damage("INSERT INTO book_drift (account, symbol, book, broker, since_us) VALUES ('paper', 'NONE', 0, 1, 1)")
     stories = {finding.id: finding.why for finding in answers(book)["broker_agrees"].findings}
     assert stories == {symbol: ref, "NONE": ""}
+
+
+def test_a_signal_is_its_own_story_and_an_account_has_none(book: ReplayedBook) -> None:
+    first = "(SELECT min(rowid) FROM book_signals WHERE outcome = 'ordered')"
+    book.damage(f"UPDATE book_signals SET probability = 0.123 WHERE rowid = {first}")  # noqa: S608
+    book.damage("UPDATE book_accounts SET signals_seen = signals_seen + 1000")
+    found = answers(book)
+    [signal] = found["signals_have_fates"].findings
+    assert signal.why == signal.id != ""
+    [account] = found["signals_are_kept"].findings
+    assert (account.id, account.why) == ("paper", "")
+
+
+def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
+    junk = tmp_path / "junk.db"
+    junk.write_bytes(b"no book" * 1000)
+    with pytest.raises(CannotCheck, match=r"junk\.db cannot be read: file is not a database"):
+        open_read_only(junk)
