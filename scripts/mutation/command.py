@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("area", nargs="*", help=f"Of {', '.join(area.name for area in AREAS)}; default: all.")
     parser.add_argument("--for", dest="seconds", type=_duration, default=None, help="For so long: 90s, 20m, 2h.")
     parser.add_argument("--changed", metavar="COMMIT", help="Only functions with lines that have changed since.")
-    parser.add_argument("--survivors", action="store_true", help="Ask those that have survived every case.")
+    parser.add_argument("--survivors", action="store_true", help="Ask again who is not explained, every case.")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="Each Nth of those that wait, once made.")
     parser.add_argument("--report", action="store_true", help="Only say what was found so far.")
     parser.add_argument("--children", type=int, default=1, help="Mutants at a time.")
@@ -67,7 +67,7 @@ def _chosen(area: Area, asked: argparse.Namespace) -> list[str] | None:
     """The mutants to ask, by name; None for all that wait."""
     mutants = list(read_mutants(FOLDER / area.name))
     if asked.survivors:
-        return [mutant.name for mutant in mutants if mutant.fate in _NOT_NOTICED]
+        return [mutant.name for mutant, _ in _survivors(FOLDER / area.name, mutants)[1]]
     if asked.sample > 1 and mutants:
         return [mutant.name for mutant in mutants if mutant.fate is Fate.WAITING][:: asked.sample]
     return None
