@@ -47,6 +47,7 @@ def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditi
         engine.inbox.post,
         engine.alarm,
         lambda: engine.book.latches.get(Breaker.AUDIT),
+        lambda: engine.book.cleared.get(Breaker.AUDIT),
         market.log,
         account,
         market.history.findings_told,
@@ -121,6 +122,43 @@ async def test_a_violation_under_a_tripped_breaker_trips_it_again_when_it_was_cl
     await market.settle()
     assert "lots_are_positions" in market.engine.book.latches["audit"].cause
     look.end()
+
+
+async def test_two_findings_of_one_moment_are_both_told_and_both_trip(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    first, second = (
+        Answer(rule, Verdict.VIOLATED, 1, (Finding("paper", "AAPL", "is wrong", ""),))
+        for rule in RULES
+        if rule.name in ("flat_at_close", "lots_are_positions")
+    )
+    look.hear([first])
+    look.hear([second])
+    await market.settle()
+    assert len(market.log.said("AUDIT VIOLATED")) == 2
+    assert first.rule.name in market.engine.book.latches["audit"].cause
+    for tripped in (True, False):
+        await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+        look.hear([])
+        await market.settle()
+        assert ("audit" in market.engine.book.latches) is tripped
+        if tripped:
+            assert second.rule.name in market.engine.book.latches["audit"].cause
+            assert first.rule.name not in market.engine.book.latches["audit"].cause
+
+
+async def test_a_finding_that_was_sent_beside_another_cause_trips_once_that_is_cleared(
+    market: Market, watch: BookWatch
+) -> None:
+    look = auditing(market, watch)
+    market.engine.inbox.post(BreakerMeasured(Breaker.AUDIT, 1, "something else", {}))
+    look.hear([Answer(RULES[0], Verdict.VIOLATED, 1, (Finding("paper", "AAPL", "is wrong", ""),))])
+    await market.settle()
+    look.hear([])
+    assert market.engine.book.latches["audit"].cause == "something else"
+    await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    look.hear([])
+    await market.settle()
+    assert RULES[0].name in market.engine.book.latches["audit"].cause
 
 
 @pytest.mark.parametrize("cleared", ["before", "after"])

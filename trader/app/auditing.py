@@ -6,15 +6,18 @@ long as it stands, and a restart changes nothing of that: the latch names its fi
 them. That a rule could not be checked does so once a run: it says nothing of what is there to be found.
 Rule 3: a finding is gone when a look at everything does not have it any more; when it is there again later it is new.
 While the latch that names it stands, it trips nothing that is not tripped.
-Rule 4: what the engine bars by itself, as a drift, is left to it.
+Rule 4: findings are sent to the breaker one message at a time. What is found while one is on its way, or was sent
+beside another cause that has tripped it first, trips it once that is cleared.
+Rule 5: what the engine bars by itself, as a drift, is left to it.
 """
 
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 from trader.adapters.control import Answer as Told
 from trader.adapters.schedule import Schedule
@@ -35,6 +38,8 @@ from trader.services.ports import Log
 _PRINCIPLES_S = 0.25
 """Between two looks whether anything was committed."""
 _EVERYTHING_S = 60.0
+_ON_ITS_WAY_S = 10.0
+"""A message that has tripped nothing by then has come to a breaker that is off."""
 _LONGEST_CAUSE = 300
 
 
@@ -104,6 +109,16 @@ class Aside(Protocol):
         ...
 
 
+class _Sent(NamedTuple):
+    """A message to the breaker."""
+
+    findings: Mapping[str, str]
+    """Key -> sentence."""
+    cleared_at: datetime | None
+    """When the breaker had been cleared last."""
+    at_s: float
+
+
 class Auditing:
     """Hears the looks at an account's book, says what is new in them, and trips the breaker."""
 
@@ -114,16 +129,20 @@ class Auditing:
         measured: Callable[[BreakerMeasured], None],
         alarm: Callable[[AlarmType, str, str], None],
         latch: Callable[[], Latch | None],
+        cleared: Callable[[], datetime | None],
         log: Log,
         account: str,
         told: Iterable[str],
     ) -> None:
-        """`latch`: of the breaker, where it has tripped. `told`: what it was told of before, by its keys."""
+        """`latch`: of the breaker, where it has tripped. `cleared`: when a person has cleared it last. `told`: what it
+        was told of before, by its keys.
+        """
         self._watch = watch
         self._aside = aside
         self._measured = measured
         self._alarm = alarm
         self._latch = latch
+        self._cleared = cleared
         self._log = log
         self._account = account
         self._told = set(told)
@@ -132,6 +151,7 @@ class Auditing:
         """Those of them that a look at everything has, or may have: what only a principle has said is not missed."""
         self._wrong: dict[str, str] = {}
         """What the breaker has not been told, as it had tripped already: key -> sentence."""
+        self._sent: _Sent | None = None
         self._verdicts: Counter[Verdict] = Counter()
         """Rules, at the last look at everything."""
         self._looked_at_s: float | None = None
@@ -171,11 +191,24 @@ class Auditing:
                     self._log.error(f"AUDIT {sentence} account={self._account}")
                 else:
                     self._log.warning(f"AUDIT {sentence} account={self._account}")
-        if self._wrong and latch is None:
+        self._see_what_came_of_it(latch, known)
+        if self._wrong and latch is None and self._sent is None:
             cause = "; ".join(self._wrong.values())[:_LONGEST_CAUSE]
             inputs = findings_as_inputs(list(self._wrong))
             self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
-            self._wrong.clear()
+            self._sent = _Sent(self._wrong, self._cleared(), asyncio.get_running_loop().time())
+            self._wrong = {}
+
+    def _see_what_came_of_it(self, latch: Latch | None, known: Set[str]) -> None:
+        """Of the message that is on its way: whether it has tripped the breaker, or something else has before it."""
+        sent = self._sent
+        if sent is None:
+            return
+        if latch is not None and known.isdisjoint(sent.findings):
+            self._wrong = {**sent.findings, **self._wrong}
+        was_cleared = self._cleared() != sent.cleared_at
+        if latch is not None or was_cleared or asyncio.get_running_loop().time() >= sent.at_s + _ON_ITS_WAY_S:
+            self._sent = None
 
     def as_answer(self) -> Told:
         """For `status`: rules by verdict at the last look at everything, and how long ago that was taken, or found that

@@ -220,6 +220,7 @@ class Daemon:
             self.engine.inbox.post,
             self.engine.alarm,
             self._audit_latch,
+            lambda: self.engine.book.cleared.get(Breaker.AUDIT),
             self._log,
             self._settings.account.name,
             self._machine.history.findings_told,

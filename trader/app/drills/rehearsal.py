@@ -118,6 +118,7 @@ class Rehearsal:
             self.engine.inbox.post,
             self.engine.alarm,
             lambda: self.engine.book.latches.get(Breaker.AUDIT),
+            lambda: self.engine.book.cleared.get(Breaker.AUDIT),
             SilentLog(),
             self.settings.account.name,
             machine.history.findings_told,
