@@ -47,14 +47,16 @@ CREATE TEMP TABLE newest_references (account, epoch, prefix, newest);
 
 _SUMS = """
 INSERT INTO fill_sums
-SELECT :account, symbol, sum(iif(side = 'BUY', quantity, -quantity)),
-       sum(iif(side = 'BUY', -value_micros, value_micros) * iif(length(symbol) > 14, 100, 1) - commission_micros)
-FROM (SELECT symbol, side, sum(quantity) AS quantity, sum(quantity * price_micros) AS value_micros,
-             sum(commission_micros) AS commission_micros
-      FROM main.book_fills NOT INDEXED WHERE account = :account GROUP BY side || symbol)
+SELECT :account, symbol, sum(shares), sum(value_micros * iif(length(symbol) > 14, 100, 1) - commission_micros) FROM (
+    SELECT symbol, sum(quantity) AS shares, -sum(quantity * price_micros) AS value_micros,
+           sum(commission_micros) AS commission_micros
+    FROM main.book_fills NOT INDEXED WHERE account = :account AND side = 'BUY' GROUP BY symbol
+    UNION ALL
+    SELECT symbol, -sum(quantity), sum(quantity * price_micros), sum(commission_micros)
+    FROM main.book_fills NOT INDEXED WHERE account = :account AND side <> 'BUY' GROUP BY symbol)
 GROUP BY symbol
 """
-"""Account by account, and grouped by one text: each is half the time of sorting by both."""
+"""Account by account and side by side: sorting by one column, half the rows at a time, takes a third less."""
 
 _REFERENCES = """
 INSERT INTO newest_references
