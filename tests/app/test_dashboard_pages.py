@@ -54,6 +54,32 @@ def test_a_list_is_chosen_by_what_a_link_says(book: ReplayedBook, dashboard: Ser
     assert listed["total"] == int(book.one("SELECT count(*) FROM signals WHERE rule = 'symbol_locked'"))
 
 
+def test_an_event_is_found_by_the_number_that_a_page_names(book: ReplayedBook, dashboard: Served) -> None:
+    moments = dashboard.get("/api/v1/overview").json()["overview"]["moments"]
+    proof = next(moment["proof"] for moment in moments if moment["proof"] is not None)
+    page = dashboard.get("/").body
+    assert f'href="/events?seq={proof}"' in page
+    listed = dashboard.get(f"/api/v1/events?seq={proof}").json()["listed"]
+    assert [row[listed["columns"].index("seq")] for row in listed["rows"]] == [proof]
+
+
+def test_the_curve_of_the_day_marks_its_moments_and_names_them_in_a_table(dashboard: Served) -> None:
+    """Also those that are older than the newest events."""
+    answer = dashboard.get("/api/v1/overview").json()
+    marks = answer["overview"]["marks"]
+    assert {"run started", "open"} <= {mark["what"] for mark in marks}
+    assert len(answer["equity_chart"]["layout"]["annotations"]) == len(marks)
+    page = dashboard.get("/").body
+    assert all(f'<a href="/events?seq={mark["seq"]}">{mark["seq"]}</a>' in page for mark in marks)
+
+
+def test_what_is_held_and_what_was_reconciled_have_their_ages(dashboard: Served) -> None:
+    page = re.sub(r"(?s)<script.*?</script>|<[^>]*>", " ", dashboard.get("/").body)
+    assert re.search(r"TQQQ.*?[+-][\d,.]+\s+\d:\d\d:\d\d\s", page, re.DOTALL)
+    assert re.search(r"reconciled \d\d:\d\d:\d\d E[DS]T, \d:\d\d:\d\d ago|never reconciled", page)
+    assert not re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", page), "a person reads New York's time"
+
+
 def test_the_first_page_has_the_money_of_the_book(book: ReplayedBook, dashboard: Served) -> None:
     overview = dashboard.get("/api/v1/overview").json()["overview"]
     assert overview["standing"]["cash"] == float(book.one("SELECT cash FROM account"))

@@ -197,6 +197,20 @@ def test_times_are_times_in_parquet(book: ReplayedBook, tmp_path: Path) -> None:
     assert stored.dtype == polars.Datetime("us", "UTC")
 
 
+@pytest.mark.parametrize("hostile", ['=HYPERLINK("http://x","a")', "+1", "-2+3", "@SUM(1)", "\t=1"])
+def test_no_text_of_an_export_is_a_formula_to_a_spreadsheet(book: ReplayedBook, tmp_path: Path, hostile: str) -> None:
+    """An id that came with a signal is anybody's; a loss stays a number, and other programs read Parquet."""
+    struck = book.copy_to(tmp_path / "struck")
+    struck.damage("UPDATE book_fills SET reason = ? WHERE id = 1", hostile)
+    struck.trader("export", "fills", str(tmp_path / "fills.csv"))
+    struck.trader("export", "fills", str(tmp_path / "fills.parquet"))
+    with (tmp_path / "fills.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["reason"] == f"'{hostile}"
+    assert min(float(row["realized_pnl"]) for row in rows) < 0
+    assert polars.read_parquet(tmp_path / "fills.parquet")["reason"][0] == hostile
+
+
 def test_an_export_never_goes_over_another_file(book: ReplayedBook, tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     mine.write_text("precious", "utf-8")

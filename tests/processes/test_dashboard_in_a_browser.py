@@ -95,9 +95,15 @@ def test_everything_is_closed_by_the_page_and_only_when_it_is_typed(
     page = opened(project, browser)
     asked(page, "flatten", reason="enough", confirmation="flatten")
     assert page.locator("#answer").inner_text() == ""
-    asked(page, "flatten", reason="enough", confirmation="FLATTEN")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    form = page.locator('form[data-command="flatten"]')
+    form.locator('[name="reason"]').fill("enough")
+    form.locator('[name="confirmation"]').fill("FLATTEN")
+    form.locator("button").evaluate("button => { button.click(); button.click(); }")
     expect(page.locator("#card-positions")).to_contain_text("Nothing is held.", timeout=_SEEN_MS)
     assert project.rows("SELECT symbol FROM positions WHERE quantity > 0") == []
+    assert len(sent) == 1, "a second click is no second command"
     account = project.rows("SELECT equity FROM account")
     expect(page.locator("#card-positions")).to_contain_text(f"equity {float(str(account[0][0])):,.2f}")
     assert daemon.runs

@@ -33,6 +33,7 @@ _OF_A_POSITION = (
     "stop_loss",
     "take_profit",
     "state",
+    "opened_at",
     "last",
     "last_at",
     "unrealized_pnl",

@@ -15,6 +15,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         write(part)
         part.replace(path)
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}; name another place with --out") from error
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}; name another place") from error
     finally:
         part.unlink(missing_ok=True)

@@ -25,6 +25,8 @@ _QUERIES = {
 }
 _SUFFIXES = (".csv", ".parquet")
 _ROWS_AT_ONCE = 10_000
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""How a text begins that a spreadsheet would run (OWASP, CSV injection); numbers are no texts."""
 
 
 def export_command(
@@ -61,7 +63,12 @@ def _write_csv(cursor: sqlite3.Cursor, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(_columns(cursor))
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            writer.writerows(rows)
+            writer.writerows([_plain(value) for value in row] for row in rows)
+
+
+def _plain(value: object) -> object:
+    """Anybody's text, such as a signal's id, as no spreadsheet takes it for a formula: with an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
 def _write_parquet(cursor: sqlite3.Cursor, path: Path) -> None:

@@ -170,7 +170,7 @@ class Dashboard:
     def _overview(self, reading: Reading, _: Request | None = None) -> Facts:
         overview = read_overview(reading.book, self._settings)
         points = overview.course.points if overview.course is not None else ()
-        told = [(news.at, news.type) for news in overview.news if news.type in ("halted", "drift_found", "not_flat")]
+        told = [(mark.at, mark.what) for mark in overview.marks] if points else []
         chart = charts.equity(points, told, overview.loss_limit)
         accounts = [row.facts() for row in rows_of(list(self._every), overview.standing)]
         latencies = self._latencies.newest(overview.standing.latencies)

@@ -30,7 +30,7 @@ LISTS: Mapping[str, _List] = {
     "trades": _List("round_trips", "closed_at DESC", ("symbol", "exit_reason")),
     "signals": _List("signals", "timestamp DESC", ("symbol", "outcome", "stage", "rule", "source")),
     "alarms": _List("alarms", "id DESC", ("type", "severity", "state", "subject")),
-    "events": _List("events", "seq DESC", ("type", "symbol")),
+    "events": _List("events", "seq DESC", ("seq", "type", "symbol")),
 }
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from trader.adapters.calendar import load_calendar
@@ -13,7 +13,7 @@ from trader.app.report.course import Course, read_course
 from trader.app.report.period import Period, Span
 from trader.app.settings import Settings
 from trader.app.standing import Standing, ask_daemon, cutoffs, read_standing
-from trader.domain.session import SessionDay, new_york_date
+from trader.domain.session import SessionDay, new_york_date, new_york_day
 
 _EVENTS_SHOWN = 25
 _ALARMS_SHOWN = 50
@@ -68,6 +68,14 @@ class News(NamedTuple):
     data: str
 
 
+class Mark(NamedTuple):
+    """Something of the day that is marked on its curve."""
+
+    seq: int
+    at: datetime
+    what: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
     """One look."""
@@ -77,6 +85,8 @@ class Overview:
     news: tuple[News, ...]
     alarms: tuple[OpenAlarm, ...]
     moments: tuple[Moment, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    """Starts, halts, breakers, lost connections, differences and the way to the close: the day's, in order."""
     half_day: bool = False
     funnel: Funnel | None = None
     """None before the market's first time, as what follows."""
@@ -109,6 +119,7 @@ def read_overview(book: sqlite3.Connection, settings: Settings) -> Overview:
     return Overview(
         standing=standing,
         moments=tuple(_moments(book, account, session, market.at)) if session is not None else (),
+        marks=tuple(_marks(book, account, day)),
         half_day=market.half_day,
         exposure=exposure,
         funnel=read_funnel(book, account, day),
@@ -130,6 +141,19 @@ def _moments(book: sqlite3.Connection, account: str, session: SessionDay, now: d
             seq for seq, at_us, *what in told if at_us >= to_us(_earliest(name, at, session)) and what == _PROOFS[name]
         ]
         yield Moment(name, at, at <= now, proofs[0] if proofs else None)
+
+
+def _marks(book: sqlite3.Connection, account: str, day: date) -> Iterable[Mark]:
+    since, before = new_york_day(day)
+    rows = book.execute(
+        "SELECT seq, at_us, type, coalesce(json_extract(data, '$.phase'), json_extract(data, '$.breaker'), '') "
+        "FROM book_events WHERE account = ? AND at_us >= ? AND at_us < ? "
+        "AND type IN ('run_started', 'phase', 'halted', 'resumed', 'breaker_tripped', 'breaker_cleared', "
+        "'epoch_ended', 'drift_found', 'not_flat', 'flat_proven') ORDER BY seq",
+        (account, to_us(since), to_us(before)),
+    )
+    for seq, at_us, type_, more in rows:
+        yield Mark(seq, from_us(at_us), (more if type_ == "phase" else f"{type_} {more}".rstrip()).replace("_", " "))
 
 
 def _earliest(name: str, at: datetime, session: SessionDay) -> datetime:

@@ -15,8 +15,8 @@ CARDS = (
     "strip",
     "alarms",
     "lamps",
-    "breakers",
     "day",
+    "breakers",
     "positions",
     "equity",
     "exposure",
@@ -42,6 +42,8 @@ def make_environment() -> Environment:
     environment.filters |= {"cell": cell, "words": words, "data": data, "inputs": inputs_in_words}
     environment.filters |= {
         "clock": _clock,
+        "moment": _moment,
+        "age": _age,
         "signed": _signed,
         "until": _until,
         "duration": _duration,
@@ -61,13 +63,26 @@ def _clock(at: datetime | None) -> str:
     return f"{at.astimezone(NEW_YORK):%H:%M:%S %Z}" if at is not None else "none yet"
 
 
+def _moment(at: str | None) -> str:
+    """A stored time, which is UTC, as a day and a time in New York, its zone named; nothing where there is none."""
+    return f"{datetime.fromisoformat(at).astimezone(NEW_YORK):%d %b %H:%M:%S %Z}" if at else ""
+
+
+def _age(at: str | datetime | None, now: datetime | None) -> str:
+    """How long ago, in market time, as `0:04:58`."""
+    if not at or now is None:
+        return "unknown"
+    then = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return str(max(timedelta(0), timedelta(seconds=round((now - then).total_seconds()))))
+
+
 def _until(at: datetime, now: datetime) -> str:
     """`1:04:58` from now."""
     return str(timedelta(seconds=round((at - now).total_seconds())))
 
 
 def _signed(amount: float | None) -> str:
-    return "none yet" if amount is None else f"{amount:+,.2f}"
+    return "none yet" if amount is None else f"{amount:+,.2f}" if amount else "0.00"
 
 
 def _duration(duration_s: float | None, total: int) -> str:

@@ -6,6 +6,7 @@ const CHARTS = { displayModeBar: false };
 
 function follow(cards) {
   const stale = document.getElementById("stale");
+  const shown = new Map();
   let heard = Date.now();
   const old = () => {
     const silent = Date.now() - heard;
@@ -16,10 +17,16 @@ function follow(cards) {
   source.onmessage = (message) => {
     heard = Date.now();
     for (const [name, html] of Object.entries(JSON.parse(message.data))) {
+      if (shown.get(name) === html) continue; // who reads it, or has scrolled in it, is left alone
+      shown.set(name, html);
       const card = document.getElementById(`card-${name}`);
+      const scrolled = [...card.querySelectorAll(".scroll")].map((part) => [part.scrollLeft, part.scrollTop]);
       const open = [...card.querySelectorAll("details")].map((details) => details.open);
       card.innerHTML = html;
       card.querySelectorAll("details").forEach((details, place) => { details.open = open[place] ?? false; });
+      card.querySelectorAll(".scroll").forEach((part, place) => {
+        [part.scrollLeft, part.scrollTop] = scrolled[place] ?? [0, 0];
+      });
       drawCharts(card, CHARTS);
     }
   };
@@ -32,7 +39,9 @@ function follow(cards) {
 }
 
 async function send(form) {
-  const answer = document.getElementById("answer");
+  const answer = document.getElementById("answer"), button = form.querySelector("button");
+  if (button.disabled) return; // a second click while the first is under way is not a second command
+  button.disabled = true;
   answer.textContent = "asking ...";
   const typed = Object.fromEntries(new FormData(form));
   if (form.dataset.command === "acknowledge") {
@@ -48,7 +57,9 @@ async function send(form) {
     answer.textContent = said.error ?? said.message;
     if (response.ok) form.reset();
   } catch (error) {
-    answer.textContent = `not sent: ${error.message}`;
+    answer.textContent = `no answer, so it is not known whether it was done: ${error.message}`;
+  } finally {
+    button.disabled = false;
   }
 }
 
