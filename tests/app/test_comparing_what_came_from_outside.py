@@ -235,6 +235,23 @@ async def test_a_day_is_whole_where_its_run_has_written_an_input_of_a_later_one(
         assert (await the_untold_of(day, capsys))["since"] == written_until.isoformat()
 
 
+async def test_a_signal_that_was_decided_again_after_what_is_compared_is_no_divergence(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    """It turns its family: what holds the other side is closed first, and the process is killed after that."""
+    async with a_lived_day(tmp_path) as day:
+        await day.buy("QQQ")
+        await day.submit("QQQ", 0.02)
+        assert [rule for (rule,) in day.sql("SELECT rule FROM signals ORDER BY rowid")][-1:] == ["turning"]
+        day.clock.set(day.now + timedelta(seconds=1))
+        await day.submit("NOPE", 0.95)
+        await day.recorder.flush()
+        await day.bar()
+        assert day.one("SELECT outcome FROM signals WHERE probability = 0.02") == "ordered"
+        await day.stop()
+    assert "has not ended in order" in str((await the_untold_of(day, capsys))["why"])
+
+
 async def test_a_run_that_begins_before_the_end_of_the_one_before_has_its_own_signals(
     tmp_path: Path, capsys: Capsys
 ) -> None:

@@ -11,6 +11,7 @@ from trader.adapters.sqlite.rows import from_us, to_us
 from trader.app.compare_live.recording import Run
 from trader.app.links import AccountRows, find_links
 from trader.app.story import tell
+from trader.domain.decision import Rule
 from trader.domain.events import JournalType
 
 _OF_THE_RUN = (JournalType.ACCOUNT_OPENED, JournalType.RUN_STARTED, JournalType.RUN_STOPPED)
@@ -60,6 +61,8 @@ def compare(live: sqlite3.Connection, now: sqlite3.Connection, account: str, run
     ours, theirs = AccountRows(live, account), AccountRows(now, account)
     until = run.until
     signals = _signals(ours, *run.signals, until), _signals(theirs, run.signals[0], _NO_END, until)
+    if run.is_cut:
+        signals = _without_decided_again(*signals)
     events = _events(ours, run.first_seq, run.last_seq, until), _events(theirs, first_event, _NO_END, until)
     parted = [pair for pair in (_first(*signals), _first(*events)) if pair is not None]
     if not parted:
@@ -67,6 +70,16 @@ def compare(live: sqlite3.Connection, now: sqlite3.Connection, account: str, run
     one, other = min(parted, key=lambda pair: min(decided.at for decided in pair if decided is not None))
     divergence = Divergence(one, other, _why(ours, one), _why(theirs, other))
     return Comparison(len(signals[0]), len(events[0]), divergence)
+
+
+def _without_decided_again(live: Sequence[Decided], now: Sequence[Decided]) -> tuple[list[Decided], list[Decided]]:
+    """Whoever waits for the other side of its family to be closed is decided again, in its own row: live perhaps later
+    than is compared. That it was, and not before, the order tells that came of it.
+    """
+    was = {one.id: one for one in live}
+    waiting = {one.id for one in now if one.facts["rule"] == Rule.TURNING and one.id in was}
+    again = {one.id for one in now if one.id in waiting and _gist(one) != _gist(was[one.id])}
+    return [one for one in live if one.id not in again], [one for one in now if one.id not in again]
 
 
 def _first(live: Sequence[Decided], now: Sequence[Decided]) -> tuple[Decided | None, Decided | None] | None:

@@ -82,6 +82,11 @@ class Run(NamedTuple):
         return _recorded(self.started, what)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether it went on after what is compared of it."""
+        return self.stopped is None or self.untold is not None
+
+    @property
     def can_be_played(self) -> bool:
         """Whether there is anything to compare."""
         return self.until > self.started.at
