@@ -42,7 +42,7 @@ from trader.app.settings import Settings
 from trader.app.staying import what_stays
 from trader.app.wiring import Machine, OpenBook, Parts, is_opened, make_machine, make_parts, open_book
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import Breaker, Latch
+from trader.domain.breaker import Breaker
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
@@ -219,7 +219,7 @@ class Daemon:
             self._host.aside,
             self.engine.inbox.post,
             self.engine.alarm,
-            self._audit_latch,
+            lambda: self.engine.book.latches.get(Breaker.AUDIT),
             lambda: self.engine.book.cleared.get(Breaker.AUDIT),
             self._log,
             self._settings.account.name,
@@ -427,9 +427,6 @@ class Daemon:
     async def _measure_host(self) -> None:
         for measured in await self._host_watch.measured():
             await self._machine.engine.inbox.put(measured)
-
-    def _audit_latch(self) -> Latch | None:
-        return self._machine.engine.book.latches.get(Breaker.AUDIT)
 
     async def _follow_inbox(self) -> None:
         if self._inbox is not None:
