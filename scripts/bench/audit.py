@@ -4,7 +4,7 @@ The book is made for it, and sound: trades in and out of twenty symbols, an orde
 chain of hashes over all events, a few positions that are held at the end. Processor time is counted, for whatever else
 the machine does is no part of it; every ratio is taken inside one run.
 
-What is aimed at for everything, 80 scans, is less than reading and hashing the journal alone takes: each trade has two and
+The aim for everything, 80 scans, is about what reading and hashing the journal alone takes: each trade has two and
 a half events, and each of these a hash.
 """
 
