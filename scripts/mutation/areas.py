@@ -10,6 +10,9 @@ class Area(NamedTuple):
     code: tuple[str, ...]
     """Patterns of files."""
     tests: tuple[str, ...]
+    isolation: str = "fork"
+    """What a mutant is forked from. `forkserver`, a process that has run no test: threads that one has begun, polars' own
+    for one, do not come along, and a mutant that waits for them would pass for one that was noticed."""
 
 
 _AUDITING = ("audit", "besides", "chain", "following", "proof", "reading", "sound", "summing", "telling", "watching")
@@ -48,6 +51,8 @@ AREAS = (
             "tests/services/test_epochs.py",
             "tests/services/test_answers_that_something_happened_beside.py",
             "tests/services/test_exits_without_the_book.py",
+            "tests/services/test_protection_at_the_broker.py::"
+            "test_a_child_that_is_heard_before_its_entry_waits_for_the_answer",
         ),
     ),
     Area(
@@ -60,6 +65,7 @@ AREAS = (
             "tests/app/test_audit_beside_the_daemon.py::test_what_was_looked_at_is_carried_forward",
             "tests/app/test_audit_beside_the_daemon.py::test_each_commit_is_looked_at_once",
         ),
+        isolation="forkserver",
     ),
 )
 

@@ -32,7 +32,6 @@ _FATES: Mapping[int | None, Fate] = {
     24: Fate.TIMEOUT,
     36: Fate.TIMEOUT,
     152: Fate.TIMEOUT,
-    255: Fate.TIMEOUT,
     -24: Fate.TIMEOUT,
     -9: Fate.TIMEOUT,
 }

@@ -50,9 +50,7 @@ def _configuration(area: Area) -> str:
         "pytest_add_cli_args_test_selection": area.tests,
         "pytest_add_cli_args": ("-q", "-p", "no:cacheprovider", "-p", "mutation.first_cases"),
         "use_git_change_detection": ("false",),
-        # Each mutant is forked from a process that has run no test: threads that one has begun, polars' own for one, do
-        # not come along, and a mutant that waits for them would pass for one that was noticed.
-        "process_isolation": ("forkserver",),
+        "process_isolation": (area.isolation,),
         "timeout_multiplier": ("5",),
         "timeout_constant": ("2",),
     }
