@@ -11,8 +11,8 @@ class Area(NamedTuple):
     """Patterns of files."""
     tests: tuple[str, ...]
     isolation: str = "fork"
-    """What a mutant is forked from. `forkserver`, a process that has run no test: threads that one has begun, polars' own
-    for one, do not come along, and a mutant that waits for them would pass for one that was noticed."""
+    """What a mutant is forked from. `forkserver`, a process that has run no test: threads that one has begun, as polars
+    does, do not come along, and a mutant that waits for them would pass for one that was noticed."""
 
 
 _AUDITING = ("audit", "besides", "chain", "following", "proof", "reading", "sound", "summing", "telling", "watching")
