@@ -48,6 +48,29 @@ def test_a_list_has_the_rows_of_its_view(book: ReplayedBook, dashboard: Served, 
     assert len(listed["rows"]) == listed["total"]
 
 
+@pytest.mark.parametrize("name", ["orders", "fills", "trades", "signals"])
+def test_every_id_of_a_list_leads_to_its_story(dashboard: Served, name: str) -> None:
+    listed = dashboard.get(f"/api/v1/{name}").json()["listed"]
+    page = dashboard.get(f"/{name}").body
+    ids = {str(row[listed["columns"].index(column)]) for column in listed["ids"] for row in listed["rows"][-20:]} - {""}
+    assert ids
+    for id_ in ids:
+        assert f'href="/why/{id_}"' in page
+        assert dashboard.get(f"/api/v1/why/{id_}").json()["story"]
+
+
+def test_the_number_of_an_alarm_leads_to_no_execution_of_that_number(book: ReplayedBook, tmp_path: Path) -> None:
+    alarmed = book.copy_to(tmp_path / "alarmed")
+    alarmed.damage(
+        "INSERT INTO book_alarms (account, seq, type, severity, subject, text, count, first_us, last_us) "
+        "VALUES ('paper', 1, 'drift', 'critical', 'QQQ', 'x', 1, 1, 1)"
+    )
+    with served(alarmed) as dashboard:
+        page = dashboard.get("/alarms").body
+    assert "drift" in page
+    assert "/why/" not in page
+
+
 def test_a_list_is_chosen_by_what_a_link_says(book: ReplayedBook, dashboard: Served) -> None:
     listed = dashboard.get("/api/v1/signals?outcome=refused&rule=symbol_locked&account=other").json()["listed"]
     assert listed["chosen"] == {"outcome": "refused", "rule": "symbol_locked"}
@@ -113,14 +136,6 @@ def test_a_moment_of_the_day_is_done_when_the_journal_says_so(dashboard: Served)
         ("flat by", False, False),
         ("closes", False, False),
     ]
-
-
-def test_every_id_of_a_list_has_its_story(book: ReplayedBook, dashboard: Served) -> None:
-    ref = book.one("SELECT order_ref FROM orders ORDER BY created_at LIMIT 1")
-    story = dashboard.get(f"/api/v1/why/{ref}").json()
-    told = [line["said"] for line in story["story"]]
-    assert any("created: BUY" in said for said in told)
-    assert f'href="/why/{ref}"' in dashboard.get("/orders").body
 
 
 def test_an_id_that_nobody_knows_is_said_and_no_error(dashboard: Served) -> None:

@@ -570,7 +570,8 @@ SELECT account, symbol,
        quantity,
        round(pnl_micros / 1e6, 4) AS pnl,
        exit_reason,
-       multiplier
+       multiplier,
+       closed_by
 FROM book_round_trips;
 
 CREATE VIEW account AS

@@ -50,8 +50,6 @@ _SESSION_S = 12 * 3600
 _LONGEST_BODY = 10_000
 _LATENCIES_EVERY_S = 15.0
 _CALENDAR = timedelta(weeks=13)
-_TOLD_BY_WHY = ("id", "order_ref", "execution_id", "signal_id")
-"""Columns whose values have a story."""
 
 Facts = Mapping[str, object]
 
@@ -140,7 +138,6 @@ class Dashboard:
                         "lists": tuple(LISTS),
                         "may_act": role is Role.OPERATOR,
                         "form_key": self._guard.tokens.form_key(role),
-                        "told_by_why": _TOLD_BY_WHY,
                     }
                 )
             )

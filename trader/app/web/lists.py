@@ -15,20 +15,27 @@ class Listed(NamedTuple):
     rows: tuple[tuple[object, ...], ...]
     total: int
     chosen: Mapping[str, str]
+    ids: tuple[str, ...]
+    """Columns whose values have a story."""
 
 
 class _List(NamedTuple):
     view: str
     order: str
     filters: tuple[str, ...]
+    ids: tuple[str, ...] = ()
 
 
 LISTS: Mapping[str, _List] = {
     "positions": _List("positions", "symbol", ("symbol", "state")),
-    "orders": _List("orders", "created_at DESC, order_ref DESC", ("symbol", "state", "purpose", "side")),
-    "fills": _List("trades", "id DESC", ("symbol", "side", "purpose", "reason")),
-    "trades": _List("round_trips", "closed_at DESC", ("symbol", "exit_reason")),
-    "signals": _List("signals", "timestamp DESC", ("symbol", "outcome", "stage", "rule", "source")),
+    "orders": _List(
+        "orders", "created_at DESC, order_ref DESC", ("symbol", "state", "purpose", "side"), ("order_ref", "signal_id")
+    ),
+    "fills": _List("trades", "id DESC", ("symbol", "side", "purpose", "reason"), ("id", "execution_id", "order_ref")),
+    "trades": _List("round_trips", "closed_at DESC", ("symbol", "exit_reason"), ("closed_by",)),
+    "signals": _List(
+        "signals", "timestamp DESC", ("symbol", "outcome", "stage", "rule", "source"), ("id", "order_ref")
+    ),
     "alarms": _List("alarms", "id DESC", ("type", "severity", "state", "subject")),
     "events": _List("events", "seq DESC", ("seq", "type", "symbol")),
 }
@@ -46,4 +53,4 @@ def read_list(book: sqlite3.Connection, account: str, name: str, wanted: Mapping
         (*values, MOST_ROWS),
     )
     columns = tuple(column[0] for column in cursor.description)
-    return Listed(name, columns, tuple(tuple(row) for row in cursor), total, chosen)
+    return Listed(name, columns, tuple(tuple(row) for row in cursor), total, chosen, listed.ids)
