@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trader.adapters.control import Answer, ControlServer, DaemonDown, Request, ask
+from trader.adapters.control import Answer, ControlServer, DaemonDown, NoAnswer, Request, ask
 from trader.domain.errors import BookUnwritable
 
 
@@ -69,6 +69,17 @@ async def test_whatever_is_asked_is_answered_in_words(
     assert error in str(told["error"])
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert await asyncio.to_thread(ask, path, {"ask": "status"}) == {"ok": True, "heard": "status"}
+
+
+async def test_a_command_that_was_not_answered_may_have_been_carried_out_and_that_is_said(path: Path) -> None:
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        await asyncio.sleep(2)
+        writer.close()
+
+    async with await asyncio.start_unix_server(hear, path):
+        with pytest.raises(NoAnswer, match="may have been carried out"):
+            await asyncio.to_thread(ask, path, {"command": "flatten"}, 0.2)
 
 
 async def test_a_line_that_is_too_long_is_called_so(path: Path, server: ControlServer) -> None:

@@ -19,6 +19,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 _LONGEST_PATH = 100  # a socket's path has to fit into 108 bytes
 _LONGEST_LINE = 65_536
+_UNHEARD = "look into its log: a command may have been carried out all the same"
 
 
 class DaemonDown(TraderError):
@@ -151,11 +152,11 @@ def ask(path: Path, request: Request, timeout_s: float = 10.0) -> Answer:
         try:
             received = _exchange(connection, json.dumps(dict(request)).encode() + b"\n")
         except TimeoutError as error:
-            raise NoAnswer(f"the daemon did not answer within {timeout_s:g} s; look into its log") from error
+            raise NoAnswer(f"the daemon did not answer within {timeout_s:g} s; {_UNHEARD}") from error
         except OSError as error:
-            raise NoAnswer(f"the daemon ended the connection ({error.strerror}); look into its log") from error
+            raise NoAnswer(f"the daemon ended the connection ({error.strerror}); {_UNHEARD}") from error
     if not received.endswith(b"\n"):
-        raise NoAnswer("the daemon closed the connection without an answer; look into its log")
+        raise NoAnswer(f"the daemon closed the connection without an answer; {_UNHEARD}")
     answer: Answer = json.loads(received)
     return answer
 
