@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,9 @@ from trader.app.daemon import a_daemon
 from trader.app.host import ThisMachine
 from trader.app.marketplace import EmbeddedMarketplace
 from trader.app.settings import load_settings
-from trader.domain.alarm import Severity
-from trader.domain.events import JournalType
+from trader.domain.alarm import AlarmType, Severity
+from trader.domain.breaker import Breaker
+from trader.domain.events import CommandName, JournalType
 from trader.services.ports import Clock
 from trader.services.telling import Message
 
@@ -52,18 +53,19 @@ class Exchange(EmbeddedMarketplace):
 
 
 class Phone:
-    """Takes everything."""
+    """Takes everything, if nothing is said."""
 
     name = "phone"
     least = Severity.INFO
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
+        self.why_not = ""
 
     async def deliver(self, message: Message) -> str:
-        """Take it."""
+        """Take it, or say why not."""
         self.messages.append(message)
-        return ""
+        return self.why_not
 
 
 async def _digest(at: datetime) -> str:
@@ -156,3 +158,23 @@ async def test_an_orderly_stop_is_no_failure(tmp_path: Path) -> None:
     assert json.loads(data)["failed"] is False
     assert "stopped" in types
     assert "failed" not in types
+
+
+async def test_what_was_not_told_before_a_person_cleared_the_breaker_of_it_counts_anew(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        phone = Phone()
+        couriers = couriers_of(market, Exchange(market), phone)
+        phone.why_not = "no network"
+        market.engine.alarm(AlarmType.CHORE_FAILED, "backup", "no space")
+        await market.settle()
+        await couriers.last_words()
+        market.clock.set(market.clock.now() + timedelta(minutes=40))
+        [measured] = couriers.measured()
+        assert (measured.breaker, measured.measured) == (Breaker.ALARM_DELIVERY, 2400)
+        await market.handle(measured)
+        assert Breaker.ALARM_DELIVERY in market.engine.book.latches
+        await market.command(CommandName.RESUME, breaker=Breaker.ALARM_DELIVERY)
+        market.clock.set(market.clock.now() + timedelta(minutes=1))
+        couriers.measured()
+        market.clock.set(market.clock.now() + timedelta(minutes=1))
+        assert [one.measured for one in couriers.measured()] == [60]

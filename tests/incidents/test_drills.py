@@ -169,6 +169,7 @@ _TAKEN_OUT = {
     "knight-versions": ("trader.services.gate.Gate.refusal", _nothing),
     "no-answer": ("trader.services.gate.Gate.refusal", _nothing),
     "knight-orders": ("trader.services.draft.Draft.halt", _nothing),
+    "knight-alarms": ("trader.services.telling._unheard_since", _nothing),
 }
 
 

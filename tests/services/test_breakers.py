@@ -270,6 +270,7 @@ CASES = [
     Case(Breaker.CLOCK_JUMP, measured(Breaker.CLOCK_JUMP, 59), measured(Breaker.CLOCK_JUMP, 60)),
     Case(Breaker.EXIT_SCANNER, overdue(2), overdue(6), limit=240),
     Case(Breaker.BOOK_WRITER, unwritable(120), unwritable(360), limit=240),
+    Case(Breaker.ALARM_DELIVERY, measured(Breaker.ALARM_DELIVERY, 1799), measured(Breaker.ALARM_DELIVERY, 1800)),
 ]
 
 

@@ -14,7 +14,7 @@ from trader.adapters.sqlite.alarm_board import SqliteAlarms
 from trader.domain.alarm import Alarm, AlarmType, Severity
 from trader.domain.events import CommandName
 from trader.services.standing_alarms import StandingAlarms
-from trader.services.telling import Board, Courier, Message
+from trader.services.telling import Board, Courier, Message, unheard
 
 EVERY = frozenset(AlarmType)
 
@@ -366,3 +366,67 @@ async def test_that_the_book_cannot_be_written_is_a_row_once_it_can(
         [(type_, text, count)] = market.sql("SELECT type, text, count FROM alarms")
         assert (type_, count) == ("book_unwritable", 1)
         assert "disk is full" in text
+
+
+def silent_s(*desks: Desk, cleared_at: datetime | None = None) -> float:
+    """How long nobody could be told, by channels of one courier each."""
+    return unheard([[desk.courier] for desk in desks], desks[0].clock.now(), cleared_at).measured
+
+
+async def test_how_long_nobody_takes_an_alarm_is_measured_from_the_first_that_is_not_taken(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        desk = desk_of(market)
+        desk.phone.out_of_order = "no network"
+        await desk.look()
+        assert silent_s(desk) == 0
+        await raised(market)
+        await desk.look()
+        for _ in range(10):
+            await desk.look(MINUTES)
+        assert silent_s(desk) == 600
+        assert silent_s(desk, cleared_at=desk.clock.now() - 2 * MINUTES) == 120
+        desk.phone.out_of_order = ""
+        await desk.look(10 * MINUTES)
+        assert silent_s(desk) == 0
+
+
+async def test_what_nobody_has_to_be_told_any_more_is_not_waited_for(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        desk = desk_of(market)
+        desk.phone.out_of_order = "no network"
+        await raised(market)
+        await desk.look()
+        await market.command(CommandName.ACKNOWLEDGE, alarms=(market.one("SELECT id FROM alarms"),))
+        await desk.look(10 * MINUTES)
+        assert silent_s(desk) == 0
+
+
+async def test_who_is_told_by_another_channel_is_told(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        phone, mail = desk_of(market), desk_of(market, Phone("mail"))
+        phone.phone.out_of_order = "no network"
+        await raised(market)
+        for desk in (phone, mail):
+            await desk.look()
+        for _ in range(10):
+            for desk in (phone, mail):
+                await desk.look(MINUTES)
+        assert silent_s(phone, mail) == 0
+        mail.phone.out_of_order = "no network, too"
+        await raised(market, "verify")
+        for _ in range(5):
+            for desk in (phone, mail):
+                await desk.look(MINUTES)
+        assert silent_s(phone, mail) == 240
+
+
+async def test_a_quiet_channel_that_has_taken_nothing_since_reaches_nobody(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        phone, pager = desk_of(market), desk_of(market, Phone("pager", Severity.CRITICAL))
+        phone.phone.out_of_order = "no network"
+        await raised(market)
+        for desk in (phone, pager):
+            await desk.look()
+        for desk in (phone, pager):
+            await desk.look(5 * MINUTES)
+        assert silent_s(phone, pager) == 300

@@ -5,8 +5,10 @@ book cannot be written is told from memory while it lasts; the first commit afte
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
+from itertools import chain
 
 from trader.adapters.sqlite.alarm_board import SqliteAlarms
 from trader.app.connection_state import OPEN, read_state
@@ -14,12 +16,14 @@ from trader.app.marketplace import Marketplace
 from trader.app.settings import Settings
 from trader.app.wiring import OpenBook
 from trader.domain.alarm import Alarm, AlarmType, Telling
+from trader.domain.breaker import Breaker
 from trader.domain.decision import Rule
+from trader.domain.events import BreakerMeasured
 from trader.domain.session import Phase
 from trader.services.engine import Engine
 from trader.services.ports import Clock, Log
 from trader.services.standing_alarms import StandingAlarms
-from trader.services.telling import Channel, Courier, Digest
+from trader.services.telling import Channel, Courier, Digest, unheard
 
 _BROKER_AWAY_S = 60.0
 _NO_SESSION = (Phase.CLOSED, "not started")
@@ -45,15 +49,34 @@ class Couriers:
         self._standing = StandingAlarms()
         self._away_since_s: float | None = None
         account, types = settings.account.name, settings.alarms.told(Telling.ON)
-        self._couriers = [
-            Courier(board, channel, types, account, digest, clock, log)
+        self._clock = clock
+        self._cleared = engine.book.cleared.get(Breaker.ALARM_DELIVERY)
+        self._cleared_at: datetime | None = None
+        """When that was seen, by the host's clock."""
+        self._by_channel = [
+            [
+                Courier(board, channel, types, account, digest, clock, log)
+                for board in (SqliteAlarms(book.writer, book.store), self._standing)
+            ]
             for channel in channels
-            for board in (SqliteAlarms(book.writer, book.store), self._standing)
         ]
 
     def __bool__(self) -> bool:
         """Whether anybody is told."""
-        return bool(self._couriers)
+        return bool(self._by_channel)
+
+    @property
+    def _couriers(self) -> Iterator[Courier]:
+        return chain.from_iterable(self._by_channel)
+
+    def measured(self) -> list[BreakerMeasured]:
+        """How long nobody could be told of anything; nothing where nobody is to be told."""
+        if not self:
+            return []
+        now, cleared = self._clock.now(), self._engine.book.cleared.get(Breaker.ALARM_DELIVERY)
+        if cleared != self._cleared:  # that is the market's time
+            self._cleared, self._cleared_at = cleared, now
+        return [unheard(self._by_channel, now, self._cleared_at)]
 
     async def run(self) -> None:
         """Carry for ever, each channel for itself."""

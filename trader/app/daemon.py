@@ -425,7 +425,7 @@ class Daemon:
             )
 
     async def _measure_host(self) -> None:
-        for measured in await self._host_watch.measured():
+        for measured in [*await self._host_watch.measured(), *self._couriers.measured()]:
             await self._machine.engine.inbox.put(measured)
 
     async def _follow_inbox(self) -> None:

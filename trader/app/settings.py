@@ -441,6 +441,7 @@ class BreakersSection(_Section):
     clock_jump: BreakerSection = BreakerSection()
     exit_scanner: BreakerSection = BreakerSection()
     book_writer: BreakerSection = BreakerSection()
+    alarm_delivery: BreakerSection = BreakerSection()
 
     def rules(self) -> Mapping[Breaker, BreakerRule]:
         """The domain's rules. Raises ValueError."""

@@ -46,6 +46,7 @@ class Breaker(StrEnum):
     CLOCK_JUMP = "clock_jump"
     EXIT_SCANNER = "exit_scanner"
     BOOK_WRITER = "book_writer"
+    ALARM_DELIVERY = "alarm_delivery"
 
 
 class BreakerScope(StrEnum):
@@ -134,6 +135,7 @@ KINDS: Mapping[Breaker, Kind] = {
     Breaker.CLOCK_JUMP: Kind(_ALL, "seconds by which the host's clock has jumped, either way", 60),
     Breaker.EXIT_SCANNER: Kind(_ALL, "seconds for which the exit scan is overdue", 300),
     Breaker.BOOK_WRITER: Kind(_ALL, "seconds for which the book could not be written", 300),
+    Breaker.ALARM_DELIVERY: Kind(_ALL, "seconds for which alarms wait that no channel takes", 1800),
 }
 
 

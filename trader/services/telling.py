@@ -3,15 +3,19 @@
 Rule 1: at least once. What a channel has taken is kept on the board; who dies between the two tells it again.
 Rule 2: what a channel does not take is tried again until it does, and holds up no other channel.
 Rule 3: alarms that are due at one moment are one message.
+Rule 4: how long nobody could be told of anything is measured. Knight Capital's notices reached nobody who had to act
+(SEC order 34-70694): who cannot be told must not go on trading for ever.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from trader.domain.alarm import Alarm, AlarmType, Severity, tell_again_after
+from trader.domain.breaker import Breaker
 from trader.domain.errors import BookError
+from trader.domain.events import BreakerMeasured
 from trader.services.ports import Clock, Log
 
 _LOOK_S = 1.0
@@ -138,6 +142,10 @@ class Courier:
         self._unkept: list[OpenAlarm] = []
         """Taken by the channel, and not kept on the board yet: the book could not be written."""
         self._said = ""
+        self.waits_since: datetime | None = None
+        """Since when the channel has not taken what is due to it."""
+        self.taken_at: datetime | None = None
+        """When it has last taken something."""
 
     async def run(self) -> None:
         """Carry for ever."""
@@ -171,6 +179,8 @@ class Courier:
         self._rests = min((one.due_in(now) for one in untold), default=_NOTHING_WAITS)
         if due:
             await self._deliver(due)
+        else:
+            self.waits_since = None
 
     async def _deliver(self, due: list[OpenAlarm]) -> None:
         days = [one.alarm.at for one in due if one.alarm.type is AlarmType.DAY_CLOSED]
@@ -179,6 +189,7 @@ class Courier:
             self._put_off(f"ALARMS NOT DELIVERED by {self._channel.name}: {why}; they are kept, and tried again")
             return
         self._failures, self._said = 0, ""
+        self.waits_since, self.taken_at = None, self._clock.now()
         self._seen = -1
         headlines = "; ".join(one.alarm.headline for one in due[:_LINES])
         self._log.info(f"ALARMS DELIVERED by {self._channel.name}: {headlines} account={self._account}")
@@ -189,6 +200,7 @@ class Courier:
         """Try again later, and the later the more often it has failed."""
         self._rests = timedelta(seconds=_TRIED_AGAIN_S[min(self._failures, len(_TRIED_AGAIN_S) - 1)])
         self._failures += 1
+        self.waits_since = self.waits_since or self._clock.now()
         self._say_once(sentence)
 
     async def _of_day(self, at: datetime) -> str:
@@ -206,3 +218,33 @@ class Courier:
         if sentence != self._said:
             self._said = sentence
             self._log.warning(f"{sentence} account={self._account}")
+
+
+def unheard(
+    channels: Iterable[Sequence[Courier]], now: datetime, cleared_at: datetime | None = None
+) -> BreakerMeasured:
+    """How long nobody could be told of anything, for the breaker of that; from when a person has cleared it."""
+    since = _unheard_since(channels)
+    if since is not None and cleared_at is not None:
+        since = max(since, cleared_at)
+    seconds = max(0.0, (now - since).total_seconds()) if since is not None else 0.0
+    return BreakerMeasured(
+        Breaker.ALARM_DELIVERY, round(seconds, 1), f"no channel has taken an alarm for {seconds:.0f} s", {}
+    )
+
+
+def _unheard_since(channels: Iterable[Sequence[Courier]]) -> datetime | None:
+    """Since when alarms wait that no channel takes, each given by its couriers; None while somebody can be told.
+
+    A channel that has taken something since another one has failed reaches a person: it may have nothing to tell.
+    """
+    waiting, taken = [], []
+    for couriers in channels:
+        since = min((one.waits_since for one in couriers if one.waits_since is not None), default=None)
+        if since is not None:
+            waiting.append(since)
+        else:
+            taken += [one.taken_at for one in couriers if one.taken_at is not None]
+    if not waiting or any(at >= min(waiting) for at in taken):
+        return None
+    return max(waiting)

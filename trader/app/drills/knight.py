@@ -13,13 +13,16 @@ from trader.app.drills.drill import Drill, Ended, Verdict, after_the_last_entry,
 from trader.app.drills.evidence import Catch, Kind
 from trader.app.drills.rehearsal import Progress, Rehearsal, a_rehearsal
 from trader.app.settings import Settings, load_settings
+from trader.domain.alarm import AlarmType, Severity
 from trader.domain.decision import Side
 from trader.domain.errors import ConfigurationError
-from trader.domain.events import FillReported, VersionCompared
+from trader.domain.events import AlarmRaised, FillReported, VersionCompared
 from trader.domain.money import micros
 from trader.domain.order import Fill
+from trader.services.telling import Message, unheard
 
 _OF = "Knight Capital"
+_QUIET_BARS = 60
 _FLAG = "\n[power_peg]\nenabled = true\n"
 
 
@@ -90,6 +93,33 @@ async def _orders(settings: Settings, tick: Progress) -> Ended:
         )
 
 
+class _NobodyThere:
+    """A channel that takes nothing."""
+
+    name = "nobody"
+    least = Severity.INFO
+
+    async def deliver(self, message: Message) -> str:
+        """It does not."""
+        return f"nobody is there for {message.title}"
+
+
+async def _alarms(settings: Settings, tick: Progress) -> Ended:
+    async with a_rehearsal(settings, tick) as rehearsal:
+        courier = rehearsal.courier(_NobodyThere())
+        await rehearsal.handle(AlarmRaised(AlarmType.BROKER_DOWN, "", "the first of those that nobody hears"))
+        await rehearsal.write_down()
+        for _ in range(_QUIET_BARS):
+            await rehearsal.bar()
+            await courier.look()
+            await rehearsal.handle(unheard([[courier]], rehearsal.now))
+        await _ask_for_everything(rehearsal, 5)
+        sent = len(rehearsal.broker.entries)
+        harm = f"{sent} orders to buy left after an hour in which nobody could be told of anything" if sent else ""
+        otherwise = "no entry left after an hour in which nobody could be told of anything"
+        return await ended(rehearsal, harm, otherwise, after_the_last_entry(rehearsal, Kind.REFUSAL))
+
+
 async def _rollback(settings: Settings, tick: Progress) -> Ended:
     async with a_rehearsal(settings, tick) as rehearsal:
         copy = _back_up(rehearsal, settings)
@@ -127,5 +157,6 @@ DRILLS = (
     Drill("knight-flag", _OF, "a flag is set that nothing reads any more", 1, _flag),
     Drill("knight-fills", _OF, "executions never reach the daemon, which is asked to buy for an hour", 61, _fills),
     Drill("knight-orders", _OF, "executions come of orders that nobody has made", 6, _orders),
+    Drill("knight-alarms", _OF, "no channel takes an alarm for an hour, then everything is asked for", 66, _alarms),
     Drill("knight-rollback", _OF, "a backup is put in the place of a book that has traded since", 11, _rollback),
 )

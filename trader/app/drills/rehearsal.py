@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta
 from trader.adapters.clock import SteppedClock
 from trader.adapters.feeds.simulated_market import SimulatedMarket
 from trader.adapters.spill_file import SpillFile, spill_path
+from trader.adapters.sqlite.alarm_board import SqliteAlarms
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.drills.cast import Cast, cast_of
@@ -23,6 +24,7 @@ from trader.app.replay import NoInputs
 from trader.app.settings import Settings
 from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
 from trader.audit.rule import Answer
+from trader.domain.alarm import AlarmType
 from trader.domain.breaker import Breaker
 from trader.domain.decision import Signal
 from trader.domain.events import BrokerEvent, Command, CommandName, Event, JournalType, SignalReceived
@@ -33,6 +35,7 @@ from trader.services.engine import Engine
 from trader.services.ports import Strategy
 from trader.services.recovery import recover
 from trader.services.strategy_host import StrategyHost
+from trader.services.telling import Channel, Courier
 
 MINUTE = timedelta(minutes=1)
 _A_SESSION_AFTER = date(2025, 6, 20)
@@ -240,10 +243,20 @@ class Rehearsal:
 
     # looking
 
+    def courier(self, channel: Channel) -> Courier:
+        """Carries every alarm of the scratch book to a channel."""
+        board = SqliteAlarms(self._book.writer, self._book.store)
+        every = frozenset(AlarmType)
+        return Courier(board, channel, every, self.settings.account.name, _no_digest, self.clock, SilentLog())
+
     @property
     def held(self) -> dict[str, int]:
         """Symbol -> shares in the book."""
         return {symbol: position.quantity for symbol, position in self.engine.book.positions.items()}
+
+
+async def _no_digest(_: datetime) -> str:
+    return ""
 
 
 async def _at_once(job: Callable[[], list[Answer]]) -> list[Answer]:
