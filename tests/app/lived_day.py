@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from trader.adapters.sqlite.recorder import SqliteRecorder
 from trader.app.cli.comparing import compare_live_day
 from trader.app.settings import load_settings
 from trader.domain.errors import TraderError
-from trader.domain.events import JournalType
+from trader.domain.events import JournalType, JsonValue
 from trader.services.recovery import recover
 
 
@@ -25,15 +26,17 @@ class LivedDay(Market):
 
     recorder: SqliteRecorder
 
-    async def begin(self) -> None:
-        """A run of the daemon: it says that it starts, recovers, and sees what was before."""
+    async def begin(self, *, older: bool = False) -> None:
+        """A run of the daemon: it says that it starts, recovers, and sees what was before. An older version did not say
+        what was recorded before it.
+        """
         await self.start(recovering=False)
         self.recorder = SqliteRecorder(self.book.writer)
         self.engine._ports = replace(self.engine._ports, recorder=self.recorder)
-        recorded = await self.book.store.recorded()
-        await self.engine.mark(
-            JournalType.RUN_STARTED, kind="replay", build="", epoch=self.book.stamp.epoch, recorded=recorded
+        said: dict[str, JsonValue] = (
+            {} if older else {"epoch": self.book.stamp.epoch, "recorded": await self.book.store.recorded()}
         )
+        await self.engine.mark(JournalType.RUN_STARTED, kind="replay", build="", **said)
         await recover(self.engine, self.broker, self.log)
         self.engine.trading.market_data.expect(self.prices)
         self.recorder.begun(Begun(tuple(self.prices), ()), self.now)
@@ -55,12 +58,12 @@ class LivedDay(Market):
         """How many rows there are of a kind of input."""
         return int(self.one("SELECT count(*) FROM book_inputs WHERE kind = ?", kind))
 
-    async def compared(self, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
-        """What the command says of the day, by its JSON; or why it cannot."""
+    async def compared(self, capsys: pytest.CaptureFixture[str], day: date = MONDAY) -> dict[str, object]:
+        """What the command says of a day, by its JSON; or why it cannot."""
         settings = load_settings(CONFIGURATION, **{**self._settings, "book": {"db": self.path}})
         capsys.readouterr()
         try:
-            await asyncio.to_thread(compare_live_day, settings, MONDAY, as_json=True)
+            await asyncio.to_thread(compare_live_day, settings, day, as_json=True)
         except typer.Exit:
             pass
         except TraderError as error:
@@ -70,9 +73,9 @@ class LivedDay(Market):
 
 
 @asynccontextmanager
-async def a_lived_day(folder: Path, **settings: object) -> AsyncIterator[LivedDay]:
+async def a_lived_day(folder: Path, *, older: bool = False, **settings: object) -> AsyncIterator[LivedDay]:
     """From the open of a day on, after one minute of bars. The test ends it."""
     day = LivedDay(folder / "trading_data.db", settings, session_of().opens_at, threaded=False)
-    await day.begin()
+    await day.begin(older=older)
     await day.bar()
     yield day

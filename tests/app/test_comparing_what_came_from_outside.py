@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from builders import MINUTE, a_fill, an_unwritable_book
+from builders import MINUTE, MONDAY, a_fill, an_unwritable_book, session_of
 from lived_day import LivedDay, a_lived_day
 
 from trader.adapters.sqlite.rows import to_us
@@ -407,3 +407,19 @@ async def test_a_silence_that_has_tripped_is_where_the_comparison_ends(tmp_path:
         await day.end()
     untold = await the_untold_of(day, capsys)
     assert "stale_data had tripped" in str(untold["why"])
+
+
+async def test_a_day_is_compared_also_where_an_older_version_has_recorded_those_before_it(
+    tmp_path: Path, capsys: Capsys
+) -> None:
+    async with a_lived_day(tmp_path, older=True) as day:
+        await day.buy("AAPL")
+        await day.end()
+        day.clock.set(session_of(MONDAY + timedelta(days=1)).opens_at)
+        await day.begin()
+        await day.bar()
+        await day.buy("QQQ")
+        await day.end()
+    assert "was recorded by an older version" in str((await day.compared(capsys)).get("said"))
+    told = await day.compared(capsys, MONDAY + timedelta(days=1))
+    assert (told.get("same"), told.get("runs")) == (True, 1), told

@@ -117,13 +117,11 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
         raise DataError(f"nothing was recorded of {account} on {day}; {_what_there_is(rows)}")
     _check(book, account)
     journal = _journal(rows, to_us(before))
-    starts = [event for event in journal if event.type == JournalType.RUN_STARTED]
+    starts = _of_the_day([event for event in journal if event.type == JournalType.RUN_STARTED], first["first_seq"])
     if not all("recorded" in start.data for start in starts):
-        raise DataError(f"{day} cannot be played again: this book was recorded by an older version")
-    earlier = [event for event in starts if _recorded(event, "inputs") < first["first_seq"]]
-    if not earlier:
+        raise DataError(f"{day} cannot be played again: it was recorded by an older version")
+    if not starts:
         raise DataError(f"the start of the run that was recorded on {day} is not in the journal of {account}")
-    starts = starts[starts.index(earlier[-1]) :]
     inputs = list(read_inputs(book, account, _recorded(starts[0], "inputs"), first["last_seq"]))
     goes_on = _goes_on(rows, starts[-1], journal[-1].seq, first["last_seq"])
     runs = _runs(rows, starts, journal, inputs, before if goes_on else None)
@@ -131,6 +129,14 @@ def read_recording(book: sqlite3.Connection, account: str, day: date) -> Recordi
         gaps = [f"from {gap.since:%Y-%m-%d %H:%M:%S} UTC on, {gap.why}" for gap in (run.untold for run in runs) if gap]
         raise DataError(f"{day} cannot be played again: {'; '.join(gaps)}")
     return Recording(day, book.execute("SELECT kind FROM book_stamp").fetchone()["kind"], runs)
+
+
+def _of_the_day(starts: Sequence[Journaled], first_input: int) -> Sequence[Journaled]:
+    """From the run that has recorded a day's first input on; where none says so, those of older versions."""
+    earlier = [start for start in starts if "recorded" in start.data and _recorded(start, "inputs") < first_input]
+    if earlier:
+        return starts[starts.index(earlier[-1]) :]
+    return [start for start in starts if "recorded" not in start.data]
 
 
 def _check(book: sqlite3.Connection, account: str) -> None:
