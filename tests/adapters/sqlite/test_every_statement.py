@@ -31,6 +31,7 @@ NOT_OF_ONE_ACCOUNT = {
     "SELECT id FROM {} WHERE account <> ?": "a rebuild leaves other accounts' rows the numbers that they have",
     "FROM {} b": "a listing, on a connection that shows one account's rows",
     "order_ref, symbol, side, quantity, filled, limit_price": "status, on a connection that shows one account's rows",
+    "SELECT seq + 1, next - 1": "numbers of inputs that no account has: those were taken away",
     "SELECT 1 FROM pragma_table_info": "which tables are of accounts",
     "CREATE TEMP": "the binding itself",
     "INTO never_committed": "a table that is thrown away, of no account",
