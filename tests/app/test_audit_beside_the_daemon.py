@@ -46,8 +46,7 @@ def auditing(market: Market, watch: BookWatch, account: str = "paper") -> Auditi
         here,
         engine.inbox.post,
         engine.alarm,
-        lambda: engine.book.latches.get(Breaker.AUDIT),
-        lambda: engine.book.cleared.get(Breaker.AUDIT),
+        lambda: engine.book,
         market.log,
         account,
         market.history.findings_told,
@@ -218,6 +217,43 @@ async def test_what_was_cleared_and_is_there_again_trips_again(market: Market, w
     meddle(market, DEARER)
     assert await see_everything(market, look)
     look.end()
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_what_was_gone_and_came_again_while_nobody_ran_trips_again(
+    market: Market, watch: BookWatch, *, is_seen: bool
+) -> None:
+    look = auditing(market, watch)
+    meddle(market, DEARER)
+    assert await see_everything(market, look)
+    await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    meddle(market, CHEAPER)
+    if is_seen:
+        await see_everything(market, look)
+        assert len(market.log.said("AUDIT GONE lots_are_positions paper AAPL")) == 1
+        gone = market.sql("SELECT subject, severity, state FROM alarms WHERE type = 'audit_gone'")
+        assert gone == [("lots_are_positions|paper|AAPL", "info", "open")]
+    look.end()
+    await market.restart()
+    meddle(market, DEARER)
+    again = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    assert await see_everything(market, again) is is_seen, "what nobody has missed was never gone"
+    again.end()
+
+
+async def test_what_came_again_and_was_cleared_again_is_known_to_a_later_run(market: Market, watch: BookWatch) -> None:
+    look = auditing(market, watch)
+    for statement in (DEARER, CHEAPER, DEARER):
+        meddle(market, statement)
+        await see_everything(market, look)
+        await market.bar()
+        if statement is DEARER:
+            await market.command(CommandName.RESUME, breaker=Breaker.AUDIT)
+    look.end()
+    await market.restart()
+    again = auditing(market, BookWatch(load_settings(CONFIGURATION, book={"db": market.path})))
+    assert not await see_everything(market, again)
+    again.end()
 
 
 async def test_what_comes_and_goes_while_its_latch_stands_is_said_and_trips_no_second_time(

@@ -4,8 +4,9 @@ Rule 1: it looks from connections of its own that cannot write, and beside the l
 Rule 2: what is violated, and what could not be checked, trips the breaker `audit`. Each finding does so once, for as
 long as it stands, and a restart changes nothing of that: the latch names its findings, and who has cleared it knows of
 them. That a rule could not be checked does so once a run: it says nothing of what is there to be found.
-Rule 3: a finding is gone when a look at everything does not have it any more; when it is there again later it is new.
-While the latch that names it stands, it trips nothing that is not tripped.
+Rule 3: a finding is gone when a look at everything does not have it any more. That is written down, so that it is new
+when it is there again later, whichever run sees it. While the latch that names it stands, it trips nothing that is not
+tripped.
 Rule 4: findings are sent to the breaker one message at a time. What is found while one is on its way, or was sent
 beside another cause that has tripped it first, trips it once that is cleared.
 Rule 5: what the engine bars by itself, as a drift, is left to it.
@@ -27,12 +28,13 @@ from trader.audit.audit import proven_look
 from trader.audit.besides import as_shipped
 from trader.audit.following import Following
 from trader.audit.reading import CannotCheck, open_read_only, version_of
-from trader.audit.rule import FAILS, Answer, Finding, Verdict
+from trader.audit.rule import FAILS, Answer, Finding, Rule, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import MOST_TOLD, Watch
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import FAULT, Breaker, Latch, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured
+from trader.domain.portfolio import Book
 from trader.services.ports import Log
 
 _PRINCIPLES_S = 0.25
@@ -128,21 +130,17 @@ class Auditing:
         aside: Aside,
         measured: Callable[[BreakerMeasured], None],
         alarm: Callable[[AlarmType, str, str], None],
-        latch: Callable[[], Latch | None],
-        cleared: Callable[[], datetime | None],
+        book: Callable[[], Book],
         log: Log,
         account: str,
         told: Iterable[str],
     ) -> None:
-        """`latch`: of the breaker, where it has tripped. `cleared`: when a person has cleared it last. `told`: what it
-        was told of before, by its keys.
-        """
+        """`book`: as it is committed now. `told`: what the breaker was told of before, by its keys."""
         self._watch = watch
         self._aside = aside
         self._measured = measured
         self._alarm = alarm
-        self._latch = latch
-        self._cleared = cleared
+        self._book = book
         self._log = log
         self._account = account
         self._told = set(told)
@@ -173,14 +171,15 @@ class Auditing:
         answers = await self._aside(self._watch.everything)
         self.hear(answers)
         for answer in answers:
-            self._miss(answer)
+            for key in self._missed(answer):
+                self._forget(answer.rule, key)
         self._looked_at_s = asyncio.get_running_loop().time()
         if answers:
             self._verdicts = Counter(self._verdict_of(answer) for answer in answers)
 
     def hear(self, answers: list[Answer]) -> None:
         """Say what is new; of what fails, tell the breaker."""
-        latch = self._latch()
+        latch = self._book().latches.get(Breaker.AUDIT)
         known = findings_in(latch.inputs) if latch is not None else frozenset()
         for answer in answers:
             for key, sentence in self._news(answer):
@@ -196,8 +195,12 @@ class Auditing:
             cause = "; ".join(self._wrong.values())[:_LONGEST_CAUSE]
             inputs = findings_as_inputs(list(self._wrong))
             self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
-            self._sent = _Sent(self._wrong, self._cleared(), asyncio.get_running_loop().time())
+            self._sent = _Sent(self._wrong, self._cleared_at, asyncio.get_running_loop().time())
             self._wrong = {}
+
+    @property
+    def _cleared_at(self) -> datetime | None:
+        return self._book().cleared.get(Breaker.AUDIT)
 
     def _see_what_came_of_it(self, latch: Latch | None, known: Set[str]) -> None:
         """Of the message that is on its way: whether it has tripped the breaker, or something else has before it."""
@@ -206,7 +209,7 @@ class Auditing:
             return
         if latch is not None and known.isdisjoint(sent.findings):
             self._wrong = {**sent.findings, **self._wrong}
-        was_cleared = self._cleared() != sent.cleared_at
+        was_cleared = self._cleared_at != sent.cleared_at
         if latch is not None or was_cleared or asyncio.get_running_loop().time() >= sent.at_s + _ON_ITS_WAY_S:
             self._sent = None
 
@@ -240,17 +243,26 @@ class Auditing:
             if finding.account in ("", self._account):
                 yield f"{answer.rule.name}|{finding.account}|{finding.id}", finding
 
-    def _miss(self, answer: Answer) -> None:
-        """Forget what a look at everything does not have any more. One that tells only the first of many, or was not
-        taken, misses nothing."""
+    def _missed(self, answer: Answer) -> Set[str]:
+        """What a look at everything does not have any more. One that tells only the first of many, or was not taken,
+        misses nothing."""
         found = {key for key, _ in self._keyed(answer)}
         self._can_go |= found
         if answer.fault or len(answer.findings) >= MOST_TOLD:
-            return
+            return frozenset()
         of_the_rule, fault = f"{answer.rule.name}|", f"{answer.rule.name}{FAULT}"
-        gone = {key for key in self._can_go - found if key.startswith(of_the_rule) and key != fault}
-        self._told -= gone
-        self._can_go -= gone
+        return {key for key in self._can_go - found if key.startswith(of_the_rule) and key != fault}
+
+    def _forget(self, rule: Rule, key: str) -> None:
+        """What has stopped entries, and is gone, does so again when it is there again: the book has to know, too."""
+        self._can_go.discard(key)
+        if key not in self._told:
+            return
+        self._told.discard(key)
+        if not rule.is_advice:
+            what = f"{key.replace('|', ' ')} is not found any more"
+            self._alarm(AlarmType.AUDIT_GONE, key, what)
+            self._log.warning(f"AUDIT GONE {what} account={self._account}")
 
     def _is_new(self, key: str) -> bool:
         is_new = key not in self._told

@@ -73,6 +73,8 @@ class AlarmType(StrEnum):
     BOOK_UNWRITABLE = "book_unwritable"
     CHORE_FAILED = "chore_failed"
     AUDIT = "audit"
+    AUDIT_GONE = "audit_gone"
+    """What the audit had found is not there any more; it is about the key of the finding."""
     WORK_STOPPED = "work_stopped"
     HALTED = "halted"
     RESUMED = "resumed"
@@ -98,12 +100,26 @@ _WARNINGS = frozenset(
     }
 )
 _NEWS = frozenset(
-    {AlarmType.RESUMED, AlarmType.STARTED, AlarmType.STOPPED, AlarmType.DAY_CLOSED, AlarmType.WORKS_AGAIN}
+    {
+        AlarmType.AUDIT_GONE,
+        AlarmType.RESUMED,
+        AlarmType.STARTED,
+        AlarmType.STOPPED,
+        AlarmType.DAY_CLOSED,
+        AlarmType.WORKS_AGAIN,
+    }
 )
 """What is in neither of the two is critical, and so is a type that is made tomorrow."""
 
 SILENT = frozenset(
-    {AlarmType.EPOCH_ENDED, AlarmType.BAR_LEFT_OUT, AlarmType.RESUMED, AlarmType.STARTED, AlarmType.STOPPED}
+    {
+        AlarmType.EPOCH_ENDED,
+        AlarmType.BAR_LEFT_OUT,
+        AlarmType.AUDIT_GONE,
+        AlarmType.RESUMED,
+        AlarmType.STARTED,
+        AlarmType.STOPPED,
+    }
 )
 """Types that are told by the digest alone, unless the configuration says otherwise."""
 

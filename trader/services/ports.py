@@ -291,7 +291,8 @@ class History(NamedTuple):
     bases: Mapping[Breaker, Base] = MappingProxyType({})
     """Of the day: what breakers count from that a person has cleared."""
     findings_told: frozenset[str] = frozenset()
-    """Of the audit, by their keys: what the latches of the breaker `audit` were told of, standing ones and cleared."""
+    """Of the audit, by their keys: what the latches of the breaker `audit` were told of, standing ones and cleared, and
+    what was not gone after that."""
 
 
 class Store(Protocol):

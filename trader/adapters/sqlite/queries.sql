@@ -239,7 +239,10 @@ SELECT breaker, target, max(cleared_us) FROM book_latches
 WHERE account = ? AND cleared_us IS NOT NULL GROUP BY breaker, target
 
 -- name: audit_latches
-SELECT inputs, cleared_us IS NOT NULL FROM book_latches WHERE account = ? AND breaker = 'audit' ORDER BY id
+SELECT inputs, cleared_us IS NOT NULL, tripped_us FROM book_latches WHERE account = ? AND breaker = 'audit' ORDER BY id
+
+-- name: audit_findings_gone
+SELECT subject, max(last_us) FROM book_alarms WHERE account = ? AND type = 'audit_gone' GROUP BY subject
 
 -- What equity a day began with, and what cash has come or gone otherwise than by trading, in their order.
 -- name: days_and_movements

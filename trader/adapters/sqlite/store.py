@@ -26,6 +26,7 @@ from trader.adapters.sqlite.rows import (
     to_us,
 )
 from trader.adapters.sqlite.transaction import journal_head, round_trips_since, write
+from trader.domain.alarm import plain_text
 from trader.domain.breaker import CREATION_BREAKERS, FAULT, Base, Breaker, findings_in, latch_key
 from trader.domain.errors import BookBroken
 from trader.domain.events import InboxOffset, JsonValue
@@ -304,12 +305,13 @@ def _base_of(connection: sqlite3.Connection, account: str, breaker: Breaker, cle
 
 
 def _findings_told(connection: sqlite3.Connection, account: str) -> frozenset[str]:
-    """Of all latches of the audit; what could not be checked only of one that stands."""
+    """Of all latches of the audit, without what was gone after that; what could not be checked only of one that stands."""
+    gone_us = dict(connection.execute(QUERIES["audit_findings_gone"], (account,)))
     return frozenset(
         key
-        for inputs, is_cleared in connection.execute(QUERIES["audit_latches"], (account,))
+        for inputs, is_cleared, tripped_us in connection.execute(QUERIES["audit_latches"], (account,))
         for key in findings_in(read_inputs(inputs))
-        if not (is_cleared and key.endswith(FAULT))
+        if not (is_cleared and key.endswith(FAULT)) and tripped_us > gone_us.get(plain_text(key), 0)
     )
 
 

@@ -25,7 +25,6 @@ from trader.app.settings import Settings
 from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
 from trader.audit.rule import Answer
 from trader.domain.alarm import AlarmType
-from trader.domain.breaker import Breaker
 from trader.domain.decision import Signal
 from trader.domain.events import BrokerEvent, Command, CommandName, Event, JournalType, SignalReceived
 from trader.domain.market import Bar, BarTime
@@ -120,8 +119,7 @@ class Rehearsal:
             _at_once,
             self.engine.inbox.post,
             self.engine.alarm,
-            lambda: self.engine.book.latches.get(Breaker.AUDIT),
-            lambda: self.engine.book.cleared.get(Breaker.AUDIT),
+            lambda: self.engine.book,
             SilentLog(),
             self.settings.account.name,
             machine.history.findings_told,
