@@ -4,6 +4,7 @@ What is played is in `trader/app/drills`, which `trader drill` plays too.
 """
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from builders import CONFIGURATION
 
 from trader.app.drills import knight
 from trader.app.drills.catalogue import DRILLS, chosen, play
+from trader.app.drills.counterparty import Counterparty
 from trader.app.drills.drill import Drill, Ended, Verdict
 from trader.app.drills.evidence import Kind
 from trader.app.settings import load_settings
 from trader.domain.breaker import Breaker
 from trader.domain.decision import Allocation, Intent
 from trader.domain.family import Families
+from trader.domain.order import Order
 from trader.domain.portfolio import Portfolio
 from trader.pipeline.coordinate import Coordination
 
@@ -123,6 +126,23 @@ def test_without_an_inverse_member_a_conflict_is_not_played(tmp_path: Path) -> N
     assert played("conflict", families={"file": families}).verdict is Verdict.NOT_PLAYED
 
 
+@pytest.mark.parametrize("name", ["overnight", "own-strategy"])
+def test_where_everything_may_stay_overnight_no_close_is_claimed(name: str) -> None:
+    end = played(name, exits={"protection": "broker", "overnight": True})
+    assert end.verdict is Verdict.NOT_PLAYED
+    assert "may be held overnight" in end.happened
+
+
+def test_what_may_stay_overnight_is_not_told_as_flat() -> None:
+    stays = {"stop_pct": 1.4, "take_profit_pct": 2.1, "overnight": True}
+    end = played("overnight", exits={"protection": "broker", "symbols": {"TQQQ": stays}})
+    assert end.verdict is Verdict.CAUGHT
+    assert end.by is not None
+    assert end.by.rule == "eod"
+    assert "but for what may stay overnight (" in end.happened
+    assert "TQQQ" in end.happened
+
+
 @pytest.mark.parametrize(("name", "rule", "said"), [("overnight", "eod", "eod"), ("lost-exits", "stop", "protection")])
 def test_with_protection_at_the_broker_what_acted_is_told_and_not_what_stood_there(
     name: str, rule: str, said: str
@@ -195,6 +215,50 @@ def test_a_backup_that_is_copied_over_the_book_is_found_by_the_next_look_at_the_
     assert end.verdict is Verdict.CAUGHT
     assert end.by is not None
     assert end.by.stage != "halt" or "restored" not in end.by.said
+
+
+# -- what leaves, and what the book intends --------------------------------------------------------------------------
+
+_PLACE = Counterparty.place
+
+
+def _twice(broker: Counterparty, order: Order, protection: Sequence[Order] = ()) -> None:
+    """The line to the broker stutters."""
+    _PLACE(broker, order, protection)
+    _PLACE(broker, order)
+
+
+def _larger(broker: Counterparty, order: Order, protection: Sequence[Order] = ()) -> None:
+    """More is asked for than was decided."""
+    _PLACE(broker, order._replace(quantity=order.quantity + 1), protection)
+
+
+def _another(broker: Counterparty, order: Order, protection: Sequence[Order] = ()) -> None:
+    """Nobody has written this one down."""
+    _PLACE(broker, order._replace(ref=f"{order.ref}X"), protection)
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [(_twice, "left twice"), (_larger, "left as another order"), (_another, "left before the book had it")],
+)
+def test_no_drill_is_caught_where_an_order_leaves_that_the_book_has_not_intended(
+    place: object, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counterparty, "place", place)
+    end = played("duplicate-buys")
+    assert end.verdict is Verdict.NOT_CAUGHT
+    assert said in end.happened
+
+
+def test_protection_that_the_book_has_not_intended_is_heard_leaving_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def protected(broker: Counterparty, order: Order, protection: Sequence[Order] = ()) -> None:
+        _PLACE(broker, order, [child._replace(quantity=child.quantity + 1) for child in protection])
+
+    monkeypatch.setattr(Counterparty, "place", protected)
+    end = played("lost-exits", exits={"protection": "broker"})
+    assert end.verdict is Verdict.NOT_CAUGHT
+    assert "left as another order" in end.happened
 
 
 def test_luck_is_no_protection(monkeypatch: pytest.MonkeyPatch) -> None:

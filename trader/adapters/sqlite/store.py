@@ -305,7 +305,7 @@ def _base_of(connection: sqlite3.Connection, account: str, breaker: Breaker, cle
 
 
 def _findings_told(connection: sqlite3.Connection, account: str) -> frozenset[str]:
-    """Of all latches of the audit, without what was gone after that; what could not be checked only of one that stands."""
+    """Of all latches of the audit, without what was gone later; what could not be checked only of one that stands."""
     gone_us = dict(connection.execute(QUERIES["audit_findings_gone"], (account,)))
     return frozenset(
         key

@@ -1,8 +1,10 @@
 """Incident 1: conflicts, days held overnight, 294 trades a block, by a chain of components that were good alone."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from trader.adapters.paper.broker import Treatment
+from trader.app.drills.cast import cast_of
 from trader.app.drills.drill import Drill, Ended, after_the_last_entry, ended, not_played
 from trader.app.drills.evidence import Catch, Evidence, Kind
 from trader.app.drills.rehearsal import Progress, Rehearsal, a_rehearsal
@@ -14,6 +16,7 @@ from trader.domain.order import Order
 
 _OF = "incident 1, position conflicts"
 _SURE, _OPPOSITE = 1.0, 0.0
+_ALL_MAY_STAY = "everything may be held overnight, as it is set"
 _MOST_TRADES = 100 / 480
 """Executions a bar: a block of 480 bars was expected to have 50 to 100, and had 294."""
 
@@ -55,6 +58,8 @@ async def _conflict(settings: Settings, tick: Progress) -> Ended:
 
 
 async def _overnight(settings: Settings, tick: Progress) -> Ended:
+    if _all_may_stay(settings):
+        return not_played(_ALL_MAY_STAY)
     async with a_rehearsal(settings, tick) as rehearsal:
         session, everything = rehearsal.session, dict.fromkeys(rehearsal.cast.drivers, _SURE)
         await rehearsal.skip_to(session.entries_stop_at - timedelta(minutes=5))
@@ -63,11 +68,13 @@ async def _overnight(settings: Settings, tick: Progress) -> Ended:
         await rehearsal.bars_until(session.flatten_at + timedelta(minutes=1), everything)
         await rehearsal.restart()
         await rehearsal.bars_until(session.closes_at, everything)
-        otherwise = "flat at the close, though closes were refused, filled in parts, and the daemon died meanwhile"
-        return await ended(rehearsal, _held_over(rehearsal), otherwise, _flatten_or_refusal)
+        otherwise = f"{_flat(rehearsal)}, though closes were refused, filled in parts, and the daemon died meanwhile"
+        return await ended(rehearsal, _held_over(rehearsal), otherwise, _flatten_or_refusal(rehearsal))
 
 
 async def _own_strategy(settings: Settings, tick: Progress) -> Ended:
+    if _all_may_stay(settings):
+        return not_played(_ALL_MAY_STAY)
     strategy = load_strategy(settings.strategy.entry, settings.strategy.params)
     async with a_rehearsal(settings, tick, strategy) as rehearsal:
         rehearsal.broker.treats = _Stubborn()
@@ -79,7 +86,18 @@ async def _own_strategy(settings: Settings, tick: Progress) -> Ended:
         otherwise = f"{settings.strategy.name} has ordered {orders} times on a day of the embedded market"
         if not orders:
             return not_played(otherwise)
-        return await ended(rehearsal, _held_over(rehearsal), f"{otherwise}, and was flat at the close", _last_exit)
+        return await ended(rehearsal, _held_over(rehearsal), f"{otherwise}, and was {_flat(rehearsal)}", _last_exit)
+
+
+def _all_may_stay(settings: Settings) -> bool:
+    rules = settings.rules()
+    return all(rules.exit_rule(symbol).overnight for symbol in cast_of(settings).prices)
+
+
+def _flat(rehearsal: Rehearsal) -> str:
+    """What is held after the close, and may be, in words."""
+    stay = ", ".join(f"{shares} {symbol}" for symbol, shares in rehearsal.held.items())
+    return f"flat at the close but for what may stay overnight ({stay})" if stay else "flat at the close"
 
 
 def _held_over(rehearsal: Rehearsal) -> str:
@@ -94,10 +112,15 @@ def _last_exit(evidence: Evidence) -> Catch | None:
     return next((catch for catch in reversed(evidence.catches) if catch.kind is Kind.EXIT), None)
 
 
-def _flatten_or_refusal(evidence: Evidence) -> Catch | None:
+def _flatten_or_refusal(rehearsal: Rehearsal) -> Callable[[Evidence], Catch | None]:
     """The close that the session's end has made; where nothing was bought, whatever has refused that."""
-    closed = (catch for catch in evidence.catches if catch.kind is Kind.EXIT and catch.said == "purpose eod")
-    return next(closed, None) or evidence.first(Kind.EXIT) or evidence.first(Kind.REFUSAL)
+
+    def find(evidence: Evidence) -> Catch | None:
+        closed = (catch for catch in evidence.catches if catch.kind is Kind.EXIT and catch.said == "purpose eod")
+        exit_ = next(closed, None) or evidence.first(Kind.EXIT)
+        return exit_ if exit_ is not None or rehearsal.broker.entries else evidence.first(Kind.REFUSAL)
+
+    return find
 
 
 class _Stubborn:

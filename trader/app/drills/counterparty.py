@@ -26,13 +26,27 @@ class Counterparty(PaperBroker):
         self.treats: Script = lambda _: Treatment()
         self.loses: Callable[[BrokerEvent], bool] = lambda _: False
         self.answers: Answer = lambda evidence: evidence
+        self.tap: Callable[[Order], None] = lambda _: None
+        """Hears every order on its way, protection too."""
         self.sent: list[Order] = []
         """Every order it was sent, protection apart."""
 
     def place(self, order: Order, protection: Sequence[Order] = ()) -> None:
         """Take an order, and remember it."""
         self.sent.append(order)
+        for leaving in (order, *protection):
+            self.tap(leaving)
         super().place(order, protection)
+
+    def protect(self, pair: Sequence[Order]) -> None:
+        """Take a stop and a target."""
+        for leaving in pair:
+            self.tap(leaving)
+        super().protect(pair)
+
+    def take_from_elsewhere(self, order: Order) -> None:
+        """Take an order on the account that this daemon has not sent."""
+        super().place(order)
 
     async def evidence(self, order_refs: Collection[str]) -> Evidence:
         """Say what is true, or what a drill makes of it."""

@@ -10,6 +10,8 @@ from trader.app.settings import Settings
 from trader.domain.decision import UNSTAMPED
 from trader.domain.money import dollars
 
+_FAULTS_TOLD = 3
+
 
 class Verdict(StrEnum):
     """How a drill has ended."""
@@ -62,9 +64,10 @@ async def ended(rehearsal: Rehearsal, harm: str, otherwise: str, by: Callable[[E
     """Say what has come of a rehearsal: `harm` is what should not have happened, in words, or nothing.
 
     `by` finds the protection in what the book says. Without harm and without one it is not caught either: luck is no
-    protection.
+    protection. Whatever a drill is about, no order may have left that the book had not intended.
     """
     await rehearsal.write_down()
+    harm = "; ".join(filter(None, (harm, *rehearsal.tap.faults[:_FAULTS_TOLD])))
     evidence = read_evidence(rehearsal.settings.book.db, rehearsal.settings.account.name)
     catch = by(evidence)
     entries = rehearsal.broker.entries

@@ -14,15 +14,15 @@ from trader.app.drills.evidence import Catch, Kind
 from trader.app.drills.rehearsal import Progress, Rehearsal, a_rehearsal
 from trader.app.settings import Settings, load_settings
 from trader.domain.alarm import AlarmType, Severity
-from trader.domain.decision import Side
+from trader.domain.decision import Purpose, Side
 from trader.domain.errors import ConfigurationError
 from trader.domain.events import AlarmRaised, FillReported, VersionCompared
-from trader.domain.money import micros
-from trader.domain.order import Fill
+from trader.domain.order import Order, OrderState
 from trader.services.telling import Message, unheard
 
 _OF = "Knight Capital"
 _QUIET_BARS = 60
+_CHILD_ORDERS = 5
 _FLAG = "\n[power_peg]\nenabled = true\n"
 
 
@@ -68,29 +68,37 @@ async def _fills(settings: Settings, tick: Progress) -> Ended:
 
 async def _orders(settings: Settings, tick: Progress) -> Ended:
     async with a_rehearsal(settings, tick) as rehearsal:
-        symbol = rehearsal.cast.singles[-1]
-        for number in range(5):
-            price = micros(rehearsal.prices[symbol])
-            fill = Fill(
-                f"power-peg-{number}",
-                f"power-peg-{number}",
-                settings.account.name,
-                symbol,
-                Side.BUY,
-                1,
-                price,
-                micros(1),
-                rehearsal.now,
-            )
-            await rehearsal.handle(FillReported(fill))
+        for number in range(_CHILD_ORDERS):
+            rehearsal.broker.take_from_elsewhere(_power_peg(rehearsal, number))
+            await rehearsal.bar()
+        await rehearsal.bar()
         before = len(rehearsal.broker.entries)
         await _ask_for_everything(rehearsal, 5)
         after = len(rehearsal.broker.entries) - before
         harm = f"{after} orders to buy left after executions that nobody had ordered" if after else ""
-        otherwise = "after executions that nobody had ordered no entry left"
+        otherwise = f"after the executions of {_CHILD_ORDERS} orders that the book never had no entry left"
         return await ended(
             rehearsal, harm, otherwise, lambda evidence: evidence.stopped() or evidence.first(Kind.REFUSAL, Kind.ALARM)
         )
+
+
+def _power_peg(rehearsal: Rehearsal, number: int) -> Order:
+    """An order of code that should not run any more, on the same account."""
+    return Order(
+        ref=f"power-peg-{number}",
+        account=rehearsal.settings.account.name,
+        symbol=rehearsal.cast.singles[-1],
+        side=Side.BUY,
+        quantity=1,
+        limit_micros=None,
+        purpose=Purpose.ENTRY,
+        reason="signal",
+        signal_id="",
+        state=OrderState.CREATED,
+        filled=0,
+        created_at=rehearsal.now,
+        updated_at=rehearsal.now,
+    )
 
 
 class _NobodyThere:
@@ -156,7 +164,7 @@ DRILLS = (
     Drill("knight-versions", _OF, "what runs is not the code that lies on the disk", 6, _versions),
     Drill("knight-flag", _OF, "a flag is set that nothing reads any more", 1, _flag),
     Drill("knight-fills", _OF, "executions never reach the daemon, which is asked to buy for an hour", 61, _fills),
-    Drill("knight-orders", _OF, "executions come of orders that nobody has made", 6, _orders),
+    Drill("knight-orders", _OF, "orders that the book never had leave for the broker, and are executed", 12, _orders),
     Drill("knight-alarms", _OF, "no channel takes an alarm for an hour, then everything is asked for", 66, _alarms),
     Drill("knight-rollback", _OF, "a backup is put in the place of a book that has traded since", 11, _rollback),
 )

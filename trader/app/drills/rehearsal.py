@@ -20,6 +20,7 @@ from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.drills.cast import Cast, cast_of
 from trader.app.drills.counterparty import Counterparty
+from trader.app.drills.tap import Tap
 from trader.app.replay import NoInputs
 from trader.app.settings import Settings
 from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
@@ -88,6 +89,7 @@ class Rehearsal:
         self._parts = make_parts(settings, self._host)
         self.session: SessionDay = self._parts.calendar.next_session(_A_SESSION_AFTER)
         self.clock = SteppedClock(self.session.opens_at)
+        self.tap = Tap(settings.book.db, settings.account.name)
         self.after_each_step: list[Callable[[], None]] = []
         self.at_risk_micros = 0
         """The most that was held or on its way to be, at last prices and worst cases."""
@@ -133,6 +135,7 @@ class Rehearsal:
         """The broker is the same after a restart, as a real one is."""
         if self._broker is None:
             self._broker = Counterparty(emit, costs, held)
+            self._broker.tap = self.tap.hear
         self._broker.hearer = emit
         return self._broker
 
