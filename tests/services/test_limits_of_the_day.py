@@ -66,6 +66,25 @@ async def test_a_bug_in_the_chain_costs_the_signal_and_no_exit(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
+    ("limits", "left"),
+    [
+        ({"open_positions": 2}, [2, 1]),
+        ({"openings_per_day": 3}, [3, 2]),
+        ({"orders_per_minute": 2}, [2, 1]),
+        ({"max_day_trades_5d": 2}, [2, 1]),
+    ],
+)
+async def test_an_entry_says_how_many_its_limits_of_numbers_still_let_in(
+    tmp_path: Path, limits: dict[str, float], left: list[int]
+) -> None:
+    async with a_machine(tmp_path, limits=limits) as market:
+        await market.submit("AAPL", 0.9)
+        await market.submit("MSFT", 0.9)
+        told = market.sql("SELECT data ->> '$.entries_left' FROM events WHERE type = 'order_created' ORDER BY seq")
+        assert [count for (count,) in told] == left
+
+
+@pytest.mark.parametrize(
     ("limits", "rule"),
     [
         ({"open_positions": 2}, Rule.OPEN_POSITIONS),

@@ -108,6 +108,30 @@ NO_ENTRY_WHILE_DRIFTING = Rule(
     ),
 )
 
+NO_ENTRY_WHILE_DIFFERING = Rule(
+    name="no_entry_while_differing",
+    says="No entry was made while clocks, cash or code that have to be the same differed, where that stops entries.",
+    over="told_orders",
+    named=Named.ORDER,
+    query="""
+        SELECT o.account, o.order_ref, printf('the %s differed', d.what)
+        FROM (SELECT *, (SELECT min(a.seq) FROM agreeing a WHERE a.account = b.account
+                         AND a.what IN (b.what, 'everything') AND a.seq > b.seq) AS until FROM differing b) d
+        JOIN told_orders o ON o.account = d.account AND o.seq > d.seq AND o.at_us > d.at_us AND o.purpose = 'entry'
+        WHERE coalesce(o.seq < d.until, 1)""",
+    plants=(
+        told("one", "clock_differs", skew_s=3.5) + wanted("one", "JD", later_us=2),
+        told("one", "clock_differs", skew_s=3.5)
+        + told("one", "version_agrees")
+        + told("one", "cash_agrees", reason="a test")
+        + wanted("one", "JD", later_us=2)
+        + told("one", "clock_agrees", skew_s=0.1),
+        told("two", "version_differs", what="code", stops_entries=True) + wanted("two", "PSQ", later_us=2),
+        told("one", "cash_differs", book_micros=1, broker_micros=2, stops_entries=True)
+        + wanted("one", "JD", later_us=2),
+    ),
+)
+
 NO_ENTRY_BEFORE_THRESHOLD = Rule(
     name="no_entry_before_threshold",
     says="Every entry's probability had reached the threshold of its side.",
@@ -141,6 +165,17 @@ ENTRIES_WITHIN_ROOM = Rule(
         WHERE account = 'one' AND json_extract(data, '$.order_ref') = 'one-1-0003' AND type = 'order_created'""",
         "UPDATE book_events SET data = json_set(data, '$.reserved_micros', 1) WHERE account = 'one' AND seq = 5",
     ),
+)
+
+ENTRIES_WITHIN_COUNTS = Rule(
+    name="entries_within_counts",
+    says="Every entry was one that the limits of positions, openings, day trades and orders a minute still let in.",
+    over="told_orders",
+    named=Named.ORDER,
+    query="""
+        SELECT account, order_ref, printf('%d more were let in', entries_left) FROM told_orders
+        WHERE purpose = 'entry' AND entries_left < 1""",
+    plants=("UPDATE book_events SET data = json_set(data, '$.entries_left', 0) WHERE account = 'one' AND seq = 5",),
 )
 
 ENTRIES_WITHIN_CASH = Rule(
@@ -182,8 +217,10 @@ ENTRIES = (
     NO_ENTRY_WHILE_HALTED,
     NO_ENTRY_WHILE_TRIPPED,
     NO_ENTRY_WHILE_DRIFTING,
+    NO_ENTRY_WHILE_DIFFERING,
     NO_ENTRY_BEFORE_THRESHOLD,
     ENTRIES_WITHIN_ROOM,
+    ENTRIES_WITHIN_COUNTS,
     ENTRIES_WITHIN_CASH,
     ENTRIES_WITHIN_LIMIT,
 )

@@ -1,5 +1,6 @@
 """Orders: each asked for once and for a reason, filled by its executions, ended as the journal says."""
 
+from trader.audit.plants import state_told
 from trader.audit.rule import Named, Rule
 
 ORDERS_ARE_FILLED = Rule(
@@ -36,6 +37,27 @@ ORDERS_END_AS_TOLD = Rule(
         "UPDATE book_orders SET updated_us = created_us - 1 WHERE order_ref = 'one-1-0006'",
         "UPDATE book_orders SET updated_us = updated_us + 1 WHERE order_ref = 'one-1-0001'",
         "UPDATE book_orders SET state = 'unknown' WHERE order_ref = 'one-1-0006'",
+    ),
+)
+
+ORDERS_MOVE_LEGALLY = Rule(
+    name="orders_move_legally",
+    says="An order that has ended ends no second time and begins no more, and one that is cancelled does not work on.",
+    over="told_states",
+    named=Named.ORDER,
+    query="""
+        SELECT account, order_ref, printf('it was told as %s after %s', state, before) FROM (
+            SELECT account, order_ref, state, (
+                SELECT b.state FROM told_states b WHERE b.order_ref = s.order_ref AND b.seq < s.seq
+                ORDER BY b.seq DESC LIMIT 1) AS before
+            FROM told_states s)
+        WHERE state NOT IN ('working', 'cancelling', 'unknown', 'filled', 'cancelled', 'rejected')
+           OR (before IN ('filled', 'cancelled', 'rejected') AND state NOT IN (before, 'filled'))
+           OR (before = 'cancelling' AND state = 'working')""",
+    plants=(
+        state_told("one", "one-1-0004", "working"),
+        state_told("one", "one-1-0003", "cancelling") + state_told("one", "one-1-0003", "working"),
+        state_told("one", "one-1-0003", "lost"),
     ),
 )
 
@@ -235,6 +257,7 @@ REFERENCES_ARE_OWN = Rule(
 ORDERS = (
     ORDERS_ARE_FILLED,
     ORDERS_END_AS_TOLD,
+    ORDERS_MOVE_LEGALLY,
     ENTRIES_HOLD_LOCKS,
     ONE_WORKING_ENTRY,
     EXITS_WITHIN_HELD,

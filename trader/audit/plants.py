@@ -56,6 +56,11 @@ def wanted(account: str, symbol: str, *, later_us: int = 1, direction: int = 1, 
     )
 
 
+def state_told(account: str, order_ref: str, state: str) -> str:
+    """A statement that adds what became of an order to an account's journal."""
+    return told(account, "order_state", order_ref=order_ref, state=state, reason="a test")
+
+
 def tripped(account: str, scope: str, target: str = "", *, breaker: str = "trades") -> str:
     """A statement that adds a tripped breaker to an account's journal."""
     return told(

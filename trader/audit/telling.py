@@ -45,7 +45,7 @@ TOLD = (
         (
             *("order_ref", "side", "quantity", "limit_micros", "purpose", "reason", "signal_id", "stop_micros", "oca"),
             *("family", "direction", "reserved_micros", "takes_slot", "probability", "threshold"),
-            *("seconds_to_cutoff", "room_micros"),
+            *("seconds_to_cutoff", "room_micros", "entries_left"),
         ),
     ),
     Told("told_states", "order_state", ("order_ref", "state", "filled")),
@@ -76,8 +76,12 @@ TOLD = (
     Told("told_flats", "flat_proven", ("day",)),
     Told("told_drift", "drift_found", ("book", "broker")),
     Told("told_agreements", "drift_ended", ("reason",)),
-    Told("told_cash_drift", "cash_differs", ("book_micros", "broker_micros")),
+    Told("told_cash_drift", "cash_differs", ("book_micros", "broker_micros", "stops_entries")),
     Told("told_cash_agreements", "cash_agrees", ("reason",)),
+    Told("told_clocks", "clock_differs", ("skew_s",)),
+    Told("told_clock_agreements", "clock_agrees", ("skew_s",)),
+    Told("told_versions", "version_differs", ("what", "stops_entries")),
+    Told("told_version_agreements", "version_agrees", ()),
 )
 
 _INDEXES = (
@@ -128,6 +132,21 @@ WHERE NOT EXISTS (SELECT 1 FROM told_cash_agreements a WHERE a.account = d.accou
 CREATE TEMP VIEW open_cash_drift AS
 SELECT account, at_us, broker_micros, book_micros, max(coalesce(until, 0)) FROM cash_drift_left GROUP BY account
 HAVING min(abs(broker_micros - book_micros)) >= 10000;
+
+-- What keeps entries back as long as it lasts, and what says that it does not any more. A run finds out anew,
+-- and a movement that is booked may be what the cash differed by.
+CREATE TEMP VIEW differing AS
+SELECT account, seq, at_us, 'cash' AS what FROM told_cash_drift WHERE stops_entries
+UNION ALL SELECT account, seq, at_us, 'clock' FROM told_clocks
+UNION ALL SELECT account, seq, at_us, 'version' FROM told_versions WHERE stops_entries;
+
+CREATE TEMP VIEW agreeing AS
+SELECT account, seq, 'cash' AS what FROM told_cash_agreements
+UNION ALL SELECT account, seq, 'cash' FROM told_cash_drift
+UNION ALL SELECT account, seq, 'cash' FROM told_cash WHERE kind IS NOT NULL
+UNION ALL SELECT account, seq, 'clock' FROM told_clock_agreements
+UNION ALL SELECT account, seq, 'version' FROM told_version_agreements
+UNION ALL SELECT account, seq, 'everything' FROM told_runs;
 
 CREATE TEMP VIEW closes AS SELECT account, seq, at_us, day FROM told_phases WHERE phase = 'closed';
 """

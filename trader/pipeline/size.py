@@ -135,6 +135,16 @@ def _count_refusal(symbol: str, portfolio: Portfolio, limits: Limits, *, opens: 
     return None
 
 
+def entries_left(portfolio: Portfolio, limits: Limits, *, opens: bool) -> int:
+    """How many entries the tightest of the limits that count them still lets in."""
+    left = limits.openings_per_day - portfolio.day.openings
+    left = min(left, limits.orders_per_minute - portfolio.entries_last_minute)
+    if not opens:
+        return left
+    left = min(left, limits.open_positions - portfolio.slots)
+    return left if limits.max_day_trades_5d is None else min(left, limits.max_day_trades_5d - portfolio.day_trades)
+
+
 def _creation_refusal(symbol: str, portfolio: Portfolio, limits: Limits, now: datetime) -> Refusal | None:
     """Last of all: it stops every entry, and not for what something else refuses anyway."""
     times = (at for at in portfolio.past_creations.get(symbol, ()) if at >= portfolio.day.creations_from)

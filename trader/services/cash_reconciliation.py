@@ -47,8 +47,8 @@ class CashReconciliation:
             step.say(Level.WARNING, f"CASH AGREES again with the broker's account={step.draft.account}")
 
     def _differ(self, step: Step, found: CashDrift) -> None:
-        step.draft.cash_differs(found)
         is_much = self._is_much(found)
+        step.draft.cash_differs(found, stops_entries=is_much)
         step.say(
             Level.ERROR if is_much else Level.WARNING,
             f"CASH DIFFERS: {found.what}; {'entries are stopped; ' if is_much else ''}{found.way_out} "

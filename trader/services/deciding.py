@@ -19,6 +19,7 @@ from trader.pipeline.allocate import threshold_passed
 from trader.pipeline.coordinate import conflicting
 from trader.pipeline.decide import Chain
 from trader.pipeline.intake import decided_before
+from trader.pipeline.size import entries_left
 from trader.services.breakers import Breakers
 from trader.services.creations import CREATION_RULES, created_last_hour
 from trader.services.draft import Draft
@@ -200,6 +201,7 @@ class Deciding:
     ) -> dict[str, JsonValue]:
         """What every stage measured and compared it with, for the journal: `why` tells it."""
         leverage = self._chain.families.instrument(ticket.symbol).leverage
+        limits = self._chain.rules.limits_of(ticket.symbol)
         left = session.entries_stop_at - step.draft.now if session is not None else timedelta()
         return {
             "probability": ticket.signal.probability,
@@ -209,6 +211,7 @@ class Deciding:
             "equity_micros": portfolio.equity_micros,
             "sized_by": ticket.sized_by,
             "room_micros": ticket.room_micros,
+            "entries_left": entries_left(portfolio, limits, opens=ticket.takes_slot),
         }
 
     def _refused(self, step: Step, signal: Signal, refusal: Refusal, *, fold: bool = True) -> Decision:

@@ -235,10 +235,15 @@ class Draft:
         if self.day is not None:
             self.day = self.day._replace(moved_micros=self.day.moved_micros + amount_micros)
 
-    def cash_differs(self, drift: CashDrift) -> None:
+    def cash_differs(self, drift: CashDrift, *, stops_entries: bool) -> None:
         """Take over what cash book and broker do not agree on."""
         self._set_cash_drift(drift)
-        self.note(JournalType.CASH_DIFFERS, book_micros=drift.book_micros, broker_micros=drift.broker_micros)
+        self.note(
+            JournalType.CASH_DIFFERS,
+            book_micros=drift.book_micros,
+            broker_micros=drift.broker_micros,
+            stops_entries=stops_entries,
+        )
 
     def cash_agrees(self, reason: str) -> None:
         """Book and broker agree on cash again."""
