@@ -16,6 +16,7 @@ from trader.domain.events import JournalEntry, JournalType, JsonValue
 from trader.domain.exit_plan import Levels
 from trader.domain.ledger import Booked, RoundTrip
 from trader.domain.order import Fill, Order, OrderEvent, PendingLock
+from trader.pipeline import size
 from trader.services import draft, settlement
 from trader.services.draft import Draft
 from trader.services.engine import Engine
@@ -62,6 +63,11 @@ def a_round_trip_gains_a_cent() -> None:
         count(self, trip._replace(pnl_micros=trip.pnl_micros + 10_000))
 
     put(Draft, "_count_round_trip", rounded)
+
+
+def nobody_counts() -> None:
+    """No number of positions, openings or orders a minute is too many."""
+    put(size, "_count_refusal", lambda *_, **__: None)
 
 
 def a_stop_is_raised_in_silence() -> None:
@@ -211,6 +217,8 @@ BUGS: dict[str, Planted] = {
         _narrowed(8, "the_book_holds_what_the_broker_holds", executions_of_evidence_ignored, "s11", "s19"),
         _narrowed(9, "cash_is_what_executions_and_movements_made_of_it", planted_orders.commission_is_not_cash),
         _narrowed(10, "cost_is_conserved", a_round_trip_gains_a_cent),
+        _narrowed(12, "the_journal_only_grows", planted_orders.a_chain_of_single_links, "b"),
+        _narrowed(12, "the_audit_finds_nothing", nobody_counts),
         _narrowed(13, "adding_up_the_journal_makes_the_book", a_stop_is_raised_in_silence, "s47", "s58"),
         _narrowed(14, "an_order_only_moves_on", a_cancel_makes_an_order_young_again),
         _narrowed(15, "one_opening_order_and_lock_a_symbol", a_cancelled_order_is_not_written),

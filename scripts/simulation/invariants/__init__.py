@@ -5,6 +5,7 @@
 
 from simulation.invariants import (
     account,
+    audited,
     executions,
     exits,
     hours,
@@ -24,6 +25,7 @@ __all__ = [
     "NOT_YET",
     "When",
     "account",
+    "audited",
     "broken",
     "executions",
     "exits",
