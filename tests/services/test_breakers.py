@@ -485,6 +485,31 @@ async def test_a_restart_counts_on_from_where_a_person_has_cleared_it(
         assert await lose(2), "and what came on top is not forgotten"
 
 
+@pytest.mark.parametrize(
+    ("breaker", "what"),
+    [
+        (Breaker.TRADES, lose_once),
+        (Breaker.LOSSES_IN_A_ROW, lose_once),
+        (Breaker.REJECTS_IN_A_ROW, be_rejected),
+    ],
+)
+async def test_a_limit_that_was_lowered_between_two_runs_counts_before_anything_is_traded(
+    tmp_path: Path, breaker: Breaker, what: Callable[[Market], Awaitable[None]]
+) -> None:
+    async with a_machine(tmp_path, limits=OFTEN, exits=WIDE) as market:
+        await times(2, what)(market)
+        assert tripped(market) == set()
+        market._settings = {**market._settings, "breakers": {breaker.value: {"limit": 2}}}
+        await market.restart(keep_broker=True)
+        assert tripped(market) == {(breaker.value, "")}
+        orders = market.journaled(JournalType.ORDER_CREATED)
+        await market.bar({"AAPL": 0.9})
+        assert market.journaled(JournalType.ORDER_CREATED) == orders
+        assert (await market.command(CommandName.RESUME, breaker=breaker)).startswith("cleared")
+        await market.restart(keep_broker=True)
+        assert tripped(market) == set(), "of what was counted before, a person knows"
+
+
 TUESDAY = MONDAY + timedelta(days=1)
 
 

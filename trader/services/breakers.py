@@ -50,6 +50,8 @@ class Breakers:
         self._cleared: Mapping[str, datetime] | None = None
         """What was cleared, as far as the counts know."""
         self._has_begun = False
+        self._has_looked = False
+        """What the book has counted before this run was held against the limits of this one."""
 
     def _within(self, breaker: Breaker) -> timedelta:
         return timedelta(seconds=self._panel.rules[breaker].within_s)
@@ -89,6 +91,8 @@ class Breakers:
         draft = step.draft
         if draft.cleared is not self._cleared:
             self._counts, self._cleared = self._counts.since(draft.cleared), draft.cleared
+        if not self._has_looked:
+            self._look_at_what_was_counted(step)
         commit = draft.commit
         if commit.bookings or commit.orders or commit.round_trips:
             self._look_at_executions(step)
@@ -125,6 +129,7 @@ class Breakers:
     def happened(self) -> None:
         """The step is over: what it has counted counts."""
         self._counts_before = self._counts
+        self._has_looked = True
         self._jumps.happened()
 
     def not_happened(self) -> None:
@@ -132,17 +137,32 @@ class Breakers:
         self._counts, self._cleared = self._counts_before, None
         self._jumps.not_happened()
 
+    def _look_at_what_was_counted(self, step: Step) -> None:
+        """A limit that was lowered between two runs counts at once, and not after one more execution."""
+        self._judge_rejects(step)
+        self._judge_losses(step)
+        self._judge_trades(step, self._counts.traded.since(step.draft.now - self._block).total)
+
+    def _judge_rejects(self, step: Step) -> None:
+        rejects = len(self._counts.rejects)
+        self._panel.judge(step, Breaker.REJECTS_IN_A_ROW, rejects, f"the broker has rejected {rejects} orders in a row")
+
+    def _judge_losses(self, step: Step) -> None:
+        losses = len(self._counts.losses)
+        self._panel.judge(step, Breaker.LOSSES_IN_A_ROW, losses, f"{losses} round trips in a row were losses")
+
+    def _judge_trades(self, step: Step, traded: int) -> None:
+        self._panel.judge(step, Breaker.TRADES, traded, f"{traded} orders were executed in {BARS_OF_A_BLOCK} bars")
+
     def _look_at_executions(self, step: Step) -> None:
         draft = step.draft
         self._counts = counts = self._counts.with_fills(draft, self._block, self._repeated_within)
-        rejects, losses = len(counts.rejects), len(counts.losses)
-        self._panel.judge(step, Breaker.REJECTS_IN_A_ROW, rejects, f"the broker has rejected {rejects} orders in a row")
+        self._judge_rejects(step)
         if draft.commit.round_trips:
-            self._panel.judge(step, Breaker.LOSSES_IN_A_ROW, losses, f"{losses} round trips in a row were losses")
+            self._judge_losses(step)
         if not draft.commit.bookings:
             return
-        traded = counts.traded.total
-        self._panel.judge(step, Breaker.TRADES, traded, f"{traded} orders were executed in {BARS_OF_A_BLOCK} bars")
+        self._judge_trades(step, counts.traded.total)
         for symbol in {booking.fill.symbol for booking in draft.commit.bookings}:
             again = counts.repeated[symbol].total if symbol in counts.repeated else 0
             self._panel.judge(
