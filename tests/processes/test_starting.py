@@ -1,6 +1,7 @@
 """`./START_TRADER.sh` from anywhere: it trades, in its own folder, as the process that was started."""
 
 import json
+import re
 import signal
 import stat
 from itertools import count
@@ -100,7 +101,8 @@ def test_who_sees_no_log_is_told_where_it_is_and_what_runs(project: Project) -> 
     log, version = daemon.out.splitlines()
     assert log == f"log\t{project.folder / 'robo_trader.log'}"
     which = version.removeprefix("version\t")
-    assert f"START version={which} schema=" in daemon.log
+    assert re.fullmatch(r"\S+ code=\w{16} configuration=\w{16} schema=\w{16}", which)
+    assert f"START version={which} " in daemon.log
     assert daemon.err == ""
 
 

@@ -107,19 +107,22 @@ def _open_log(settings: "Settings") -> None:
 
 
 def _say_what_starts(settings: "Settings") -> None:
-    """A terminal sees the log itself. Everybody else gets where that is, and which code and configuration begin.
+    """A terminal sees the log itself. Everybody else gets where that is, and which code, configuration, schema begin.
 
     Past the buffer: it must not hold up a daemon.
     """
     from trader import __version__
     from trader.adapters.fingerprint import code_fingerprint
+    from trader.adapters.sqlite.soundness import shipped_fingerprint
     from trader.app.installed import configuration_fingerprint
+    from trader.domain.build import Build
 
     if sys.stdout is None or (sys.stdout.isatty() and sys.stderr.isatty()):
         return
-    which = f"{__version__} code={code_fingerprint()} configuration={configuration_fingerprint(settings)}"
+    build = Build(code_fingerprint(), configuration_fingerprint(settings), shipped_fingerprint())
+    said = f"log\t{settings.log.file.absolute()}\nversion\t{__version__} {build.in_words()}\n"
     with suppress(OSError):
-        os.write(sys.stdout.fileno(), f"log\t{settings.log.file.absolute()}\nversion\t{which}\n".encode())
+        os.write(sys.stdout.fileno(), said.encode())
 
 
 def _close_log(settings: "Settings") -> None:
