@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import MINUTE, MONDAY, a_fill, an_unwritable_book, session_of
@@ -21,8 +22,10 @@ from trader.domain.events import (
     Evidence,
     InboxOffset,
     JournalType,
+    JsonValue,
     Tick,
 )
+from trader.services.deciding import Deciding
 from trader.services.engine import Engine
 
 Capsys = pytest.CaptureFixture[str]
@@ -50,6 +53,22 @@ async def is_decided_as_it_was(day: LivedDay, capsys: Capsys) -> None:
 
 def rules_of(day: LivedDay) -> list[str]:
     return [rule for rule in day.rules() if rule]
+
+
+async def test_what_a_version_before_did_not_tell_of_an_entry_is_no_divergence(
+    tmp_path: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grounds = Deciding._grounds
+
+    def fewer(self: Deciding, *about: Any) -> dict[str, JsonValue]:
+        return {name: fact for name, fact in grounds(self, *about).items() if name != "entries_left"}
+
+    with monkeypatch.context() as before:
+        before.setattr(Deciding, "_grounds", fewer)
+        async with a_lived_day(tmp_path) as day:
+            await day.buy("AAPL")
+            await day.end()
+    await is_decided_as_it_was(day, capsys)
 
 
 @pytest.mark.parametrize(
