@@ -1,7 +1,6 @@
 """`trader run`: the daemon, from the command line to its end."""
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -41,6 +40,7 @@ def run_command(
     """Start the daemon and stay with it. Ctrl-C stops it in order; positions stay as they are."""
     from trader.app.daemon import run_daemon
     from trader.app.former_book import check_former_book
+    from trader.app.garbage import collect_seldom
     from trader.app.interlocks import check_consent
     from trader.app.paths import check_paths, with_absolute_paths
     from trader.app.replay import override
@@ -66,7 +66,7 @@ def run_command(
     try:
         if restart:
             _stop_running(settings)
-        gc.freeze()  # to go through all that was loaded takes 25 ms and more, in which the loop would stand still
+        collect_seldom()
         asyncio.run(run_daemon(settings))
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
