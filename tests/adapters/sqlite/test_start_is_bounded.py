@@ -81,6 +81,11 @@ def test_what_was_cleared_then_is_looked_for_within_its_day() -> None:
     assert "INDEX cash_and_days_told" in day
 
 
+def test_what_days_began_with_is_found_by_the_index_of_it() -> None:
+    (step,) = plan("days_and_movements")
+    assert "INDEX cash_and_days_told" in step
+
+
 def test_damage_is_found_at_the_start_of_a_book_that_is_quick_to_read(tmp_path: Path) -> None:
     """A larger one is looked through by `doctor --full` and with each backup."""
     path = tmp_path / "book.db"

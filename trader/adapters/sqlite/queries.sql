@@ -248,7 +248,7 @@ SELECT subject, max(last_us) FROM book_alarms WHERE account = ? AND type = 'audi
 -- name: days_and_movements
 SELECT type = 'day_started', coalesce(json_extract(data, '$.opening_equity_micros'),
                                       json_extract(data, '$.amount_micros')), at_us
-FROM book_events WHERE account = ? AND type IN ('cash_moved', 'day_started') ORDER BY seq
+FROM book_events INDEXED BY cash_and_days_told WHERE account = ? AND type IN ('cash_moved', 'day_started') ORDER BY seq
 
 -- What breakers count from that were cleared since the newest day began, the newest last.
 -- name: bases_of_the_day
