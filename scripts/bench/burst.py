@@ -9,7 +9,6 @@ how late the loop is.
 import argparse
 import asyncio
 import cProfile
-import gc
 import pstats
 import sqlite3
 import tempfile
@@ -29,6 +28,7 @@ from trader.adapters.logs import LoguruLog, close_log, open_log
 from trader.adapters.paper.broker import PaperBroker
 from trader.adapters.sqlite.database import ThreadWriter
 from trader.adapters.sqlite.recorder import SqliteRecorder
+from trader.app.garbage import collect_seldom
 from trader.app.replay import NoSpill
 from trader.app.settings import load_settings
 from trader.app.wiring import Machine, make_machine, make_parts, open_book
@@ -151,7 +151,7 @@ async def _see_through(
 
 def _once(signals: Sequence[Signal], orders: int) -> Burst:
     with tempfile.TemporaryDirectory(prefix="burst-", dir=SCRATCH) as folder, chdir(folder):
-        gc.freeze()  # as the daemon does before its loop runs
+        collect_seldom()  # as the daemon does before its loop runs
         done = asyncio.run(burst(signals, Path(folder)))
     if (done.orders, done.fills, done.outcomes[Outcome.ORDERED]) != (orders, orders, orders):
         raise SystemExit(f"the burst should have led to {orders} orders and fills: {done}")

@@ -10,8 +10,8 @@ What a durable transaction of one row takes is measured in turn with them: it is
 an order, and nothing in a program can make it shorter.
 """
 
+import argparse
 import asyncio
-import gc
 import json
 import shutil
 import sys
@@ -27,6 +27,7 @@ from ibkr_sides import BARE, OURS, SYMBOLS, Side, bare, ours
 from rig import NOON, median, quantile
 
 from trader.adapters.sqlite.database import connect
+from trader.app.garbage import collect_seldom
 
 _ROUNDS = 8
 """In each of them every symbol is bought and then sold."""
@@ -114,13 +115,13 @@ class Times:
         self.booked.append((await side.booked_ns() - left_ns) / 1e9)
 
 
-async def _measure(folder: Path) -> tuple[Times, Times, list[float]]:
+async def _measure(folder: Path, rounds: int) -> tuple[Times, Times, list[float]]:
     of_ours, of_bare, of_disk = Times(), Times(), []
     disk = Disk(folder)
     async with a_gateway() as gateway, ours(gateway.port, folder) as we, bare(gateway.port) as script:
-        gc.freeze()
+        collect_seldom()
         await asyncio.sleep(_SECOND_S)
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             await we.next_minute()
             for is_buy in (True, False):
                 for symbol in SYMBOLS:
@@ -144,12 +145,12 @@ def _milliseconds(name: str, values: list[float]) -> Figure:
     return Figure(name=name, measured=median(values) * 1e3, unit="ms", note=note)
 
 
-def measure() -> list[Figure]:
+def measure(rounds: int = _ROUNDS) -> list[Figure]:
     """All of it."""
     SCRATCH.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="ibkr-", dir=SCRATCH))
     try:
-        of_ours, of_bare, of_disk = asyncio.run(_measure(folder))
+        of_ours, of_bare, of_disk = asyncio.run(_measure(folder, rounds))
     finally:
         shutil.rmtree(folder)
     return [
@@ -160,4 +161,6 @@ def measure() -> list[Figure]:
 
 
 if __name__ == "__main__":
-    show(measure())
+    parser = argparse.ArgumentParser(description="Measure what safety costs at Interactive Brokers.")
+    parser.add_argument("--rounds", type=int, default=_ROUNDS)
+    show(measure(parser.parse_args().rounds))

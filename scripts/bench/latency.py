@@ -4,7 +4,6 @@ Ratios are taken inside one run, operation by operation, ours and bare in turn: 
 """
 
 import asyncio
-import gc
 import time
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ from figures import Figure, show
 from rig import ACCOUNT, NOON, WIDE, Rig, Statement, median, quantile, write_raw
 
 from trader.adapters.calendar import load_calendar
+from trader.app.garbage import collect_seldom
 from trader.domain.decision import Outcome, Side, Signal
 from trader.domain.events import Event, FillReported, SignalReceived
 from trader.domain.family import Families
@@ -162,7 +162,7 @@ async def fills_in_flight() -> list[Figure]:
 
 
 async def _all() -> list[Figure]:
-    gc.freeze()
+    collect_seldom()
     return [*await decision(), *await order_and_fill(), *await fills_in_flight()]
 
 

@@ -17,6 +17,7 @@ from trader.adapters.sqlite.database import ThreadWriter, Writer, connect
 from trader.adapters.sqlite.one_account import AccountWriter
 from trader.adapters.sqlite.store import SqliteStore
 from trader.app.replay import NoSpill
+from trader.domain.breaker import DEFAULT_BREAKERS, Breaker
 from trader.domain.events import Event, Evidence
 from trader.domain.family import Families
 from trader.domain.market import Bar, BarTime
@@ -47,6 +48,9 @@ WIDE = Limits(
     minimum_notional_micros=MICROS_PER_DOLLAR,
 )
 """Limits that let a burst through."""
+
+_COUNTING = (Breaker.ORDER_RATE, Breaker.TRADES, Breaker.LOSSES_IN_A_ROW, Breaker.REPEATED_EXECUTION)
+_WIDE_BREAKERS = {**DEFAULT_BREAKERS, **{name: DEFAULT_BREAKERS[name]._replace(limit=1e9) for name in _COUNTING}}
 
 Statement = tuple[str, object, bool]
 
@@ -146,7 +150,7 @@ async def an_engine(
     """An engine on a new book with a lot of cash, not recovered yet."""
     await store.stamp("simulated", "bench", 1, NOON)
     await store.ensure_account(1_000_000_000 * MICROS_PER_DOLLAR, NOON)
-    silence, rules = Silence(), Rules(limits=limits)
+    silence, rules = Silence(), Rules(limits=limits, breakers=_WIDE_BREAKERS)
     return Engine(
         await store.load(),
         await store.history(NOON),

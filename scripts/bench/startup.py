@@ -4,11 +4,12 @@ A start reads what is open and the newest days: 500 positions, and ten days of a
 must not count.
 """
 
+import argparse
 import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,6 +57,7 @@ def _make_book(path: Path, trades: int) -> None:
         book.execute(QUERIES["insert_day"], (_ACCOUNT, "2025-06-24", now_us - 3_600_000_000, _CASH))
         for name, rows in _history(trades, now_us).items():
             book.executemany(QUERIES[name], rows)
+        book.execute(QUERIES["count_events"], (trades, _ACCOUNT))
         book.executemany(QUERIES["put_position"], [_position(number, now_us) for number in range(_OPEN)])
         book.execute("COMMIT")
 
@@ -69,14 +71,14 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
     head = Head(0, GENESIS)
     for number, at_us in enumerate(_times(trades, now_us), 1):
         is_open = number > trades - _OPEN
-        side, purpose = ("BUY", "entry") if number % 2 or is_open else ("SELL", "adjust")
+        side, purpose = ("BUY", "entry") if number % 2 or is_open else ("SELL", "exit")
         symbol, ref, execution = f"S{number % _OPEN:03d}", f"bench-1-{number:07d}", f"X{number}"
         order = (ref, _ACCOUNT, symbol, side, _SHARES, _SHARES, _PRICE, "filled", purpose, "signal", "")
         orders.append((*order, at_us, at_us, None, "", None))
         fills.append((_ACCOUNT, execution, ref, symbol, side, _SHARES, _PRICE, 0, 0, purpose, "signal", at_us, at_us))
         lots.append((_ACCOUNT, execution, symbol, at_us, _SHARES * is_open, _SHARES * _PRICE * is_open))
         head = _next_link(head, number > trades - _A_DAY, symbol, at_us)
-        type_ = _SEAL if number == trades - _A_DAY else JournalType.CASH_MOVED
+        type_ = _SEAL if number == trades - _A_DAY else JournalType.ORDER_STATE
         events.append((_ACCOUNT, number, type_, symbol, at_us, "{}", head.hash))
         signals.append(
             (_ACCOUNT, f"S-{number:07d}", symbol, 0.9, at_us, at_us, "bench", "ordered", *[None] * 4, "", ref, 1)
@@ -93,7 +95,7 @@ def _history(trades: int, now_us: int) -> dict[str, list[Row]]:
 def _next_link(head: Head, is_chained: bool, symbol: str, at_us: int) -> Head:
     """The chain of the newest day, which a start verifies; what lies before its seal it does not look at."""
     if is_chained:
-        return link(head, _ACCOUNT, JournalEntry(JournalType.CASH_MOVED, from_us(at_us), symbol, {}), "{}")
+        return link(head, _ACCOUNT, JournalEntry(JournalType.ORDER_STATE, from_us(at_us), symbol, {}), "{}")
     return Head(head.seq + 1, GENESIS)
 
 
@@ -142,13 +144,13 @@ async def _start(path: Path) -> float:
     return taken
 
 
-def measure() -> list[Figure]:
-    """The same start on three books, in turn."""
+def measure(sizes: Sequence[int] = _SIZES) -> list[Figure]:
+    """The same start on books of so many trades, in turn."""
     SCRATCH.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="startup-", dir=SCRATCH))
-    times: dict[int, list[float]] = {size: [] for size in _SIZES}
+    times: dict[int, list[float]] = {size: [] for size in sizes}
     try:
-        for size in _SIZES:
+        for size in sizes:
             _make_book(folder / f"{size}.db", size)
         for _ in range(_ROUNDS):
             for size, taken in times.items():
@@ -159,9 +161,11 @@ def measure() -> list[Figure]:
         Figure(name=f"start, {size:,} trades and {_OPEN} positions", measured=median(taken) * 1e3, unit="ms")
         for size, taken in times.items()
     ]
-    ratio = median(large / small for large, small in zip(times[_SIZES[-1]], times[_SIZES[0]], strict=True))
+    ratio = median(large / small for large, small in zip(times[sizes[-1]], times[sizes[0]], strict=True))
     return [*figures, Figure(name="  largest beside smallest", measured=ratio, at_most=2)]
 
 
 if __name__ == "__main__":
-    show(measure())
+    parser = argparse.ArgumentParser(description="Measure how long a start takes, by the history in the book.")
+    parser.add_argument("--trades", type=int, nargs="+", default=_SIZES, help="of each book, the smallest first")
+    show(measure(parser.parse_args().trades))
