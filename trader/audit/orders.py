@@ -82,11 +82,12 @@ ONE_WORKING_ENTRY = Rule(
     named=Named.ORDER,
     query="""
         SELECT account, order_ref, printf('%s was still locked when it was locked again', symbol) FROM (
-            SELECT account, symbol, order_ref, acquired_us, max(coalesce(released_us, acquired_us + 9e18)) OVER (
-                PARTITION BY account, symbol ORDER BY acquired_us, order_ref
-                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS locked_until_us
-            FROM main.book_locks)
-        WHERE acquired_us < locked_until_us""",
+            SELECT l.account, l.symbol, l.order_ref, o.seq, max(coalesce(r.seq, 9e18)) OVER (
+                PARTITION BY l.account, l.symbol ORDER BY o.seq
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS locked_until
+            FROM main.book_locks l JOIN told_orders o ON o.order_ref = l.order_ref
+            LEFT JOIN releases r ON r.account = l.account AND r.order_ref = l.order_ref)
+        WHERE seq < locked_until""",
     plants=("UPDATE book_locks SET symbol = 'AAPL' WHERE order_ref = 'one-1-0004'",),
 )
 

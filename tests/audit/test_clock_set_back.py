@@ -1,0 +1,74 @@
+"""A clock that is set back between two events changes nothing of their order: the journal has it, and not the times."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from trader.audit.besides import Knowledge, parts_of
+from trader.audit.journal import HALTS_AS_TOLD
+from trader.audit.orders import ONE_WORKING_ENTRY
+from trader.audit.plants import told, wanted
+from trader.audit.reading import SCHEMA
+from trader.audit.rule import Rule, Verdict
+from trader.audit.sound import sow
+from trader.audit.watching import Watch
+
+_AN_HOUR_BACK_US = -3_600_000_000
+
+_A_HALT = """
+INSERT INTO book_halts (account, scope, target, reason, since_us, flattens)
+SELECT account, 'symbol', 'JD', 'a test', at_us, 1 FROM book_events WHERE account = 'one' ORDER BY seq DESC LIMIT 1;
+"""
+_ITS_END = """
+UPDATE book_halts SET cleared_reason = 'seen', cleared_us = (
+    SELECT at_us FROM book_events WHERE account = 'one' ORDER BY seq DESC LIMIT 1) WHERE target = 'JD';
+"""
+_HALTED_AND_RESUMED = (
+    told("one", "halted", scope="symbol", target="JD", reason="a test", flattens=True),
+    _A_HALT,
+    told("one", "resumed", later_us=_AN_HOUR_BACK_US, key="symbol:JD", reason="seen"),
+    _ITS_END,
+)
+
+_THEIR_LOCKS = """
+INSERT INTO book_locks (order_ref, account, symbol, acquired_us, released_us)
+SELECT data ->> 'order_ref', account, symbol, at_us, iif(data ->> 'order_ref' = 'one-1-0098', at_us + 1, NULL)
+FROM book_events WHERE data ->> 'order_ref' IN ('one-1-0098', 'one-1-0099') AND type = 'order_created';
+"""
+_LOCKED_AGAIN = (
+    wanted("one", "JD").replace("one-1-0099", "one-1-0098"),
+    told("one", "lock_released", "JD", order_ref="one-1-0098", evidence="cancelled"),
+    wanted("one", "JD", later_us=_AN_HOUR_BACK_US),
+    _THEIR_LOCKS,
+)
+
+
+@pytest.fixture
+def book() -> Iterator[sqlite3.Connection]:
+    """A sound book, whose schema refuses nothing."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as shipped:
+        shipped.executescript(SCHEMA.read_text("utf-8"))
+        tables = shipped.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'book_%'"
+        ).fetchall()
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+            for (table,) in tables:
+                columns = ", ".join(row[1] for row in shipped.execute(f"PRAGMA table_info({table})"))
+                connection.execute(f"CREATE TABLE {table} ({columns})")
+            sow(connection)
+            yield connection
+
+
+@pytest.mark.parametrize(
+    ("rule", "happened"),
+    [(HALTS_AS_TOLD, _HALTED_AND_RESUMED), (ONE_WORKING_ENTRY, _LOCKED_AGAIN)],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_a_clock_that_is_set_back_is_no_violation(
+    book: sqlite3.Connection, rule: Rule, happened: tuple[str, ...]
+) -> None:
+    book.executescript("".join(happened))
+    (answer,) = Watch(book, Knowledge(parts_of(book), {})).look([rule])
+    assert (answer.verdict, answer.findings) == (Verdict.HOLDS, ())
