@@ -43,7 +43,8 @@ RARE = {
     "book_drift": "VALUES (?, 'QQQ', 1, 2, 3)",
     "book_cash_drift": "VALUES (?, 1, 2, 3)",
     "book_cash_movements": "VALUES (?, 'dividend 1', 3)",
-    "book_alarms": "VALUES (?, 1, 'drift', 'critical', 'QQQ', 'x', 1, 1, 1, NULL, NULL)",
+    "book_alarms": "VALUES (?1, 1, 'drift', 'critical', 'QQQ', 'x', 1, 1, 1, NULL, NULL), "
+    "(?1, 2, 'audit_gone', 'info', 'x', 'x', 1, 1, 1, NULL, NULL)",
     "book_deliveries": "(account, alarm, channel, count, at_us) VALUES (?, 1, 'mail', 1, 3)",
     "book_commissions": "VALUES (?, 'x', 1, 3)",
     "book_inbox": "VALUES (?, 'signals.jsonl', 1, 1)",
