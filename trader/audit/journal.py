@@ -198,13 +198,12 @@ HALTS_AS_TOLD = Rule(
         UNION ALL
         SELECT h.account, h.target, 'whether it flattens is told otherwise' FROM main.book_halts h
         WHERE h.flattens <> EXISTS (
-            SELECT 1 FROM halts_begun b
-            JOIN told_halts t ON t.account = b.account AND trim(t.scope || ':' || t.target, ':') = b.key
-              AND t.seq >= b.seq AND t.seq < coalesce((SELECT min(r.seq) FROM told_resumes r
-                  WHERE r.account = b.account AND r.key = b.key AND r.seq > b.seq), 9e18)
-            WHERE (b.account, b.key, b.at_us, b.reason)
-                  = (h.account, trim(h.scope || ':' || h.target, ':'), h.since_us, h.reason)
-              AND t.flattens)""",
+            SELECT 1 FROM told_halts t
+            WHERE t.account = h.account AND (t.scope, t.target) = (h.scope, h.target) AND t.flattens
+              AND (h.since_us, h.reason) = (
+                  SELECT b.at_us, b.reason FROM halts_begun b
+                  WHERE b.account = t.account AND b.key = trim(t.scope || ':' || t.target, ':') AND b.seq <= t.seq
+                  ORDER BY b.seq DESC LIMIT 1))""",
     plants=(
         "UPDATE book_halts SET cleared_us = NULL, cleared_reason = NULL",
         "UPDATE book_halts SET flattens = 1",
