@@ -10,9 +10,9 @@ from trader.audit.besides import Knowledge, parts_of
 from trader.audit.journal import HALTS_AS_TOLD
 from trader.audit.orders import ONE_WORKING_ENTRY
 from trader.audit.plants import told, wanted
+from trader.audit.proof import sound_book
 from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule, Verdict
-from trader.audit.sound import sow
 from trader.audit.watching import Watch
 
 _AN_HOUR_BACK_US = -3_600_000_000
@@ -48,17 +48,10 @@ _LOCKED_AGAIN = (
 @pytest.fixture
 def book() -> Iterator[sqlite3.Connection]:
     """A sound book, whose schema refuses nothing."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as shipped:
+    with closing(sqlite3.connect(":memory:")) as shipped:
         shipped.executescript(SCHEMA.read_text("utf-8"))
-        tables = shipped.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'book_%'"
-        ).fetchall()
-        with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
-            for (table,) in tables:
-                columns = ", ".join(row[1] for row in shipped.execute(f"PRAGMA table_info({table})"))
-                connection.execute(f"CREATE TABLE {table} ({columns})")
-            sow(connection)
-            yield connection
+        with closing(sound_book(shipped)) as sound:
+            yield sound
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ _GUARD = "CREATE TRIGGER a_guard BEFORE DELETE ON book_stamp BEGIN SELECT RAISE(
 def blind(book: sqlite3.Connection, rules: Sequence[Rule]) -> dict[str, str]:
     """Rules that did not prove that they see, by name, and why."""
     try:
-        with closing(_sound(book)) as sound:
+        with closing(sound_book(book)) as sound:
             before = _answers(sound, rules, "")
             faults = {answer.rule.name: _fault(sound, answer) for answer in before}
     except sqlite3.Error as error:
@@ -30,8 +30,8 @@ def blind(book: sqlite3.Connection, rules: Sequence[Rule]) -> dict[str, str]:
     return {name: fault for name, fault in faults.items() if fault}
 
 
-def _sound(book: sqlite3.Connection) -> sqlite3.Connection:
-    """A sound book in memory, in the audited one's tables."""
+def sound_book(book: sqlite3.Connection) -> sqlite3.Connection:
+    """A sound book in memory, in the tables of this one, without the guards of its schema. The caller closes it."""
     sound = sqlite3.connect(":memory:", isolation_level=None)
     for table, columns in book.execute(_COLUMNS).fetchall():
         sound.execute(f"CREATE TABLE {table} ({columns})")
