@@ -3,13 +3,27 @@
 from pathlib import Path
 
 import pytest
-from builders import a_machine, an_unwritable_book
+from builders import Market, a_machine, an_unwritable_book
 from test_reconciliation import hold, inquire, refused_by, says
 
+from trader.audit.audit import audit
 from trader.domain.decision import Rule
-from trader.domain.events import NO_EVIDENCE, EpochEnded, Tick
+from trader.domain.events import NO_EVIDENCE, TELLS, EpochEnded, EvidenceGiven, JournalType, Tick
 
 LOST = EpochEnded("IB has lost its servers (1100)")
+
+
+def epochs(market: Market) -> list[str]:
+    """Their beginnings and ends, as the journal tells them."""
+    told = market.sql("SELECT type FROM events WHERE type IN ('reconciled', 'epoch_ended') ORDER BY seq")
+    return [type_ for (type_,) in told]
+
+
+def entries_found(market: Market) -> list[tuple[str]]:
+    """By the audit's rule on them."""
+    [answer] = [answer for answer in audit(market.path, {}) if answer.rule.name == "no_entry_while_unreconciled"]
+    assert not answer.fault
+    return [(finding.id,) for finding in answer.findings]
 
 
 async def test_no_entry_after_the_end_of_an_epoch_until_everything_is_told_anew(
@@ -25,6 +39,47 @@ async def test_no_entry_after_the_end_of_an_epoch_until_everything_is_told_anew(
         assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED, "unknown is not complete"
         await inquire(market)
         assert (await market.submit("QQQ", 0.8)).ticket is not None
+
+
+async def test_the_journal_tells_once_an_epoch_that_the_broker_has_told_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await inquire(market, times=2)
+        with monkeypatch.context() as cut:
+            says(NO_EVIDENCE, cut)
+            await market.engine.handle([LOST])
+            await inquire(market, times=2)
+        assert epochs(market) == ["reconciled", "epoch_ended"]
+        await inquire(market, times=2)
+        assert epochs(market) == ["reconciled", "epoch_ended", "reconciled"]
+
+
+async def test_an_epoch_that_ends_with_the_answer_that_began_it_is_told_as_ended(tmp_path: Path) -> None:
+    """Otherwise the journal would say that the broker has told everything, and the gate that it has not."""
+    async with a_machine(tmp_path) as market:
+        await market.engine.handle([LOST])
+        await market.engine.handle([EvidenceGiven((), await market.broker.evidence(())), LOST])
+        assert epochs(market)[-2:] == ["reconciled", "epoch_ended"]
+        assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
+
+
+@pytest.mark.parametrize("tells", [TELLS, 1])
+async def test_the_audit_finds_an_entry_that_was_made_before_the_broker_had_told_everything(
+    tmp_path: Path, tells: int
+) -> None:
+    """Of a run that does not tell when, nothing can be said."""
+    async with a_machine(tmp_path) as market:
+        await market.engine.mark(JournalType.RUN_STARTED, kind="paper", tells=tells)
+        await market.engine.handle([LOST])
+        await inquire(market)
+        assert (await market.submit("QQQ", 0.8)).ticket is not None
+        assert entries_found(market) == []
+        await market.engine.handle([LOST])
+        market.engine.trading.gate.open(Rule.UNRECONCILED)
+        assert (await market.submit("AAPL", 0.8)).ticket is not None
+        [unreconciled] = market.sql("SELECT order_ref FROM book_orders WHERE symbol = 'AAPL'")
+        assert entries_found(market) == ([unreconciled] if tells == TELLS else [])
 
 
 async def test_exits_go_on_after_the_end_of_an_epoch(tmp_path: Path) -> None:

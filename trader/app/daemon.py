@@ -46,7 +46,7 @@ from trader.domain.breaker import Breaker
 from trader.domain.consistency import consistency_of, gaps_between
 from trader.domain.decision import Rule
 from trader.domain.errors import AlreadyRunning, BrokerUnreachable, TraderError
-from trader.domain.events import BreakerMeasured, JournalType, Tick, VersionCompared
+from trader.domain.events import TELLS, BreakerMeasured, JournalType, Tick, VersionCompared
 from trader.domain.market import BarTime
 from trader.domain.money import usd
 from trader.domain.portfolio import scope_of_strategy
@@ -270,6 +270,7 @@ class Daemon:
         await engine.mark(
             JournalType.RUN_STARTED,
             kind=settings.mode,
+            tells=TELLS,
             version=__version__,
             build=self._running.build.stamp,
             **self._running.build._asdict(),

@@ -20,7 +20,7 @@ from trader.app.wiring import inline_strategy, make_machine, make_parts, open_bo
 from trader.domain.breaker import Latch
 from trader.domain.decision import UNSTAMPED
 from trader.domain.errors import BookBroken, ConfigurationError
-from trader.domain.events import BrokerEvent, Command, CommandName, Event, JournalType
+from trader.domain.events import TELLS, BrokerEvent, Command, CommandName, Event, JournalType
 from trader.domain.market import BarTime
 from trader.domain.order import Order
 from trader.domain.session import new_york_date, new_york_day
@@ -121,6 +121,7 @@ async def _replay(
         await engine.mark(
             JournalType.RUN_STARTED,
             kind=_KIND,
+            tells=TELLS,
             strategy=settings.strategy.entry,
             seed=settings.feed.seed,
             files={report.symbol: report.sha256 for report in tape.report},

@@ -132,6 +132,34 @@ NO_ENTRY_WHILE_DIFFERING = Rule(
     ),
 )
 
+NO_ENTRY_WHILE_UNRECONCILED = Rule(
+    name="no_entry_while_unreconciled",
+    says="No entry was made before the broker had told everything, once in each run and after each lost connection.",
+    over="told_orders",
+    named=Named.ORDER,
+    query="""
+        SELECT account, order_ref, printf('the broker had told nothing since event %d', since) FROM (
+            SELECT account, order_ref, max(begun, coalesce(ended, 0)) AS since, coalesce(answered, 0) AS answered
+            FROM (SELECT account, order_ref, (
+                      SELECT iif(tells >= 2, seq, NULL) FROM told_runs r WHERE r.account = o.account AND r.seq < o.seq
+                      ORDER BY r.seq DESC LIMIT 1) AS begun, (
+                      SELECT seq FROM told_epochs_ended e WHERE e.account = o.account AND e.seq < o.seq
+                      ORDER BY e.seq DESC LIMIT 1) AS ended, (
+                      SELECT seq FROM told_answers a WHERE a.account = o.account AND a.seq < o.seq
+                      ORDER BY a.seq DESC LIMIT 1) AS answered
+                  FROM told_orders o WHERE purpose = 'entry'))
+        WHERE answered < since""",
+    plants=(
+        told("one", "run_started", kind="paper", tells=2) + wanted("one", "JD") + told("one", "reconciled"),
+        told("one", "reconciled") + told("one", "run_started", kind="paper", tells=2) + wanted("one", "JD"),
+        told("one", "run_started", kind="paper", tells=2)
+        + told("one", "reconciled")
+        + told("one", "epoch_ended", reason="a test")
+        + told("two", "reconciled", later_us=60_000_000)
+        + wanted("one", "JD"),
+    ),
+)
+
 NO_ENTRY_BEFORE_THRESHOLD = Rule(
     name="no_entry_before_threshold",
     says="Every entry's probability had reached the threshold of its side.",
@@ -218,6 +246,7 @@ ENTRIES = (
     NO_ENTRY_WHILE_TRIPPED,
     NO_ENTRY_WHILE_DRIFTING,
     NO_ENTRY_WHILE_DIFFERING,
+    NO_ENTRY_WHILE_UNRECONCILED,
     NO_ENTRY_BEFORE_THRESHOLD,
     ENTRIES_WITHIN_ROOM,
     ENTRIES_WITHIN_COUNTS,

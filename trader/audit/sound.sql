@@ -4,7 +4,8 @@
 -- of hashes. Two accounts trade the same family on opposite sides, at the same minutes, with the same execution ids, so
 -- that a rule that mixes accounts up finds fault with it. In the first one stand a position that has come and gone, one
 -- whose entry still works and which a stop and a target protect, an entry that was rejected, and a halt, a drift and cash
--- that are over. The second one holds a position that is on its way out.
+-- that are over; its second run tells when the broker has told everything, as the first one did not. The second one
+-- holds a position that is on its way out.
 
 INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, 'paper', 'DU1', 1, 7, 0);
 
@@ -154,6 +155,8 @@ INSERT INTO book_events (account, seq, type, symbol, at_us, data) VALUES
          "limit_value": 25.0, "inputs": {"close":130.5}, "formula": "percent >= 25", "flattens": false}'),
     ('one', 29, 'breaker_cleared', '', 15, '
         {"breaker": "price_jump", "target": "MSFT", "cleared_by": "me", "reason": "read"}'),
+    ('one', 30, 'run_started', '', 15, '{"kind": "paper", "tells": 2}'),
+    ('one', 31, 'reconciled', '', 15, '{}'),
     ('two', 1, 'account_opened', '', 0, '{"starting_cash_micros": 50000000000}'),
     ('two', 2, 'run_started', '', 0, '{"kind": "paper"}'),
     ('two', 3, 'phase', '', 0, '{"phase": "open", "before": "", "day": "2025-06-23"}'),

@@ -38,7 +38,7 @@ WHERE EXISTS (SELECT 1 FROM main.book_events e WHERE e.account = heads.account A
 
 TOLD = (
     Told("told_accounts", "account_opened", ("starting_cash_micros",)),
-    Told("told_runs", "run_started", ("kind",)),
+    Told("told_runs", "run_started", ("kind", "tells")),
     Told(
         "told_orders",
         "order_created",
@@ -80,9 +80,13 @@ TOLD = (
     Told("told_cash_agreements", "cash_agrees", ("reason",)),
     Told("told_clocks", "clock_differs", ("skew_s",)),
     Told("told_clock_agreements", "clock_agrees", ("skew_s",)),
+    Told("told_epochs_ended", "epoch_ended", ()),
+    Told("told_answers", "reconciled", ()),
     Told("told_versions", "version_differs", ("what", "stops_entries")),
     Told("told_version_agreements", "version_agrees", ()),
 )
+
+_ASKED_FOR_THE_NEWEST = ("told_phases", "told_runs", "told_epochs_ended", "told_answers")
 
 _INDEXES = (
     "told_orders_by_ref ON told_orders (order_ref)",
@@ -91,7 +95,7 @@ _INDEXES = (
     "told_fills_by_order ON told_fills (order_ref, seq, at_us, purpose, quantity)",
     "told_fills_by_symbol ON told_fills (account, symbol, seq, held, at_us)",
     "told_closings_by_symbol ON told_closings (account, symbol, seq)",
-    "told_phases_in_order ON told_phases (account, seq)",
+    *(f"{table}_in_order ON {table} (account, seq)" for table in _ASKED_FOR_THE_NEWEST),
 )
 """Made when there is something in the tables: that takes less than to keep them up meanwhile."""
 

@@ -304,6 +304,7 @@ class JournalType(StrEnum):
     DRIFT_ENDED = "drift_ended"
     CASH_MOVED = "cash_moved"
     EPOCH_ENDED = "epoch_ended"
+    RECONCILED = "reconciled"
     EXECUTIONS_UNTOLD = "executions_untold"
     CLOCK_DIFFERS = "clock_differs"
     CLOCK_AGREES = "clock_agrees"
@@ -317,6 +318,11 @@ class JournalType(StrEnum):
     BREAKER_CLEARED = "breaker_cleared"
     COMMAND = "command"
     ALARM = "alarm"
+
+
+TELLS = 2
+"""What a run's journal can be relied on to tell, said where the run begins: from 2 on, when the broker has told
+everything for the first time in an epoch."""
 
 
 class JournalEntry(NamedTuple):

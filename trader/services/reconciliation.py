@@ -74,7 +74,7 @@ class Reconciliation:
 
     def begin_anew(self, step: Step, reason: str) -> None:
         """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
-        self._untold = self._untold or self._reconciled
+        self._untold = self._untold or self._reconciled or self._heard
         if self._untold:
             step.draft.note(JournalType.EPOCH_ENDED, reason=reason)
             step.say(
@@ -95,6 +95,8 @@ class Reconciliation:
         if evidence.positions is None:
             return
         self._compared_at = step.draft.commit.reconciled_at = step.draft.now
+        if opens and not self._heard:
+            step.draft.note(JournalType.RECONCILED)
         self._heard = self._heard or opens
         at_once = opens or self._seen is None
         in_motion = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}

@@ -14,8 +14,13 @@ from trader.app.story import tell
 from trader.domain.decision import Rule
 from trader.domain.events import JournalType
 
-_OF_THE_RUN = (JournalType.ACCOUNT_OPENED, JournalType.RUN_STARTED, JournalType.RUN_STOPPED)
-"""They say of the process what it was, and nothing of what it has decided."""
+_OF_THE_RUN = (
+    JournalType.ACCOUNT_OPENED,
+    JournalType.RUN_STARTED,
+    JournalType.RUN_STOPPED,
+    JournalType.RECONCILED,
+)
+"""They say of the process what it was and when it had heard its broker, and nothing of what it has decided."""
 _NOT_DECIDED = ("build", "entries_left", "stops_entries")
 """Of an order: which code has made it. That it is another one may be why it is asked. And what follows from what is
 compared, and was not told by versions that may have recorded the day."""
