@@ -1,5 +1,7 @@
 """Counting what has happened within a time, without looking at all of it again."""
 
+from bisect import bisect_right
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,6 +12,13 @@ class Tally(NamedTuple):
     times: tuple[tuple[datetime, int], ...] = ()
     """Each moment, and how often in it."""
     total: int = 0
+
+    @classmethod
+    def of(cls, moments: Iterable[datetime], within: timedelta) -> "Tally":
+        """Once at each moment, told in any order; what is older than `within` at the newest is forgotten."""
+        times = sorted(moments)
+        kept = times[bisect_right(times, times[-1] - within) :] if times else []
+        return cls(tuple((at, 1) for at in kept), len(kept))
 
     def plus(self, at: datetime, count: int, within: timedelta) -> "Tally":
         """The same, so many later; what is older than `within` then is forgotten."""

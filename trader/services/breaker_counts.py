@@ -7,6 +7,7 @@ Rule 2: it begins with what the book tells: a restart forgets neither orders nor
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from types import MappingProxyType
 
 from trader.domain.breaker import Breaker, latch_key
@@ -40,14 +41,18 @@ class Counts:
     @classmethod
     def of(cls, history: History, sent: timedelta, block: timedelta, repeated: timedelta) -> "Counts":
         """What the book tells of the time before this run."""
-        ended = history.ended_orders.values()
-        counts = cls(losses=history.losses)
-        for order in sorted(ended, key=lambda order: order.created_at):
-            if order.purpose in _COUNTED:
-                counts = replace(counts, sent=counts.sent.plus(order.created_at, 1, sent))
-        for order in sorted(ended, key=lambda order: order.updated_at):
+        ended = sorted(history.ended_orders.values(), key=lambda order: order.updated_at)
+        traded: dict[str, list[datetime]] = {}
+        for order in ended:
             if order.filled:
-                counts = counts.executed([order.symbol], order.updated_at, block, repeated)
+                traded.setdefault(order.symbol, []).append(order.updated_at)
+        counts = cls(
+            losses=history.losses,
+            sent=Tally.of((order.created_at for order in ended if order.purpose in _COUNTED), sent),
+            traded=Tally.of(chain.from_iterable(traded.values()), block),
+            repeated={symbol: Tally.of(times, repeated) for symbol, times in traded.items()},
+        )
+        for order in ended:
             counts = counts.answered(order, order.updated_at)
         return counts
 
