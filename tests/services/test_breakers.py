@@ -486,26 +486,31 @@ async def test_a_restart_counts_on_from_where_a_person_has_cleared_it(
 
 
 @pytest.mark.parametrize(
-    ("breaker", "what"),
+    ("breaker", "what", "target"),
     [
-        (Breaker.TRADES, lose_once),
-        (Breaker.LOSSES_IN_A_ROW, lose_once),
-        (Breaker.REJECTS_IN_A_ROW, be_rejected),
+        (Breaker.TRADES, lose_once, ""),
+        (Breaker.LOSSES_IN_A_ROW, lose_once, ""),
+        (Breaker.REJECTS_IN_A_ROW, be_rejected, ""),
+        (Breaker.ORDER_RATE, lose_once, ""),
+        (Breaker.REPEATED_EXECUTION, lose_once, "JD"),
     ],
 )
 async def test_a_limit_that_was_lowered_between_two_runs_counts_before_anything_is_traded(
-    tmp_path: Path, breaker: Breaker, what: Callable[[Market], Awaitable[None]]
+    tmp_path: Path, breaker: Breaker, what: Callable[[Market], Awaitable[None]], target: str
 ) -> None:
-    async with a_machine(tmp_path, limits=OFTEN, exits=WIDE) as market:
+    within = {"within_s": 3600} if breaker in (Breaker.ORDER_RATE, Breaker.REPEATED_EXECUTION) else {}
+    async with a_machine(tmp_path, limits=OFTEN, exits=WIDE, breakers={breaker.value: within}) as market:
         await times(2, what)(market)
         assert tripped(market) == set()
-        market._settings = {**market._settings, "breakers": {breaker.value: {"limit": 2}}}
+        market._settings = {**market._settings, "breakers": {breaker.value: {"limit": 2, **within}}}
         await market.restart(keep_broker=True)
-        assert tripped(market) == {(breaker.value, "")}
+        assert tripped(market) == {(breaker.value, target)}
         orders = market.journaled(JournalType.ORDER_CREATED)
-        await market.bar({"AAPL": 0.9})
+        await market.bar({target or "AAPL": 0.9})
         assert market.journaled(JournalType.ORDER_CREATED) == orders
-        assert (await market.command(CommandName.RESUME, breaker=breaker)).startswith("cleared")
+        of = {"scope": "symbol", "target": target} if target else {}
+        cleared = await market.command(CommandName.RESUME, breaker=breaker, **of)
+        assert cleared.startswith("cleared")
         await market.restart(keep_broker=True)
         assert tripped(market) == set(), "of what was counted before, a person knows"
 

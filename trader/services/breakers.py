@@ -106,9 +106,7 @@ class Breakers:
         counts = self._counts.with_orders(draft, self._sent_within)
         if counts is not self._counts:
             self._counts = counts
-            self._panel.judge(
-                step, Breaker.ORDER_RATE, counts.sent.total, f"{counts.sent.total} orders were sent in so short a time"
-            )
+            self._judge_sent(step, counts.sent.total)
         if step.exceptions:
             tally = counts.exceptions.plus(draft.now, step.exceptions, self._exceptions_within)
             self._counts = replace(counts, exceptions=tally)
@@ -139,9 +137,13 @@ class Breakers:
 
     def _look_at_what_was_counted(self, step: Step) -> None:
         """A limit that was lowered between two runs counts at once, and not after one more execution."""
+        counts, now = self._counts, step.draft.now
         self._judge_rejects(step)
         self._judge_losses(step)
-        self._judge_trades(step, self._counts.traded.since(step.draft.now - self._block).total)
+        self._judge_trades(step, counts.traded.since(now - self._block).total)
+        self._judge_sent(step, counts.sent.since(now - self._sent_within).total)
+        for symbol, tally in counts.repeated.items():
+            self._judge_repeated(step, symbol, tally.since(now - self._repeated_within).total)
 
     def _judge_rejects(self, step: Step) -> None:
         rejects = len(self._counts.rejects)
@@ -154,6 +156,14 @@ class Breakers:
     def _judge_trades(self, step: Step, traded: int) -> None:
         self._panel.judge(step, Breaker.TRADES, traded, f"{traded} orders were executed in {BARS_OF_A_BLOCK} bars")
 
+    def _judge_sent(self, step: Step, sent: int) -> None:
+        self._panel.judge(step, Breaker.ORDER_RATE, sent, f"{sent} orders were sent in so short a time")
+
+    def _judge_repeated(self, step: Step, symbol: str, again: int) -> None:
+        self._panel.judge(
+            step, Breaker.REPEATED_EXECUTION, again, f"{again} orders of {symbol} were executed", target=symbol
+        )
+
     def _look_at_executions(self, step: Step) -> None:
         draft = step.draft
         self._counts = counts = self._counts.with_fills(draft, self._block, self._repeated_within)
@@ -164,10 +174,7 @@ class Breakers:
             return
         self._judge_trades(step, counts.traded.total)
         for symbol in {booking.fill.symbol for booking in draft.commit.bookings}:
-            again = counts.repeated[symbol].total if symbol in counts.repeated else 0
-            self._panel.judge(
-                step, Breaker.REPEATED_EXECUTION, again, f"{again} orders of {symbol} were executed", target=symbol
-            )
+            self._judge_repeated(step, symbol, counts.repeated[symbol].total if symbol in counts.repeated else 0)
         self._look_at_creations(step)
 
     def _look_at_creations(self, step: Step) -> None:
