@@ -6,7 +6,8 @@ from dataclasses import fields
 import pytest
 from builders import CONFIGURATION
 
-from trader.app.settings import LimitsSection, load_settings
+from trader.app.sections import LimitsSection
+from trader.app.settings import load_settings
 from trader.domain.exit_plan import ExitRule
 from trader.domain.money import micros, percent_ppm
 from trader.domain.rules import Limits, Rules

@@ -16,7 +16,8 @@ from trader.domain.errors import ConfigurationError
 from trader.domain.spelling import did_you_mean
 
 if TYPE_CHECKING:
-    from trader.app.settings import DeclaredAccount, Settings
+    from trader.app.sections import DeclaredAccount
+    from trader.app.settings import Settings
 
 _OF_THE_ACCOUNT = ("starting_cash", "settled_cash_only")
 """Keys that stand in the section `account` of a run."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from trader.adapters.sqlite.moving import accounts_in
 from trader.app.accounts import without_name
 from trader.app.checks import Check, fail, ok, warn
-from trader.app.settings import ACCOUNT_NAME, Settings
+from trader.app.sections import ACCOUNT_NAME
+from trader.app.settings import Settings
 from trader.domain.errors import ConfigurationError
 
 

@@ -1,6 +1,7 @@
 """What each account may hold over the close, as the configuration has it, for the audit."""
 
-from trader.app.settings import ExitsSection, OptionsSection, Settings
+from trader.app.sections import ExitsSection, OptionsSection
+from trader.app.settings import Settings
 
 
 def may_stay(settings: Settings) -> dict[str, dict[str, bool]]:

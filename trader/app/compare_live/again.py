@@ -16,7 +16,8 @@ from trader.adapters.strategy_frames import Nonsense, line_of, plain_said, read_
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
 from trader.app.replay import NoInputs, NoSpill
-from trader.app.settings import AlarmsSection, BookSection, Settings
+from trader.app.sections import AlarmsSection, BookSection
+from trader.app.settings import Settings
 from trader.app.strategies import load_strategy
 from trader.app.wiring import OpenBook, make_machine, make_parts, open_book
 from trader.domain.events import (

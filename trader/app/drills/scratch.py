@@ -7,7 +7,7 @@ Rule 3: nobody is alarmed, no inbox file is read, no dashboard is served.
 
 from pathlib import Path
 
-from trader.app.settings import (
+from trader.app.sections import (
     AlarmsSection,
     BookSection,
     BrokerSection,
@@ -15,8 +15,8 @@ from trader.app.settings import (
     FeedSection,
     IbkrSection,
     LogSection,
-    Settings,
 )
+from trader.app.settings import Settings
 
 
 def scratch_copy(settings: Settings, folder: Path) -> Settings:
