@@ -6,7 +6,8 @@ from itertools import permutations
 import pytest
 from builders import FAMILIES, MINUTE, NOON, a_lock, a_portfolio, a_position, a_signal
 
-from trader.domain.decision import Allocation, Rule
+from trader.domain.decision import Allocation, Close, Purpose, Rule
+from trader.domain.exit_plan import ExitReason
 from trader.domain.ledger import PositionState
 from trader.domain.portfolio import Portfolio
 from trader.pipeline.coordinate import Coordination, conflicting, coordinate
@@ -33,7 +34,7 @@ def test_into_a_flat_family_every_member_may_be_bought(wanted: str) -> None:
 @pytest.mark.parametrize(("held", "wanted"), list(permutations(MEMBERS, 2)))
 def test_what_is_held_is_closed_and_nothing_is_opened_before_it_is_flat(held: str, wanted: str) -> None:
     result = wanting(wanted, a_portfolio(a_position(held)))
-    assert [close.symbol for close in result.closes] == [held]
+    assert result.closes == (Close(held, Purpose.EXIT, ExitReason.TURN, ""),)
     assert result.intent is None
     assert rule_of(result) is Rule.TURNING
 
@@ -94,7 +95,7 @@ def test_a_bar_goes_on_for_a_signal_between_two_bars() -> None:
 def test_cash_closes_everything_and_cancels_everything() -> None:
     portfolio = a_portfolio(a_position("QQQ"), a_position("TQQQ"), locks=[a_lock("PSQ", ref="the-entry")])
     result = wanting(None, portfolio)
-    assert [close.symbol for close in result.closes] == ["QQQ", "TQQQ"]
+    assert result.closes == tuple(Close(symbol, Purpose.EXIT, ExitReason.SIGNAL, "") for symbol in ("QQQ", "TQQQ"))
     assert result.cancels == ("the-entry",)
     assert (result.intent, result.refusal) == (None, None)
 

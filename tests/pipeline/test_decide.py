@@ -85,3 +85,18 @@ def test_a_no_carries_its_rule(symbol: str, now: datetime, rule: Rule) -> None:
     assert decision.outcome is Outcome.REFUSED
     assert decision.refusal is not None
     assert decision.refusal.rule is rule
+    assert decision.signal.symbol == symbol
+
+
+def test_a_no_of_the_family_carries_its_rule() -> None:
+    locked = decided("QQQ", 0.8, a_portfolio(locks=[a_lock("QQQ")]))
+    assert locked.outcome is Outcome.REFUSED
+    assert locked.refusal is not None
+    assert locked.refusal.rule is Rule.SYMBOL_LOCKED
+
+
+def test_no_share_of_what_is_too_much_goes_without_its_signal() -> None:
+    too_much = decided("AAPL", 0.8, a_portfolio(a_position("AAPL", 200, 100.0), cash=80_000))
+    assert too_much.outcome is Outcome.CLOSING
+    assert too_much.reduction is not None
+    assert too_much.signal == a_signal("AAPL", 0.8)

@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 from builders import AUTUMN, HALF_DAY, MONDAY, NOON, SPRING, a_portfolio, a_signal, new_york, session_of
 
-from trader.domain.decision import Intent, Refusal, Rule
+from trader.domain.breaker import Breaker, BreakerScope, Latch
+from trader.domain.decision import Intent, Refusal, Rule, Stage
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
@@ -68,6 +69,25 @@ def test_a_halt_bars_entries_of_its_scope(scope: str, target: str, barred: bool)
     halt = Halt(scope, target, "a test", NOON)
     portfolio = replace(a_portfolio(), halts={halt.key: halt})
     assert answer(NOON, portfolio=portfolio) is (Rule.HALTED if barred else None)
+
+
+@pytest.mark.parametrize(
+    ("scope", "target", "barred"),
+    [
+        (BreakerScope.ACCOUNT, "", True),
+        (BreakerScope.FAMILY, "QQQ", True),
+        (BreakerScope.SYMBOL, "TQQQ", True),
+        (BreakerScope.SYMBOL, "QQQ", False),
+        (BreakerScope.FAMILY, "SPY", False),
+    ],
+)
+def test_a_tripped_breaker_bars_entries_of_its_scope(scope: BreakerScope, target: str, barred: bool) -> None:
+    """And says what it has measured, of which limit, and how."""
+    latch = Latch(Breaker.PRICE_JUMP, scope, target, "it has jumped", 30.5, 25.0, {}, "percent >= 25", False, NOON)
+    result = admit(INTENT, session_of(), replace(a_portfolio(), latches={latch.key: latch}), Rules(), NOON)
+    why = f"{latch.key}: it has jumped; percent >= 25"
+    no = Refusal(Stage.SESSION, Rule.BREAKER, "TQQQ", 30.5, 25.0, why, Breaker.PRICE_JUMP)
+    assert result == (no if barred else Admitted(INTENT))
 
 
 def test_an_admitted_intent_is_the_intent() -> None:

@@ -16,7 +16,7 @@ from trader.domain.money import micros
 from trader.domain.portfolio import Day, Portfolio
 from trader.domain.rules import Costs, Limits, Rules
 from trader.pipeline.session_window import Admitted
-from trader.pipeline.size import Unchanged, resize, size
+from trader.pipeline.size import Unchanged, entries_left, resize, size
 
 FREE = Costs(per_share_micros=0, minimum_micros=0)
 
@@ -244,6 +244,52 @@ def test_a_ticket_never_exceeds_any_room(price: int, cash: int, reserved: int, h
     assert price <= result.limit_micros <= price + price * limits.limit_offset_ppm // 1_000_000 + 10_000
 
 
+FULL = {"openings_per_day": 10, "orders_per_minute": 20, "open_positions": 5}
+
+
+@pytest.mark.parametrize(
+    ("already", "limits", "left"),
+    [
+        ({}, {}, 5),
+        ({"openings": 8}, {}, 2),
+        ({"entries_last_minute": 19}, {}, 1),
+        ({"slots": 1}, {}, 4),
+        ({"day_trades": 1}, {"max_day_trades_5d": 3}, 2),
+        ({"day_trades": 1}, {"max_day_trades_5d": 9}, 5),
+        ({"openings": 8, "day_trades": 3}, {"max_day_trades_5d": 4}, 1),
+    ],
+)
+def test_an_order_says_how_many_entries_the_tightest_count_still_lets_in(
+    already: dict[str, int], limits: dict[str, int], left: int
+) -> None:
+    counted = {name: count for name, count in already.items() if name != "openings"}
+    portfolio = replace(a_portfolio(), **counted)  # type: ignore[arg-type]
+    portfolio.day = portfolio.day._replace(openings=already.get("openings", 0))
+    assert entries_left(portfolio, Limits(**{**FULL, **limits}), opens=True) == left
+
+
+def test_an_addition_is_counted_as_an_order_and_not_as_a_position() -> None:
+    portfolio = replace(a_portfolio(), slots=5, day_trades=9)
+    assert entries_left(portfolio, Limits(**FULL, max_day_trades_5d=3), opens=False) == 10
+
+
+def test_one_position_too_many_in_an_hour_is_refused() -> None:
+    assert isinstance(sized(replace(a_portfolio(), created_last_hour=2), creations_per_hour=3), Ticket)
+    refusal = refusal_of(replace(a_portfolio(), created_last_hour=3), creations_per_hour=3)
+    assert (refusal.rule, refusal.symbol, refusal.measured, refusal.limit) == (Rule.CREATIONS_PER_HOUR, "AAPL", 4, 3)
+
+
+def test_of_two_limits_that_leave_the_same_the_first_names_the_size() -> None:
+    assert ticket_of(order_notional_micros=micros(15_000)).sized_by is Rule.POSITION_SIZE
+    assert ticket_of(order_notional_micros=micros(14_999)).sized_by is Rule.ORDER_NOTIONAL
+
+
+def test_what_one_share_costs_is_told_with_its_commission() -> None:
+    refusal = refusal_of(prices=some_prices(AAPL=20_000.0), costs=Costs(per_share_micros=0, minimum_micros=micros(7)))
+    assert (refusal.rule, refusal.symbol) == (Rule.POSITION_SIZE, "AAPL")
+    assert (refusal.measured, refusal.limit) == (20_107.0, 15_000.0)
+
+
 # Re-sizing: the same signal asked twice changes nothing.
 
 
@@ -270,6 +316,13 @@ def test_an_excess_of_less_than_a_share_is_reduced_by_a_share() -> None:
     result = resize(intent_for(), portfolio, some_prices(AAPL=10_000.0), Limits())
     assert isinstance(result, ExitTicket)
     assert result.quantity == 1
+
+
+def test_what_jumped_is_not_reduced_before_a_second_print() -> None:
+    prices = some_prices(AAPL=100.0)
+    prices.observe(bar_time(a_bar(close=150.0)._replace(timestamp=NOON)))
+    portfolio = a_portfolio(a_position("AAPL", 150, 100.0), cash=85_000, equity=107_500)
+    assert resize(intent_for(), portfolio, prices, Limits()) is None
 
 
 def test_what_is_held_without_a_price_is_not_reduced() -> None:
