@@ -144,6 +144,17 @@ class Parental(_AtABar):
         os._exit(0)
 
 
+class Orphaning(_AtABar):
+    """Leaves something in a session of its own that holds on to everything that is open here."""
+
+    def do(self) -> None:
+        """And never comes back."""
+        sleeps = "import time; time.sleep(20)"
+        subprocess.Popen([sys.executable, "-c", sleeps], start_new_session=True, close_fds=False)
+        while True:
+            pass
+
+
 class Flooding:
     """Ten thousand signals a bar."""
 

@@ -79,6 +79,17 @@ async def test_one_that_does_not_end_is_killed_with_what_it_has_started(tmp_path
     assert not _lives(child)
 
 
+async def test_one_that_ended_with_0_has_taken_it_whatever_it_leaves_running(tmp_path: Path) -> None:
+    hook = Program("command", [script(tmp_path, "sleep 20 &", "exit 0")], 2)
+    assert await hook.deliver(a_message("x" * 400)) == ""
+
+
+async def test_nobody_waits_for_what_has_left_the_group_of_one_that_hangs(tmp_path: Path) -> None:
+    hook = Program("command", [script(tmp_path, "setsid sleep 20 &", "sleep 60")], 0.5)
+    async with asyncio.timeout(10):
+        assert await hook.deliver(a_message()) == "it has not ended within 0.5 s"
+
+
 def _lives(pid: int) -> bool:
     try:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text("utf-8").split()[2]
@@ -144,7 +155,8 @@ async def test_secrets_go_by_standard_input_and_the_service_manager_stays_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/ours")
-    monkeypatch.setenv("TRADER_ALARMS__URLS", "tgram://hush-hush")
+    for name in ("TRADER_ALARMS__URLS", "trader_alarms__urls", "TRADER_ALARMS"):
+        monkeypatch.setenv(name, "tgram://hush-hush")
     hook = script(tmp_path, "cat > given", "tr '\\0' '\\n' < /proc/self/cmdline > line", "env > variables")
     monkeypatch.chdir(tmp_path)
     await Program("command", [hook], 20, secrets={"url": "tgram://hush-hush"}).deliver(a_message())

@@ -144,6 +144,7 @@ async def test_past_bars_and_symbols_are_shown_before_the_first() -> None:
     [
         ("Endless", "no answer within 1.5 s"),
         ("Stopped", "no answer within 1.5 s"),
+        ("Orphaning", "no answer within 1.5 s"),
         ("Leaving", "its process ended with exit code 3"),
         ("Killed", "its process ended with signal SIGKILL"),
         ("Scribbling", "nonsense"),

@@ -1,11 +1,11 @@
 """A process that answers lines with lines, and ends with this one. What else it says, on standard error, is logged."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from trader.adapters.started_process import StartedProcess
 from trader.adapters.strategy_frames import LONGEST_LINE, Nonsense
 
 _GRACE_S = 0.05
@@ -24,26 +24,17 @@ class Ended(Exception):
 class ChildProcess:
     """Of one life."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: StartedProcess) -> None:
         self._process = process
         self._reading = asyncio.timeout(None)
         self._waits = False
-        assert process.stdin is not None  # noqa: S101  (told to the type checker)
-        assert process.stdout is not None  # noqa: S101
-        assert process.stderr is not None  # noqa: S101
+        assert process.stdout is not None  # noqa: S101  (told to the type checker)
         self._asked, self._answers, self._words = process.stdin, process.stdout, process.stderr
 
     @classmethod
     async def spawn(cls, program: Sequence[str]) -> "ChildProcess":
         """Start it, apart from whoever presses Ctrl-C here. Raises OSError."""
-        process = await asyncio.create_subprocess_exec(  # noqa: TID251  (the seam)
-            *program,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=LONGEST_LINE,
-            start_new_session=True,
-        )
+        process = await StartedProcess.start(program, stdout=asyncio.subprocess.PIPE, limit=LONGEST_LINE)
         return cls(process)
 
     @property
@@ -86,13 +77,11 @@ class ChildProcess:
 
     async def end(self, say: Callable[[str], None]) -> str:
         """Kill it, with everything that it has started, pass on its last words; give in words how it ended."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        code = await self._process.wait()
-        self._asked.close()
+        code = await self._process.kill()
         with suppress(TimeoutError):
             async with asyncio.timeout(_GRACE_S):
                 _pass_on(await self._words.read(_CHUNK), say)
+        self._process.close()
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 

@@ -8,16 +8,18 @@ Rule 3: secrets go by standard input alone, where no list of processes shows the
 import asyncio
 import json
 import os
-import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from trader.adapters.started_process import StartedProcess
 from trader.domain.alarm import Severity, plain_text
 from trader.services.telling import Message, OpenAlarm
 
 _LONGEST_WORD = 300
-_NOT_FOR_IT = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "TRADER_ALARMS__URLS")
-"""Variables by which only the daemon speaks to its service manager, and the secrets of other channels."""
+_LAST_WORDS_S = 0.2
+_NOT_FOR_IT = ("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "TRADER_ALARMS")
+"""How variables begin by which only the daemon speaks to its service manager, and those with the secrets of other
+channels: the case of a setting's name does not count."""
 
 
 class Program:
@@ -40,48 +42,51 @@ class Program:
     async def deliver(self, message: Message) -> str:
         """Start it with the message as one line of JSON; give why it has not taken it, or nothing."""
         given = json.dumps({**_as_json(message), **self._secrets}).encode() + b"\n"
+        environment = {name: value for name, value in os.environ.items() if not name.upper().startswith(_NOT_FOR_IT)}
         try:
-            process = await asyncio.create_subprocess_exec(  # noqa: TID251  (the seam: the host makes the channels)
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                env={name: value for name, value in os.environ.items() if name not in _NOT_FOR_IT},
-                start_new_session=True,
-            )
+            process = await StartedProcess.start(self._command, env=environment)
         except OSError as error:
             return f"{self._command[0]} cannot be started: {error.strerror}"
-        said = None
+        code, words = None, _Words()
         try:
             async with asyncio.timeout(self._deadline_s):
-                said = await _talk(process, given)
+                code = await _talk(process, given, words)
         except TimeoutError:
             return f"it has not ended within {self._deadline_s:g} s"
         finally:
-            if said is None:
-                await _kill(process)
-        return "" if process.returncode == 0 else f"it ended with {process.returncode}{_quoted(said)}"
+            if code is None:
+                await process.kill()
+            process.close()
+        return "" if code == 0 else f"it ended with {code}{_quoted(words.last)}"
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+class _Words:
+    """What a program says; the last of it is kept."""
+
+    def __init__(self) -> None:
+        self.last = b""
+
+    async def hear(self, said: asyncio.StreamReader) -> None:
+        while chunk := await said.read(4096):
+            self.last = (self.last + chunk)[-_LONGEST_WORD:]
 
 
-async def _talk(process: asyncio.subprocess.Process, given: bytes) -> bytes:
-    """Give it its message, hear it to its end; the last of what it says is kept."""
-    assert process.stdin is not None  # noqa: S101  (told to the type checker)
-    assert process.stderr is not None  # noqa: S101
+async def _talk(process: StartedProcess, given: bytes, words: _Words) -> int:
+    """Give it its message, hear it to its end, and give its exit code. What it leaves running is not waited for."""
+    async with asyncio.TaskGroup() as group:
+        talk = [group.create_task(_give(process, given)), group.create_task(words.hear(process.stderr))]
+        code = await process.ended()
+        await asyncio.wait(talk, timeout=_LAST_WORDS_S)
+        for task in talk:
+            task.cancel()
+    return code
+
+
+async def _give(process: StartedProcess, given: bytes) -> None:
     with suppress(ConnectionError):  # one that does not read may still deliver
         process.stdin.write(given)
         await process.stdin.drain()
         process.stdin.close()
-    said = b""
-    while chunk := await process.stderr.read(4096):
-        said = (said + chunk)[-_LONGEST_WORD:]
-    await process.wait()
-    return said
 
 
 def _quoted(said: bytes) -> str:
