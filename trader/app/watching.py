@@ -4,6 +4,7 @@ Rule 1: it asks for work that was done (looks of the exit scanner, commits, the 
 connected; that a process lives is no work.
 Rule 2: a daemon may be down only while nothing is held, nothing works at the broker, and no session is on.
 Rule 3: what it cannot see is a finding. It reads the book read-only and changes nothing anywhere.
+Rule 4: a book that was there and is not any more, or is another one, is as it was when it could be read.
 """
 
 import asyncio
@@ -41,11 +42,14 @@ class Seen(NamedTuple):
     """Why the book could not be read; or nothing."""
     in_session: bool
     """The exchange is open, by this host's clock. Never of the embedded market, whose time stands still without us."""
+    is_there: bool = True
+    """There is a book of this account. Before the first start there is none."""
 
 
 def look(settings: Settings, now: datetime) -> Seen:
     """Ask the daemon, read the book. Takes some seconds when the daemon is silent."""
-    daemon, open_, unreadable = ask_daemon(settings), "", ""
+    daemon, unreadable = ask_daemon(settings), ""
+    open_: str | None = None
     try:
         open_ = _open(settings)
     except (BookError, sqlite3.Error) as error:
@@ -55,13 +59,16 @@ def look(settings: Settings, now: datetime) -> Seen:
         calendar = load_calendar(settings.session.cutoffs(), settings.session.calendar_overrides())
         session = calendar.session_at(now)
         in_session = session is not None and session.trades_at(now)
-    return Seen(daemon, open_, unreadable, in_session)
+    return Seen(daemon, open_ or "", unreadable, in_session, is_there=open_ is not None or bool(unreadable))
 
 
-def _open(settings: Settings) -> str:
+def _open(settings: Settings) -> str | None:
+    """What is open, in words; None in a book that does not know of the account."""
     with closing(read_only(settings.book.db)) as book:
         account = settings.account.name
         show_only(book, account)
+        if book.execute("SELECT 1 FROM book_accounts WHERE account = ?", (account,)).fetchone() is None:
+            return None
         held = book.execute(
             "SELECT symbol, quantity FROM book_positions WHERE account = ? AND quantity > 0 ORDER BY 1", (account,)
         ).fetchall()
@@ -75,6 +82,8 @@ def findings(seen: Seen) -> Iterator[tuple[str, str]]:
     """What is not as it should be: what of the work, and in words."""
     if seen.unreadable:
         yield "book", f"the book cannot be read: {seen.unreadable}"
+    elif not seen.is_there and seen.daemon.answer is not None:
+        yield "book", "a daemon runs, and the book is not there"
     if seen.daemon.answer is not None:
         yield from _not_done(seen.daemon.answer.get("work"))
     elif not seen.daemon.down:
@@ -107,6 +116,8 @@ class Watch:
         self._patience_s = patience_s
         self._board = StandingAlarms()
         self._since_s: dict[str, float] = {}
+        self._read: Seen | None = None
+        """The last look at which the book could be read."""
         account = settings.account.name
         types = frozenset({AlarmType.WORK_STOPPED, AlarmType.WORKS_AGAIN})
         self.couriers = [
@@ -116,7 +127,7 @@ class Watch:
     async def look(self) -> None:
         """Once."""
         now = self._machine.clock.now()
-        found = dict(findings(await self._machine.aside(look, self._settings, now)))
+        found = dict(findings(self._remembered(await self._machine.aside(look, self._settings, now))))
         now_s = asyncio.get_running_loop().time()
         self._say(found)
         self._since_s = {about: self._since_s.get(about, now_s) for about in found}
@@ -128,6 +139,15 @@ class Watch:
             ]
         )
         self._machine.tell_manager(WORKS)
+
+    def _remembered(self, seen: Seen) -> Seen:
+        """What is open in a book that cannot be read now is what was open in it."""
+        if seen.is_there and not seen.unreadable:
+            self._read = seen
+        if self._read is None or self._read is seen:
+            return seen
+        gone = "it is there no more, or another one is in its place"
+        return seen._replace(open=self._read.open, unreadable=seen.unreadable or gone)
 
     def _say(self, found: Mapping[str, str]) -> None:
         for about in found.keys() - self._since_s.keys():
