@@ -1,6 +1,7 @@
 """The audit beside a running daemon: it sees each commit, says once what is wrong, and stops entries."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -14,7 +15,8 @@ from trader.app.auditing import Auditing, BookWatch
 from trader.app.settings import load_settings
 from trader.audit.rule import Answer, Finding, Verdict
 from trader.audit.rules import RULES
-from trader.domain.breaker import Breaker, findings_as_inputs, findings_in
+from trader.audit.watching import Watch
+from trader.domain.breaker import Breaker, BreakerRule, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured, CommandName
 
 PRINCIPLES = {"no_negative_cash", "no_conflicting_positions", "one_opening_per_bar", "flat_at_close"}
@@ -354,6 +356,57 @@ async def test_a_look_that_cannot_be_taken_stops_entries(market: Market, watch: 
     await market.settle()
     assert market.log.said("AUDIT COULD NOT CHECK")
     assert Breaker.AUDIT in market.engine.book.latches
+
+
+async def test_a_look_that_breaks_down_stops_entries(
+    market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks_down(connection: sqlite3.Connection) -> None:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr("trader.audit.watching.EVERYTHING", (breaks_down,))
+    monkeypatch.setattr(Watch.__init__, "__defaults__", ((breaks_down,),))
+    look = auditing(market, watch)
+    await look._look_at_everything()
+    await market.settle()
+    assert market.log.said("AUDIT COULD NOT CHECK no_negative_cash: OverflowError: date value out of range")
+    assert Breaker.AUDIT in market.engine.book.latches
+
+
+async def test_looks_that_cannot_begin_leave_nothing_open(
+    market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(connection: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("trader.audit.summing.prepare", full)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        assert {answer.fault for answer in watch.principles()} == {"database or disk is full"}
+    assert len(os.listdir("/proc/self/fd")) - before < 20
+
+
+async def test_with_a_higher_limit_findings_that_come_one_by_one_add_up(
+    market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        market.engine.trading.breakers._panel.rules,  # type: ignore[arg-type]
+        Breaker.AUDIT,
+        BreakerRule(2),
+    )
+    seconds = 0.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: seconds)
+    look = auditing(market, watch)
+    for rule, tripped in ((RULES[0], False), (RULES[1], True)):
+        look.hear([Answer(rule, Verdict.VIOLATED, 1, (Finding("paper", "AAPL", "is wrong", ""),))])
+        await market.settle()
+        seconds += 11
+        look.hear([])
+        await market.settle()
+        assert (Breaker.AUDIT in market.engine.book.latches) is tripped
+    latch = market.engine.book.latches["audit"]
+    assert latch.measured == 2
+    assert {key.split("|")[0] for key in findings_in(latch.inputs)} == {RULES[0].name, RULES[1].name}
 
 
 async def test_what_another_account_of_the_book_has_done_stops_nobody_else(market: Market, watch: BookWatch) -> None:

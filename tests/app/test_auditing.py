@@ -65,6 +65,17 @@ def test_what_cannot_be_read_was_not_checked_and_fails(book: ReplayedBook) -> No
     assert book.trader("audit").code == 4
 
 
+def test_a_time_that_no_calendar_has_is_outside_every_session(book: ReplayedBook) -> None:
+    for at_us, which in ((9 * 10**18, "max"), (-9 * 10**18, "min")):
+        book.damage(
+            f"UPDATE book_events SET at_us = {at_us} WHERE seq = (SELECT {which}(seq) FROM book_events "  # noqa: S608
+            "WHERE type = 'order_created' AND json_extract(data, '$.purpose') = 'entry')"
+        )
+    found = answers(book)["no_entry_outside_session"]
+    assert found.verdict is Verdict.VIOLATED
+    assert len(found.findings) == 2
+
+
 def test_no_book_is_no_sound_book(book: ReplayedBook) -> None:
     answer = trader("audit", "--config", str(book.config), "--db", str(book.db.with_name("nowhere.db")))
     assert answer.code == 4

@@ -8,7 +8,8 @@ Rule 3: a finding is gone when a look at everything does not have it any more. T
 when it is there again later, whichever run sees it. While the latch that names it stands, it trips nothing that is not
 tripped.
 Rule 4: findings are sent to the breaker one message at a time. What is found while one is on its way, or was sent
-beside another cause that has tripped it first, trips it once that is cleared.
+beside another cause that has tripped it first, trips it once that is cleared. What is there and has not tripped it
+counts with what comes later.
 Rule 5: what the engine bars by itself, as a drift, is left to it.
 """
 
@@ -18,14 +19,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from trader.adapters.control import Answer as Told
 from trader.adapters.schedule import Schedule
 from trader.app.overnight import may_stay
 from trader.app.settings import Settings
 from trader.audit.audit import proven_look
-from trader.audit.besides import as_shipped
+from trader.audit.besides import Knowledge, as_shipped
 from trader.audit.following import Following
 from trader.audit.reading import CannotCheck, open_read_only, version_of
 from trader.audit.rule import FAILS, Answer, Finding, Rule, Verdict
@@ -41,8 +42,9 @@ _PRINCIPLES_S = 0.25
 """Between two looks whether anything was committed."""
 _EVERYTHING_S = 60.0
 _ON_ITS_WAY_S = 10.0
-"""A message that has tripped nothing by then has come to a breaker that is off."""
+"""A message that has tripped nothing by then has come to a breaker that is off, or is set to more findings."""
 _LONGEST_CAUSE = 300
+_Looking = TypeVar("_Looking", Following, Watch)
 
 
 class BookWatch:
@@ -78,18 +80,20 @@ class BookWatch:
         try:
             return look()
         except (CannotCheck, sqlite3.Error) as error:
-            return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=str(error)) for rule in RULES]
+            return _unchecked(str(error))
+        except Exception as error:  # noqa: BLE001  (whatever it was: nothing was looked at, and that is told)
+            return _unchecked(f"{type(error).__name__}: {error}")
         finally:
             self._looking -= 1
 
     def _principles(self) -> list[Answer]:
         if self._following is None:
-            self._following = Following(self._opened(), self._knowledge)
+            self._following = self._begun(Following)
         return self._following.look()
 
     def _everything(self) -> list[Answer]:
         if self._watch is None:
-            self._watch = Watch(self._opened(), self._knowledge)
+            self._watch = self._begun(Watch)
         version = version_of(self._watch.book)
         if version == self._looked_at:
             return []
@@ -97,10 +101,19 @@ class BookWatch:
         self._looked_at = version
         return answers
 
-    def _opened(self) -> sqlite3.Connection:
+    def _begun(self, looking: Callable[[sqlite3.Connection, Knowledge], _Looking]) -> _Looking:
         book = open_read_only(self._db)
+        try:
+            begun = looking(book, self._knowledge)
+        except BaseException:
+            book.close()
+            raise
         self._books.append(book)
-        return book
+        return begun
+
+
+def _unchecked(why: str) -> list[Answer]:
+    return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=why) for rule in RULES]
 
 
 class Aside(Protocol):
@@ -149,6 +162,8 @@ class Auditing:
         """Those of them that a look at everything has, or may have: what only a principle has said is not missed."""
         self._wrong: dict[str, str] = {}
         """What the breaker has not been told, as it had tripped already: key -> sentence."""
+        self._below: dict[str, str] = {}
+        """What the breaker was told, and has not tripped for: its limit is higher, or it is off."""
         self._sent: _Sent | None = None
         self._verdicts: Counter[Verdict] = Counter()
         """Rules, at the last look at everything."""
@@ -192,11 +207,10 @@ class Auditing:
                     self._log.warning(f"AUDIT {sentence} account={self._account}")
         self._see_what_came_of_it(latch, known)
         if self._wrong and latch is None and self._sent is None:
-            cause = "; ".join(self._wrong.values())[:_LONGEST_CAUSE]
-            inputs = findings_as_inputs(list(self._wrong))
-            self._measured(BreakerMeasured(Breaker.AUDIT, len(self._wrong), cause, inputs))
-            self._sent = _Sent(self._wrong, self._cleared_at, asyncio.get_running_loop().time())
-            self._wrong = {}
+            wrong, self._wrong, self._below = {**self._below, **self._wrong}, {}, {}
+            cause = "; ".join(wrong.values())[:_LONGEST_CAUSE]
+            self._measured(BreakerMeasured(Breaker.AUDIT, len(wrong), cause, findings_as_inputs(list(wrong))))
+            self._sent = _Sent(wrong, self._cleared_at, asyncio.get_running_loop().time())
 
     @property
     def _cleared_at(self) -> datetime | None:
@@ -209,9 +223,10 @@ class Auditing:
             return
         if latch is not None and known.isdisjoint(sent.findings):
             self._wrong = {**sent.findings, **self._wrong}
-        was_cleared = self._cleared_at != sent.cleared_at
-        if latch is not None or was_cleared or asyncio.get_running_loop().time() >= sent.at_s + _ON_ITS_WAY_S:
+        if latch is not None or self._cleared_at != sent.cleared_at:
             self._sent = None
+        elif asyncio.get_running_loop().time() >= sent.at_s + _ON_ITS_WAY_S:
+            self._sent, self._below = None, dict(sent.findings)
 
     def as_answer(self) -> Told:
         """For `status`: rules by verdict at the last look at everything, and how long ago that was taken, or found that
@@ -256,6 +271,7 @@ class Auditing:
     def _forget(self, rule: Rule, key: str) -> None:
         """What has stopped entries, and is gone, does so again when it is there again: the book has to know, too."""
         self._can_go.discard(key)
+        self._below.pop(key, None)
         if key not in self._told:
             return
         self._told.discard(key)

@@ -13,6 +13,8 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _OPENS, _CLOSES = time(9, 30), time(16, 0)
 _EPOCH = date(1970, 1, 1)
 _SATURDAY = 5
+_MOST_DAYS = 700_000
+"""A date may lie so far from 1970, either way."""
 
 _PARTS = "SELECT type, name, sql FROM main.sqlite_master WHERE sql IS NOT NULL"
 
@@ -78,6 +80,9 @@ def _spaced(sql: str) -> str:
 
 
 def _hours(number: int) -> tuple[int, int | None, int | None]:
+    """When it opens and closes; never on a day that no calendar has."""
+    if abs(number) > _MOST_DAYS:
+        return number, None, None
     day = _EPOCH + timedelta(days=number)
     if day.weekday() >= _SATURDAY:
         return number, None, None
