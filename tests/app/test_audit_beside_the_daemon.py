@@ -390,7 +390,7 @@ async def test_with_a_higher_limit_findings_that_come_one_by_one_add_up(
     market: Market, watch: BookWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(
-        market.engine.trading.breakers._panel.rules,  # type: ignore[arg-type]
+        market.engine.trading.breakers._panel.rules,
         Breaker.AUDIT,
         BreakerRule(2),
     )
