@@ -7,9 +7,15 @@ from contextlib import closing
 import pytest
 
 from trader.audit.besides import Knowledge, parts_of
+from trader.audit.entries import (
+    NO_ENTRY_WHILE_DIFFERING,
+    NO_ENTRY_WHILE_DRIFTING,
+    NO_ENTRY_WHILE_HALTED,
+    NO_ENTRY_WHILE_TRIPPED,
+)
 from trader.audit.journal import HALTS_AS_TOLD
 from trader.audit.orders import ONE_WORKING_ENTRY
-from trader.audit.plants import told, wanted
+from trader.audit.plants import told, tripped, wanted
 from trader.audit.proof import sound_book
 from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule, Verdict
@@ -65,3 +71,20 @@ def test_a_clock_that_is_set_back_is_no_violation(
     book.executescript("".join(happened))
     (answer,) = Watch(book, Knowledge(parts_of(book), {})).look([rule])
     assert (answer.verdict, answer.findings) == (Verdict.HOLDS, ())
+
+
+_KEPT_BACK = {
+    NO_ENTRY_WHILE_HALTED: told("one", "halted", scope="all", target="", reason="a test", flattens=False),
+    NO_ENTRY_WHILE_TRIPPED: tripped("one", "account"),
+    NO_ENTRY_WHILE_DRIFTING: told("one", "drift_found", "JD", book=0, broker=8),
+    NO_ENTRY_WHILE_DIFFERING: told("one", "clock_differs", skew_s=-3600.0),
+}
+
+
+@pytest.mark.parametrize("rule", _KEPT_BACK, ids=lambda rule: rule.name)
+def test_an_entry_that_was_kept_back_is_found_by_a_clock_that_was_set_back(
+    book: sqlite3.Connection, rule: Rule
+) -> None:
+    book.executescript(_KEPT_BACK[rule] + wanted("one", "JD", later_us=_AN_HOUR_BACK_US))
+    [answer] = Watch(book, Knowledge(parts_of(book), {})).look([rule])
+    assert [finding.id for finding in answer.findings] == ["one-1-0099"]

@@ -47,7 +47,7 @@ NO_ENTRY_WHILE_HALTED = Rule(
     named=Named.ORDER,
     query="""
         SELECT o.account, o.order_ref, printf('%s was halted: %s', h.key, h.reason) FROM halts_begun h
-        JOIN told_orders o ON o.account = h.account AND o.seq > h.seq AND o.at_us > h.at_us AND o.purpose = 'entry'
+        JOIN told_orders o ON o.account = h.account AND o.seq > h.seq AND o.at_us <> h.at_us AND o.purpose = 'entry'
          AND h.key IN ('all', 'family:' || o.family, 'symbol:' || o.symbol, 'strategy:' || (
              SELECT source FROM main.book_signals s WHERE s.account = o.account AND s.id = o.signal_id))
         WHERE NOT EXISTS (SELECT 1 FROM told_resumes r WHERE r.account = h.account AND r.key = h.key
@@ -69,7 +69,7 @@ NO_ENTRY_WHILE_TRIPPED = Rule(
     named=Named.ORDER,
     query="""
         SELECT o.account, o.order_ref, printf('the breaker %s had tripped: %s', t.breaker, t.cause) FROM told_trips t
-        JOIN told_orders o ON o.account = t.account AND o.seq > t.seq AND o.at_us > t.at_us AND o.purpose = 'entry'
+        JOIN told_orders o ON o.account = t.account AND o.seq > t.seq AND o.at_us <> t.at_us AND o.purpose = 'entry'
          AND t.target = CASE t.scope WHEN 'symbol' THEN o.symbol WHEN 'family' THEN o.family ELSE '' END
         WHERE NOT EXISTS (SELECT 1 FROM told_clearings c
                           WHERE c.account = t.account AND (c.breaker, c.target) = (t.breaker, t.target)
@@ -95,7 +95,7 @@ NO_ENTRY_WHILE_DRIFTING = Rule(
     query="""
         SELECT o.account, o.order_ref, printf('%s was not reconciled', d.symbol) FROM told_drift d
         LEFT JOIN main.book_positions p ON p.account = d.account AND p.symbol = d.symbol
-        JOIN told_orders o ON o.account = d.account AND o.seq > d.seq AND o.at_us > d.at_us AND o.purpose = 'entry'
+        JOIN told_orders o ON o.account = d.account AND o.seq > d.seq AND o.at_us <> d.at_us AND o.purpose = 'entry'
          AND (o.symbol = d.symbol OR o.family IN (d.symbol, p.family))
         WHERE NOT EXISTS (SELECT 1 FROM told_agreements a WHERE a.account = d.account AND a.symbol = d.symbol
                           AND a.seq > d.seq AND a.seq < o.seq)""",
@@ -117,7 +117,7 @@ NO_ENTRY_WHILE_DIFFERING = Rule(
         SELECT o.account, o.order_ref, printf('the %s differed', d.what)
         FROM (SELECT *, (SELECT min(a.seq) FROM agreeing a WHERE a.account = b.account
                          AND a.what IN (b.what, 'everything') AND a.seq > b.seq) AS until FROM differing b) d
-        JOIN told_orders o ON o.account = d.account AND o.seq > d.seq AND o.at_us > d.at_us AND o.purpose = 'entry'
+        JOIN told_orders o ON o.account = d.account AND o.seq > d.seq AND o.at_us <> d.at_us AND o.purpose = 'entry'
         WHERE coalesce(o.seq < d.until, 1)""",
     plants=(
         told("one", "clock_differs", skew_s=3.5) + wanted("one", "JD", later_us=2),
