@@ -16,6 +16,7 @@ from trader.audit.entries import (
 from trader.audit.journal import HALTS_AS_TOLD
 from trader.audit.orders import ONE_WORKING_ENTRY
 from trader.audit.plants import told, tripped, wanted
+from trader.audit.principles import ONE_OPENING_PER_BAR
 from trader.audit.proof import sound_book
 from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule, Verdict
@@ -49,6 +50,13 @@ _LOCKED_AGAIN = (
     wanted("one", "JD", later_us=_AN_HOUR_BACK_US),
     _THEIR_LOCKS,
 )
+_A_MINUTE_US = 60_000_000
+_OPENED_AGAIN = (
+    wanted("one", "JD").replace("one-1-0099", "one-1-0097"),
+    wanted("one", "JD", later_us=-_A_MINUTE_US).replace("one-1-0099", "one-1-0098"),
+    wanted("one", "JD", later_us=0),
+)
+"""In a minute that is lived twice."""
 
 
 @pytest.fixture
@@ -62,7 +70,11 @@ def book() -> Iterator[sqlite3.Connection]:
 
 @pytest.mark.parametrize(
     ("rule", "happened"),
-    [(HALTS_AS_TOLD, _HALTED_AND_RESUMED), (ONE_WORKING_ENTRY, _LOCKED_AGAIN)],
+    [
+        (HALTS_AS_TOLD, _HALTED_AND_RESUMED),
+        (ONE_WORKING_ENTRY, _LOCKED_AGAIN),
+        (ONE_OPENING_PER_BAR, _OPENED_AGAIN),
+    ],
     ids=lambda value: value.name if isinstance(value, Rule) else "",
 )
 def test_a_clock_that_is_set_back_is_no_violation(

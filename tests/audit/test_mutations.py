@@ -31,6 +31,7 @@ _SHOWN = r"printf\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 FINDS_MORE = {
     "flat_at_close": 2,
     "no_entry_while_drifting": 1,
+    "no_entry_while_differing": 1,
     "stops_within_held": 1,
     "executions_once": 1,
     "exits_within_held": 1,

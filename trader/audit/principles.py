@@ -58,9 +58,11 @@ ONE_OPENING_PER_BAR = Rule(
     over="told_orders",
     named=Named.ORDER,
     query="""
-        SELECT account, max(order_ref), printf('%d entries of %s in one minute: %s', count(*), family,
-                                               group_concat(order_ref, ' '))
-        FROM told_orders WHERE purpose = 'entry' GROUP BY account, family, at_us / 60000000 HAVING count(*) > 1""",
+        SELECT account, order_ref, printf('it opened %s in the same minute as %s', family, before) FROM (
+            SELECT account, order_ref, family, at_us / 60000000 AS minute, lag(order_ref) OVER earlier AS before,
+                   lag(at_us / 60000000) OVER earlier AS minute_before
+            FROM told_orders WHERE purpose = 'entry' WINDOW earlier AS (PARTITION BY account, family ORDER BY seq))
+        WHERE minute = minute_before""",
     plants=(
         """
         UPDATE book_events SET at_us = at_us - 4 * 60000000, data = json_set(data, '$.family', 'QQQ')
