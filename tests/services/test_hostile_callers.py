@@ -115,7 +115,7 @@ async def test_cash_cannot_be_moved_below_zero_or_beyond_reason(tmp_path: Path, 
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
 
 
-@pytest.mark.parametrize("reason", ["\udcff", "two\nlines", "", "x" * 201])
+@pytest.mark.parametrize("reason", ["\udcff", "two\nlines", "", "   ", "x" * 201])
 async def test_a_reason_that_cannot_be_kept_is_refused(tmp_path: Path, reason: str) -> None:
     async with a_machine(tmp_path) as market:
         requests = Requests(market.engine, market.clock, Holder(1, "1", "x", "now"), (), lambda _: None)

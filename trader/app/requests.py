@@ -265,6 +265,6 @@ def _fill(values: Mapping[str, object], clock: Clock) -> Fill:
 
 def _text(request: Mapping[str, object], key: str) -> str:
     value = request.get(key)
-    if not isinstance(value, str) or not value.isprintable() or not 0 < len(value) <= LONGEST_REASON:
+    if not isinstance(value, str) or not value.isprintable() or not value.strip() or len(value) > LONGEST_REASON:
         raise BadRequest(f"{key} has to be a printable text of 1 to {LONGEST_REASON} characters")
     return value
