@@ -106,7 +106,7 @@ class Watch:
             yield from (Finding("audit", f"{rule['rule']} {rule['verdict']}") for rule in wrong)
             if not wrong:
                 yield Finding("audit", str(said.facts.get("verdict")))
-        elif said.code != _OK:
+        elif said.code != _OK or not isinstance(said.facts, dict):
             yield Finding("audit", said.why_not)
 
 

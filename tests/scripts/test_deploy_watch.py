@@ -85,6 +85,7 @@ def test_drift_is_found() -> None:
         (Said(4, {"verdict": "could not check", "rules": []}, ""), "could not check"),
         (Said(4, None, "trader: could not check: no book"), "could not check: trader: could not check: no book"),
         (Said(2, None, "No such command 'audit'."), "could not check: this version has no `trader audit`"),
+        (Said(0, None, ""), "could not check: 0"),
         (Said(1, None, "Traceback"), "could not check: Traceback"),
     ],
 )
