@@ -63,3 +63,16 @@ async def test_the_gate_closes_also_where_it_cannot_be_written_and_it_is_told_la
             assert Rule.CLOCK_DIFFERS in market.engine.trading.gate.why
         await skewed(market, timedelta(seconds=3))
         assert market.journaled(JournalType.CLOCK_DIFFERS) == 1
+
+
+async def test_that_they_agree_again_is_in_the_journal_before_the_first_entry_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await skewed(market, timedelta(seconds=3))
+        with an_unwritable_book(monkeypatch):
+            await skewed(market, timedelta(seconds=0))
+        await market.bar({"QQQ": 0.8})
+        assert (await market.submit("AAPL", 0.8)).ticket is not None
+        told = [type_ for (type_,) in market.sql("SELECT type FROM book_events ORDER BY seq")]
+        assert told.index("clock_differs") < told.index("clock_agrees") < told.index("order_created")

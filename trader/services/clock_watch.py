@@ -29,21 +29,26 @@ class ClockWatch:
         """The same when the step began."""
         self._said: timedelta | None = None
         """By how much, as the gate says it; None while they agree."""
+        self._newest: timedelta | None = None
+        """What was measured last."""
 
     def look(self, step: Step, event: Event) -> None:
         """Compare, where an event tells of the broker's clock."""
         if not isinstance(event, Tick) or event.skew is None:
             return
-        differs = abs(event.skew) > LARGEST_SKEW
-        if not differs:
+        self._newest = event.skew
+        if abs(event.skew) <= LARGEST_SKEW:
             self._said = None
             self._gate.open(Rule.CLOCK_DIFFERS)
         elif self._said is None or abs(event.skew - self._said) > _SHARP:
             self._said, step.heeded = event.skew, True
             self._gate.close(Rule.CLOCK_DIFFERS, f"{_in_words(event.skew)}; timedatectl set-ntp true")
-        if differs is not self._told:
-            self._told = differs
-            self._tell(step, event.skew)
+
+    def guard(self, step: Step) -> None:
+        """Tell it in the first step that can be written, before anything is decided in it."""
+        if self._newest is not None and (abs(self._newest) > LARGEST_SKEW) is not self._told:
+            self._told = not self._told
+            self._tell(step, self._newest)
 
     def _tell(self, step: Step, skew: timedelta) -> None:
         type_ = JournalType.CLOCK_DIFFERS if self._told else JournalType.CLOCK_AGREES

@@ -107,6 +107,7 @@ class Trading:
                 self._clock_watch.look(step, event)
                 self.version_guard.look(step, event)
                 self.breakers.hear(step, event)
+        self._clock_watch.guard(step)
         self._cash.guard(step.draft)
         self.market_data.tell(step)
         if step.executions and len(step.draft.positions) > 1:
