@@ -244,6 +244,51 @@ def test_a_ticket_never_exceeds_any_room(price: int, cash: int, reserved: int, h
     assert price <= result.limit_micros <= price + price * limits.limit_offset_ppm // 1_000_000 + 10_000
 
 
+def jumped_to(price: float, symbol: str = "AAPL") -> Prices:
+    prices = some_prices(**{symbol: 100.0, "AAPL": 100.0})
+    prices.observe(bar_time(a_bar(symbol, price, start=NOON)))
+    return prices
+
+
+def while_others_trade(ago_s: int) -> Prices:
+    """AAPL was silent for two minutes, and MSFT for as long as that."""
+    prices = some_prices(AAPL=100.0)
+    prices.observe(bar_time(a_bar("MSFT", 400.0, start=NOON + timedelta(seconds=60 - ago_s))))
+    return prices
+
+
+IN_TWO_MINUTES = {"now": NOON + 2 * MINUTE, "stale_price_s": 60}
+JUMPED = "percent away from the bar before; a second print is needed"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"prices": Prices()}, (Rule.NO_PRICE, "AAPL")),
+        (IN_TWO_MINUTES, (Rule.STALE_PRICE, "AAPL", 120, 60, "seconds without a bar")),
+        (
+            {"prices": while_others_trade(60), **IN_TWO_MINUTES},
+            (Rule.SYMBOL_HALTED, "AAPL", 120, 60, "seconds without a bar"),
+        ),
+        (
+            {"prices": while_others_trade(61), **IN_TWO_MINUTES},
+            (Rule.STALE_PRICE, "AAPL", 120, 60, "seconds without a bar"),
+        ),
+        ({"prices": jumped_to(110.0), "now": NOON + MINUTE}, (Rule.PRICE_COLLAR, "AAPL", 10.0, 5.0, JUMPED)),
+        (
+            {"prices": jumped_to(110.0, "TQQQ"), "symbol": "TQQQ", "now": NOON + MINUTE},
+            (Rule.PRICE_COLLAR, "TQQQ", 10.0, 5.0, JUMPED),
+        ),
+        ({"openings_per_day": 0}, (Rule.OPENINGS_PER_DAY, "AAPL", 0, 0)),
+        ({"max_day_trades_5d": 0}, (Rule.DAY_TRADES, "AAPL", 0, 0, "in five sessions")),
+        ({"orders_per_minute": 0}, (Rule.ORDER_RATE, "AAPL", 0, 0, "a minute")),
+    ],
+    ids=lambda value: value[0].value if isinstance(value, tuple) else "",
+)
+def test_a_no_says_what_was_measured_and_what_is_allowed(given: dict[str, Any], said: tuple[Any, ...]) -> None:
+    assert refusal_of(**given) == Refusal(Stage.SIZING, *said)
+
+
 FULL = {"openings_per_day": 10, "orders_per_minute": 20, "open_positions": 5}
 
 
