@@ -416,7 +416,7 @@ async def test_of_two_exits_of_one_symbol_the_first_had_ended_when_the_second_wa
         assert len(market.spill.read()) == 2
         await market.restart(keep_broker=True)
         states = market.sql("SELECT state FROM orders WHERE side = 'SELL' ORDER BY order_ref")
-        assert states == [("cancelled",), ("created",)]
+        assert states == [("cancelled",), ("working",)]
         assert market.log.said("CONTRADICTION") == []
         market.check()
 
