@@ -18,12 +18,11 @@ class Asked(NamedTuple):
     market: Market
     meanwhile: list[Callable[[], Awaitable[None]]]
 
-    async def traded(self, side: Side, shares: int = 10) -> None:
-        """Somebody trades JD at the broker, and it is reported at once."""
-        number = self.market.one("SELECT count(*) FROM trades")
-        self.market.broker._positions["JD"] = shares if side is Side.BUY else 0
-        fill = a_fill("JD", shares, 30.0, side=side, execution_id=f"X{number}", order_ref="hand", at=self.market.now)
-        await self.market.report(fill)
+    async def traded(self, side: Side, symbol: str = "JD") -> None:
+        """Somebody trades at the broker, and it is reported at once."""
+        self.market.broker._positions[symbol] = 10 if side is Side.BUY else 0
+        price = self.market.prices[symbol]
+        await self.market.report(a_fill(symbol, 10, price, side=side, order_ref="hand", at=self.market.now))
 
     async def ask(self) -> None:
         """One question, whenever the last one was."""
@@ -71,10 +70,11 @@ async def test_the_first_answer_of_an_epoch_opens_nothing_where_something_happen
 ) -> None:
     async with a_slow_broker(tmp_path, monkeypatch) as asked:
         await asked.market.handle(EpochEnded("the socket closed"))
-        asked.meanwhile.append(lambda: asked.traded(Side.BUY))
+        asked.meanwhile.append(lambda: asked.traded(Side.BUY, "MSFT"))
+        asked.meanwhile.append(lambda: asked.traded(Side.BUY, "JD"))
         await asked.ask()
         assert asked.market.sql("SELECT * FROM book_drift") == []
-        assert asked.market.engine.trading.gate.why == "unreconciled: JD moved while the broker was asked"
+        assert asked.market.engine.trading.gate.why == "unreconciled: JD, MSFT moved while the broker was asked"
         await asked.market.command(CommandName.RESUME)
         await asked.market.bar()
         refusal = (await asked.market.submit("AAPL", 0.9)).refusal

@@ -64,6 +64,14 @@ async def test_an_epoch_that_ends_with_the_answer_that_began_it_is_told_as_ended
         assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
 
 
+async def test_an_epoch_in_which_the_broker_has_not_told_everything_ends_without_a_word(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.restart(recovering=False)
+        await market.engine.handle([LOST])
+        assert epochs(market) == ["reconciled"], "of the run before"
+        assert not market.log.said("EPOCH ENDED")
+
+
 @pytest.mark.parametrize("tells", [TELLS, 1])
 async def test_the_audit_finds_an_entry_that_was_made_before_the_broker_had_told_everything(
     tmp_path: Path, tells: int

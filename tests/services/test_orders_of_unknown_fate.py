@@ -186,12 +186,18 @@ async def test_an_answer_of_a_later_day_or_of_the_connection_it_was_sent_over_pr
         assert await lost_beside_a_purchase_by_hand(market, monkeypatch, **told) == "unknown"
 
 
-@pytest.mark.parametrize(("told", "becomes"), [({"since_s": 0}, "cancelled"), ({"began_s": 0}, "unknown")])
-async def test_an_answer_is_of_the_moment_from_which_it_tells_and_not_of_that_in_which_it_was_connected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: dict[str, float], becomes: str
+async def test_an_order_of_the_moment_from_which_an_answer_tells_would_be_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with a_machine(tmp_path, signals=PATIENT) as market:
-        assert await lost_beside_a_purchase_by_hand(market, monkeypatch, **told) == becomes
+        assert await lost_beside_a_purchase_by_hand(market, monkeypatch, since_s=0) == "cancelled"
+
+
+async def test_an_order_of_the_moment_in_which_the_connection_began_may_still_be_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        assert await lost_beside_a_purchase_by_hand(market, monkeypatch, began_s=0) == "unknown"
 
 
 async def test_an_order_that_nobody_answers_becomes_unknown(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from builders import Market, a_fill, a_machine, an_unwritable_book, assert_sound, new_york
 
 from trader.adapters.paper.broker import PaperBroker, Treatment
+from trader.adapters.sqlite.rows import from_us
 from trader.domain.decision import Decision, Rule, Side
 from trader.domain.errors import BrokerUnreachable
 from trader.domain.events import (
@@ -79,6 +80,14 @@ async def test_no_entry_before_the_broker_has_told_everything(
         assert (await market.submit("QQQ", 0.8)).ticket is not None
 
 
+async def test_no_entry_before_the_broker_was_asked(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.restart(recovering=False)
+        assert market.engine.trading.gate.why == "unreconciled: the broker has not been asked yet"
+        await market.bar()
+        assert refused_by(await market.submit("QQQ", 0.8)) is Rule.UNRECONCILED
+
+
 async def test_exits_do_not_wait_for_the_broker_to_tell_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +115,19 @@ async def test_an_answer_whose_step_was_not_written_opens_nothing(
         reconciliation.not_happened()
         reconciliation.happened()
         assert reconciliation.is_first
+
+
+async def test_the_answer_after_one_that_was_not_written_is_believed_at_once_as_the_first_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        await market.restart(recovering=False)
+        missing = EvidenceGiven((), NO_EVIDENCE._replace(positions={}))
+        with an_unwritable_book(monkeypatch):
+            await market.handle(missing)
+        await market.handle(missing)
+        assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("AAPL", held, 0)]
 
 
 # -- foreign shares ------------------------------------------------------------------------------------------------
@@ -148,6 +170,39 @@ async def test_a_difference_that_stays_is_told_once_and_its_end_too(tmp_path: Pa
         assert (found[0], json.loads(found[1])) == ("PSQ", {"book": 0, "broker": 40})
         assert (ended[0], json.loads(ended[1])) == ("PSQ", {"reason": "book and broker have 0"})
         await assert_sound(market)
+
+
+async def test_what_differs_is_found_beside_what_agrees(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        held = await hold(market, "AAPL")
+        market.broker._positions.update(JD=20, PSQ=40)
+        await market.restart(keep_broker=True)
+        assert market.at_broker() == {"AAPL": held, "JD": 20, "PSQ": 40}
+        assert market.sql("SELECT symbol FROM book_drift ORDER BY symbol") == [("JD",), ("PSQ",)]
+
+
+def compared_at(market: Market) -> datetime:
+    """When the book was last compared with the broker, as it says itself."""
+    return from_us(market.one("SELECT at_us FROM book_reconciled"))
+
+
+async def test_when_it_was_compared_last_goes_with_the_next_commit_whatever_that_is_about_and_with_no_other(
+    tmp_path: Path,
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await inquire(market)
+        await market.wait(61)
+        before = compared_at(market)
+        await market.engine.ask_broker()
+        await market.settle()
+        assert compared_at(market) == before, "it is worth no commit of its own"
+        await market.command(CommandName.HALT)
+        assert compared_at(market) == market.now
+        statements: list[str] = []
+        await market.book.writer.transact(lambda book: book.set_trace_callback(statements.append))
+        await market.command(CommandName.RESUME)
+        assert not [statement for statement in statements if "book_reconciled" in statement]
+        assert "COMMIT" in statements
 
 
 async def test_when_it_was_compared_last_is_known_after_a_step_that_was_thrown_away(
@@ -394,6 +449,14 @@ async def test_a_symbol_with_a_working_order_is_not_compared_at_run_time(tmp_pat
         market.broker._positions["AAPL"] = 5
         await inquire(market, 4, every_s=1)
         assert set(market.engine.book.drift) == {"PSQ"}
+
+
+async def test_at_the_start_a_symbol_with_a_working_order_is_compared_too(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, signals=PATIENT) as market:
+        await with_a_working_entry(market)
+        market.broker._positions["JD"] = 5
+        await market.restart(keep_broker=True)
+        assert market.sql("SELECT symbol, book, broker FROM book_drift") == [("JD", 0, 5)]
 
 
 # -- orders at the start -------------------------------------------------------------------------------------------

@@ -29,9 +29,10 @@ class Reconciliation:
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
-        self._reconciled = False
         self._heard = False
-        """A complete answer is in the step of the moment."""
+        """A complete answer of this epoch was heard."""
+        self._reconciled = False
+        """The same when the step began."""
         self._seen: dict[str, int] | None = None
         """Symbol -> what the broker had in the last answer, where that is not what the book has; None before one."""
         self._before: dict[str, int] | None = None
@@ -74,7 +75,7 @@ class Reconciliation:
 
     def begin_anew(self, step: Step, reason: str) -> None:
         """The epoch has ended. At once, and also if the step is thrown away: nothing is known for certain any more."""
-        self._untold = self._untold or self._reconciled or self._heard
+        self._untold = self._untold or self._heard
         if self._untold:
             step.draft.note(JournalType.EPOCH_ENDED, reason=reason)
             step.say(
@@ -148,12 +149,11 @@ class Reconciliation:
     def happened(self) -> None:
         """The step is over: a complete answer in it has opened the gate."""
         self.reconciled_at = self._compared_at
-        self._before, self._untold = self._seen, False
-        if self._heard:
-            self._heard, self._reconciled = False, True
+        self._before, self._reconciled, self._untold = self._seen, self._heard, False
+        if self._reconciled:
             self._gate.open(Rule.UNRECONCILED)
 
     def not_happened(self) -> None:
         """The step is thrown away, and the answer in it."""
-        self._heard, self._seen = False, self._before
+        self._heard, self._seen = self._reconciled, self._before
         self._compared_at = self.reconciled_at
