@@ -517,6 +517,8 @@ async def test_of_what_is_undone_each_execution_is_said_as_an_error(tmp_path: Pa
         )
         assert of_an_execution(market) == [sentence]
         assert sentence in market.log.errors
+        told = "SELECT data ->> 'corrects' FROM events WHERE data ->> 'execution_id' = 'X1.2'"
+        assert market.one(told) == "X1 X2"
         await market.report(busted(first._replace(execution_id="X1.2")))
         assert market.sql("SELECT reason FROM trades WHERE purpose = 'reversal' ORDER BY id") == [
             ("corrected by X1.2",),

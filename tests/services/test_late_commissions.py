@@ -16,7 +16,7 @@ from trader.app.links import AccountRows, find_links
 from trader.app.story import tell
 from trader.domain.decision import Side
 from trader.domain.errors import BookUnwritable
-from trader.domain.events import Command, CommandName, Evidence, EvidenceGiven, FillReported, JournalType
+from trader.domain.events import NO_EVIDENCE, Command, CommandName, Evidence, EvidenceGiven, FillReported, JournalType
 from trader.domain.money import micros
 from trader.domain.order import Fill, Order, reversal_of
 from trader.services.recent import REMEMBERED
@@ -430,6 +430,8 @@ async def test_what_could_not_be_booked_is_charged_nothing(tmp_path: Path) -> No
         await market.report(before_its_commission(short))
         await market.report(short)
         assert market.one("SELECT cash_micros FROM book_accounts") == cash
+        told = await market.engine.news_of(NO_EVIDENCE._replace(executions=(short,)))
+        assert told.executions == (), "it is no news that it has cost something"
         await assert_sound(market)
 
 

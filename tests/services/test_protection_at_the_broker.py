@@ -20,6 +20,7 @@ from trader.domain.events import (
     CommandName,
     Evidence,
     EvidenceGiven,
+    FillReported,
     JournalType,
     OrderCancelled,
     OrderLost,
@@ -499,11 +500,11 @@ async def test_a_child_that_is_heard_before_its_entry_waits_for_the_answer(tmp_p
         market.broker._working.clear()
         bought = a_fill("AAPL", entry.quantity, 200.0, order_ref=entry.ref, at=market.now)
         sold = a_fill("AAPL", entry.quantity, 197.0, side=Side.SELL, order_ref=stop.ref, at=market.now + SECOND)
-        await market.report(sold)
+        await market.report(sold, times=2)
         assert (market.held(), market.trades(), dict(market.engine.book.halts)) == ({}, [], {})
         assert market.engine.book.orders[stop.ref].state is OrderState.UNKNOWN
         why = f"it has sold {entry.quantity}, more than are held: what was bought has not been heard"
-        assert market.log.said(f"EXECUTION AHEAD AAPL ref={stop.ref}: {why} account=paper")
+        assert market.log.said("EXECUTION AHEAD") == [f"EXECUTION AHEAD AAPL ref={stop.ref}: {why} account=paper"]
         [(symbol, data)] = market.sql(
             "SELECT symbol, data FROM events WHERE type = 'order_state' AND data ->> 'order_ref' = ? "
             "AND data ->> 'state' = 'unknown'",
@@ -527,6 +528,30 @@ async def test_what_is_bought_at_a_level_of_its_pair_has_levels_of_its_own(tmp_p
         await market.report(a_fill("AAPL", entry.quantity, at / 1e6, order_ref=entry.ref, at=market.now))
         [(stop_loss, price, take_profit)] = market.sql("SELECT stop_loss, entry, take_profit FROM armed_exits")
         assert stop_loss < price < take_profit
+
+
+@pytest.mark.parametrize("child", [0, 1])
+async def test_what_is_bought_when_one_of_its_pair_has_died_has_levels_of_its_own(tmp_path: Path, child: int) -> None:
+    async with a_day(tmp_path, script=only(an_entry, Treatment(parts=(0,)))) as market:
+        await market.bar({"AAPL": 0.8})
+        entry, *pair = market.engine.book.orders.values()
+        fill = a_fill("AAPL", entry.quantity, 200.0, order_ref=entry.ref, at=market.now)
+        await market.handle(OrderCancelled(pair[child].ref, "lost"), FillReported(fill))
+        assert market.held() == {"AAPL": entry.quantity}
+        [(stop_loss, price, take_profit)] = market.sql("SELECT stop_loss, entry, take_profit FROM armed_exits")
+        assert stop_loss < price < take_profit
+
+
+async def test_a_part_that_a_target_has_sold_and_that_is_told_again_is_the_same_part(tmp_path: Path) -> None:
+    """Also where it is more than is still held: no purchase is missing."""
+    async with a_day(tmp_path) as market:
+        held = await hold(market)
+        _, target = market.engine.book.orders.values()
+        sold = a_fill("AAPL", held - 10, 205.0, side=Side.SELL, order_ref=target.ref, at=market.now)
+        for _ in range(2):
+            await market.report(sold)
+            assert market.engine.book.orders[target.ref].state is OrderState.WORKING
+        assert market.log.said("EXECUTION AHEAD") == []
 
 
 async def test_a_part_that_a_target_sells_leaves_both_orders_at_work(tmp_path: Path) -> None:

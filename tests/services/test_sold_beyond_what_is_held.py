@@ -76,6 +76,18 @@ async def test_booked_by_a_later_run_it_moves_its_order_once(tmp_path: Path) -> 
         await assert_filled_once(market)
 
 
+async def test_booked_by_a_later_run_and_then_corrected_it_moves_its_order_once(tmp_path: Path) -> None:
+    async with a_machine(tmp_path, script=silent) as market:
+        sale, late = await sold_ahead(market)
+        await market.restart()
+        await market.report(late)
+        await market.report(sale)
+        await market.report(sale._replace(execution_id="S1.2", corrects=("S1",), quantity=sale.quantity - 10))
+        assert market.held() == {"JD": 10}
+        assert exit_of(market)[1] == sale.quantity - 10
+        await assert_the_journal_says_so(market)
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("by_hand", [0, 100])
 async def test_corrected_and_then_booked_it_moves_its_order_once(tmp_path: Path, restarts: bool, by_hand: int) -> None:

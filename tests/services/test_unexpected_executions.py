@@ -36,9 +36,10 @@ async def assert_said_and_stopped(market: Market) -> None:
 
 async def test_of_an_order_that_nobody_made(tmp_path: Path) -> None:
     async with a_machine(tmp_path) as market:
-        await market.report(a_fill("JD", 10, 30.0, order_ref="by-hand", at=market.now))
+        await market.report(a_fill("JD", 10, 30.0, order_ref="by-hand", execution_id="X1", at=market.now))
         assert market.held() == {"JD": 10}
         assert market.sql("SELECT purpose, reason FROM trades") == [("adjust", "external")]
+        assert market.log.said("UNEXPECTED EXECUTION JD: execution X1 belongs to no order of ours (by-hand);")
         await assert_said_and_stopped(market)
         market.check()
 

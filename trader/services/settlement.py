@@ -193,11 +193,9 @@ class Settlement:
         if fill.corrects:
             reason = fill.correction
         booked = self._book(step, fill, purpose, reason, order)
-        released = False
+        released = order is not None and self._advance(step, order, fill, is_again=is_again)
         if order is None:
             _alarm(step, fill, f"execution {fill.execution_id} belongs to no order of ours ({fill.order_ref})")
-        else:
-            released = self._advance(step, order, fill, is_again=is_again)
         _journal(step, fill, booked, purpose, reason, released=released)
 
     def adjust(self, step: Step, fill: Fill, reason: str) -> None:
