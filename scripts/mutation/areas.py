@@ -64,6 +64,8 @@ AREAS = (
             "tests/app/test_auditing.py",
             "tests/app/test_audit_beside_the_daemon.py::test_what_was_looked_at_is_carried_forward",
             "tests/app/test_audit_beside_the_daemon.py::test_each_commit_is_looked_at_once",
+            "tests/app/test_audit_beside_the_daemon.py::"
+            "test_what_is_looked_at_after_a_commit_is_told_by_the_journal_alone",
         ),
         isolation="forkserver",
     ),

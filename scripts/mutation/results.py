@@ -1,6 +1,7 @@
 """What became of the mutants, as mutmut has written it down, and which survivors are explained."""
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 _EXPLAINED = Path(__file__).with_name("explained.toml")
+_SQL = re.compile(r'"(?:SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|JOIN)\b[^"]*"', re.IGNORECASE)
+_LITERAL = re.compile(r"('[^']*')")
 
 
 class Fate(StrEnum):
@@ -90,5 +93,16 @@ def read_explained() -> list[Explained]:
 
 def explanation(mutant: Mutant, change: Change, every: list[Explained]) -> str:
     """Why it may survive; nothing where nobody has said."""
+    if _without_case(change.was) == _without_case(change.becomes):
+        return "SQL has no case"
     found = (one.why for one in every if (one.function, one.was, one.becomes) == (mutant.function, *change))
     return next(found, "")
+
+
+def _without_case(lines: str) -> str:
+    """The lines with their SQL in small letters, but for what stands in quotes there."""
+
+    def small(sql: re.Match[str]) -> str:
+        return "".join(part if part.startswith("'") else part.lower() for part in _LITERAL.split(sql[0]))
+
+    return _SQL.sub(small, lines)

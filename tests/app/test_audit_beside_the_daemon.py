@@ -13,6 +13,9 @@ from builders import CONFIGURATION, Market, a_machine
 
 from trader.app.auditing import Auditing, BookWatch
 from trader.app.settings import load_settings
+from trader.audit.besides import as_shipped
+from trader.audit.following import Following
+from trader.audit.reading import open_read_only
 from trader.audit.rule import Answer, Finding, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
@@ -89,6 +92,21 @@ async def test_what_was_looked_at_is_carried_forward(market: Market, watch: Book
     await market.jump(market.now + timedelta(days=1))
     assert wrong(watch.principles()) == {"flat_at_close"}
     watch.close()
+
+
+async def test_what_is_looked_at_after_a_commit_is_told_by_the_journal_alone(market: Market) -> None:
+    """All else is as long as the book, and the look would be as long too."""
+    read: set[str] = set()
+
+    def note(action: int, table: str | None, column: str | None, database: str | None, by: str | None) -> int:
+        if action == sqlite3.SQLITE_READ and database == "main" and table is not None:
+            read.add(table)
+        return sqlite3.SQLITE_OK
+
+    with closing(open_read_only(market.path)) as book:
+        book.set_authorizer(note)
+        assert wrong(Following(book, as_shipped({})).look()) == set()
+    assert read == {"book_accounts", "book_events"}
 
 
 async def test_a_violation_stops_entries_and_is_said_once(market: Market, watch: BookWatch) -> None:

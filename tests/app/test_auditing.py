@@ -12,7 +12,7 @@ from replayed_book import ReplayedBook, a_replayed_book, trader
 from trader.audit.audit import audit, fails, proven_look, worst
 from trader.audit.besides import as_shipped
 from trader.audit.reading import CannotCheck, open_read_only, version_of
-from trader.audit.rule import FAILS, Answer, Verdict
+from trader.audit.rule import FAILS, Answer, Finding, Named, Verdict
 from trader.audit.rules import RULES
 from trader.audit.watching import Watch
 
@@ -61,7 +61,8 @@ def test_a_violation_is_named_with_its_story(book: ReplayedBook) -> None:
 def test_what_cannot_be_read_was_not_checked_and_fails(book: ReplayedBook) -> None:
     with closing(sqlite3.connect(book.db)) as connection:
         connection.executescript("DROP VIEW events; ALTER TABLE book_events RENAME COLUMN data TO facts")
-    assert {answer.verdict for answer in answers(book).values()} == {Verdict.COULD_NOT_CHECK}
+    told = {answer[1:] for answer in answers(book).values()}
+    assert told == {(Verdict.COULD_NOT_CHECK, 0, (), "no such column: data")}
     assert book.trader("audit").code == 4
 
 
@@ -76,10 +77,20 @@ def test_a_time_that_no_calendar_has_is_outside_every_session(book: ReplayedBook
     assert len(found.findings) == 2
 
 
+def test_a_rule_of_which_the_query_fails_was_not_checked_and_the_others_were(book: ReplayedBook) -> None:
+    fails = RULES[0]._replace(query="SELECT missing FROM told_orders")
+    advice = RULES[0]._replace(query="SELECT 'paper', 'X1', 'is so'", named=Named.ROW, is_advice=True)
+    with closing(open_read_only(book.db)) as connection:
+        fault, warning = Watch(connection, as_shipped({})).look([fails, advice])
+    assert fault == Answer(fails, Verdict.COULD_NOT_CHECK, 0, (), "no such column: missing")
+    assert warning == Answer(advice, Verdict.WARNING, 9, (Finding("paper", "X1", "is so", ""),))
+
+
 def test_no_book_is_no_sound_book(book: ReplayedBook) -> None:
     answer = trader("audit", "--config", str(book.config), "--db", str(book.db.with_name("nowhere.db")))
     assert answer.code == 4
     assert "could not check" in answer.err
+    assert f"there is no book at {book.db.with_name('nowhere.db')}; name one with --db" in answer.err
 
 
 def test_a_warning_does_not_fail(book: ReplayedBook) -> None:

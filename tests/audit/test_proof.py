@@ -3,9 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from trader.audit.besides import as_shipped
 from trader.audit.proof import blind
 from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule
@@ -39,8 +41,41 @@ def test_a_rule_that_finds_fault_with_everything_is_blind(book: sqlite3.Connecti
     assert rule.name in blind(book, [rule._replace(query="SELECT account, account, '' FROM book_accounts")])
 
 
+def test_what_a_rule_finds_in_a_sound_book_is_said(book: sqlite3.Connection) -> None:
+    mad = RULES[0]._replace(query="SELECT 'one', 'X1', 'it is there'")
+    assert blind(book, [mad]) == {mad.name: "it finds fault with a sound book: X1 it is there"}
+
+
+def test_a_rule_that_misses_one_of_what_is_planted_for_it_is_blind(book: sqlite3.Connection) -> None:
+    rule, nothing = RULES[0], "UPDATE book_stamp SET epoch = epoch"
+    for plants in ((nothing, *rule.plants), (*rule.plants, nothing), (nothing,), ()):
+        told = blind(book, [rule._replace(plants=plants)])
+        assert told == {rule.name: "it does not find a violation that was planted for it"}
+
+
+def test_why_a_query_cannot_be_asked_is_said(book: sqlite3.Connection) -> None:
+    """Also where it fails of what was planted alone."""
+    fails = RULES[0]._replace(query="SELECT json(missing) FROM told_orders")
+    assert blind(book, [fails]) == {fails.name: "its query fails on a small book: no such column: missing"}
+    plant = "UPDATE book_accounts SET journal_events = -1"
+    later = RULES[0]._replace(
+        query="SELECT json(account) FROM book_accounts WHERE journal_events = -1", plants=(plant,)
+    )
+    assert blind(book, [later]) == {later.name: "its query fails on a small book: malformed JSON"}
+
+
 def test_a_rule_whose_table_is_not_there_is_blind(book: sqlite3.Connection) -> None:
     with closing(sqlite3.connect(":memory:")) as other:
         book.backup(other)
         other.execute("DROP TABLE book_signals")
-        assert set(blind(other, RULES)) == {rule.name for rule in RULES}
+        told = "the book's tables are not those that it knows: no such table: book_signals"
+        assert blind(other, RULES) == dict.fromkeys((rule.name for rule in RULES), told)
+
+
+def test_the_proof_leaves_nothing_on_the_disk(
+    book: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert blind(book, RULES[:1]) == {}
+    as_shipped({})
+    assert list(tmp_path.iterdir()) == []

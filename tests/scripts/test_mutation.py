@@ -7,7 +7,7 @@ import pytest
 from mutation import changed, command, results, tree
 from mutation.areas import AREAS, Area, area_of
 from mutation.first_cases import first_of_each
-from mutation.results import Change, change_of
+from mutation.results import Change, Fate, Mutant, change_of, explanation
 
 _CODE = """
 def larger(one: int, other: int) -> int:
@@ -99,6 +99,19 @@ def test_what_it_cannot_do_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_change_is_its_lines_without_their_indentation() -> None:
     diff = "--- a\n+++ b\n@@ -1 +1 @@\n def f():\n-    return 1\n+    return 2"
     assert change_of(diff) == Change("return 1", "return 2")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "why"),
+    [
+        ("""run("SELECT a FROM t WHERE b = 'c'")""", """run("select a from t where b = 'c'")""", "SQL has no case"),
+        ("""run("SELECT a FROM t WHERE b = 'c'")""", """run("SELECT A FROM T WHERE B = 'C'")""", ""),
+        ('run("DELETE FROM t")', 'run("XXDELETE FROM tXX")', ""),
+        ('say("Selected by hand")', 'say("SELECTED BY HAND")', ""),
+    ],
+)
+def test_sql_in_another_case_is_explained_unless_what_is_quoted_has_changed(was: str, becomes: str, why: str) -> None:
+    assert explanation(Mutant("m.x_f__mutmut_1", "m.py", Fate.SURVIVED), Change(was, becomes), []) == why
 
 
 def test_every_area_has_its_code_and_its_tests() -> None:

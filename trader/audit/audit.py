@@ -21,12 +21,12 @@ def audit(path: Path, may_stay: Overnight) -> list[Answer]:
 def proven_look(watch: Watch, rules: Sequence[Rule]) -> list[Answer]:
     """Prove that the rules see, on the book's own tables, and look."""
     unproven = blind(watch.book, rules)
-    return [_unless_blind(answer, unproven.get(answer.rule.name, "")) for answer in watch.look(rules)]
+    return [_unless_blind(answer, unproven.get(answer.rule.name)) for answer in watch.look(rules)]
 
 
-def _unless_blind(answer: Answer, fault: str) -> Answer:
+def _unless_blind(answer: Answer, fault: str | None) -> Answer:
     """What a blind rule has found still counts; that it has found nothing does not."""
-    if not fault or answer.findings or answer.fault:
+    if fault is None or answer.findings or answer.fault:
         return answer
     return answer._replace(verdict=Verdict.COULD_NOT_CHECK, fault=f"it is blind: {fault}")
 

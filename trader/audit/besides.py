@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,7 @@ class Knowledge(NamedTuple):
 def as_shipped(may_stay: Overnight) -> Knowledge:
     """What this version of the program ships."""
     with closing(sqlite3.connect(":memory:")) as fresh:
-        fresh.executescript(SCHEMA.read_text("utf-8"))
+        fresh.executescript(SCHEMA.read_bytes().decode())
         return Knowledge(parts_of(fresh), may_stay)
 
 
@@ -90,5 +90,4 @@ def _hours(number: int) -> tuple[int, int | None, int | None]:
 
 
 def _us(day: date, clock: time) -> int:
-    at = datetime.combine(day, clock, _NEW_YORK).astimezone(UTC)
-    return int(at.timestamp()) * 1_000_000
+    return int(datetime.combine(day, clock, _NEW_YORK).timestamp()) * 1_000_000

@@ -24,6 +24,9 @@ NO_ENTRY_AFTER_CUTOFF = Rule(
     ),
 )
 
+_MINUTES_AND_DAYS_US = (120_000_000, 86_400_000_000, 172_800_000_000)
+"""Before a Monday's open, and at its clock on the Sunday and the Saturday before."""
+
 NO_ENTRY_OUTSIDE_SESSION = Rule(
     name="no_entry_outside_session",
     says="Every entry was made between 9:30 and 16:00 in New York, from Monday to Friday.",
@@ -33,10 +36,11 @@ NO_ENTRY_OUTSIDE_SESSION = Rule(
         SELECT account, order_ref, printf('it was made at %s UTC', datetime(at_us / 1e6, 'unixepoch'))
         FROM told_orders o JOIN hours h ON h.day = o.at_us / 86400000000
         WHERE purpose = 'entry' AND NOT coalesce(at_us >= opens_us AND at_us < closes_us, 0)""",
-    plants=(
-        """
-        UPDATE book_events SET at_us = at_us - 120000000
-        WHERE account = 'one' AND json_extract(data, '$.order_ref') = 'one-1-0001' AND type = 'order_created'""",
+    plants=tuple(
+        f"""
+        UPDATE book_events SET at_us = at_us - {before_us}
+        WHERE account = 'one' AND json_extract(data, '$.order_ref') = 'one-1-0001' AND type = 'order_created'"""  # noqa: S608
+        for before_us in _MINUTES_AND_DAYS_US
     ),
 )
 

@@ -24,7 +24,7 @@ SET journal_events = (SELECT count(*) FROM book_events WHERE book_events.account
 
 def sow(connection: sqlite3.Connection) -> None:
     """Write the book into tables that are there and empty."""
-    connection.executescript(_BOOK.read_text("utf-8"))
+    connection.executescript(_BOOK.read_bytes().decode())
     for table, column in connection.execute(_TIMES).fetchall():
         connection.execute(f"UPDATE {table} SET {column} = ? + {column} * ?", (BEGAN_US, MINUTE_US))  # noqa: S608
     before: dict[str, str] = {}
