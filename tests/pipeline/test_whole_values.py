@@ -22,6 +22,7 @@ from builders import (
     some_prices,
 )
 
+from trader.domain.breaker import Breaker, BreakerScope, Latch
 from trader.domain.decision import (
     Allocation,
     Close,
@@ -196,6 +197,20 @@ def test_a_halt_is_told_with_its_reason() -> None:
     assert isinstance(admitted("MSFT", NOON, portfolio=portfolio), Admitted)
 
 
+def test_a_tripped_breaker_is_told_with_its_cause_and_its_formula() -> None:
+    def latch(breaker: Breaker, scope: BreakerScope, target: str) -> Latch:
+        return Latch(breaker, scope, target, "it was too much", 3.5, 3.0, {}, "loss / equity", False, NOON)
+
+    for tripped, why in (
+        (latch(Breaker.PRICE_JUMP, BreakerScope.SYMBOL, "AAPL"), "price_jump:AAPL: it was too much; loss / equity"),
+        (latch(Breaker.TRADES, BreakerScope.FAMILY, "AAPL"), "trades:AAPL: it was too much; loss / equity"),
+    ):
+        portfolio = with_(latches={tripped.key: tripped})
+        said = Refusal(Stage.SESSION, Rule.BREAKER, "AAPL", 3.5, 3.0, why, tripped.breaker)
+        assert admitted("AAPL", NOON, portfolio=portfolio) == said
+        assert isinstance(admitted("MSFT", NOON, portfolio=portfolio), Admitted)
+
+
 # -- the whole chain ------------------------------------------------------------------------------------------------
 
 
@@ -217,6 +232,7 @@ def test_a_decision_names_its_signal_and_its_outcome(
     prices.observe(bar_time(a_bar("QQQ", 500.0, start=at - MINUTE)))
     decision = Chain(FAMILIES, Rules(), Costs()).decide(signal, portfolio, prices, session_of(), at)
     assert (decision.signal, decision.outcome) == (signal, outcome)
+    assert (decision.refusal is not None) is (outcome is Outcome.REFUSED)
 
 
 # -- intake ---------------------------------------------------------------------------------------------------------
@@ -420,6 +436,14 @@ def test_a_refusal_in_dollars_says_dollars() -> None:
     assert sized(a_portfolio(), less) == said
     poor = a_portfolio(cash=1_000.0, equity=100_000.0)
     assert sized(poor) == Refusal(Stage.SIZING, Rule.CASH_RESERVE, "AAPL", 1000.0, 2000.0, "USD")
+
+
+def test_a_share_that_is_more_than_a_position_may_be_is_told_with_its_commission() -> None:
+    """A limit of 100.50 and a half dollar that each share costs."""
+    intent, costs = Intent(a_signal("AAPL"), "AAPL", "AAPL", 1), Costs(per_share_micros=500_000, minimum_micros=0)
+    less = Limits(position_ppm=1_000, minimum_notional_micros=0)
+    said = Refusal(Stage.SIZING, Rule.POSITION_SIZE, "AAPL", 101.0, 100.0, "USD for one of its shares")
+    assert size(Admitted(intent), a_portfolio(), some_prices(AAPL=100.0), less, costs, NOON) == said
 
 
 def test_a_ticket_tells_which_limit_has_sized_it_and_what_it_left() -> None:

@@ -42,7 +42,7 @@ def admit(
     halt = portfolio.halt_for(intent.family, intent.symbol)
     if halt is not None:
         return Refusal(Stage.SESSION, Rule.HALTED, intent.symbol, detail=f"{halt.key}: {halt.reason}")
-    latch = portfolio.latch_for(intent.family, intent.symbol) if portfolio.latches else None
+    latch = portfolio.latch_for(intent.family, intent.symbol)
     if latch is not None:
         why = f"{latch.key}: {latch.cause}; {latch.formula}"
         return Refusal(Stage.SESSION, Rule.BREAKER, intent.symbol, latch.measured, latch.limit, why, latch.breaker)
