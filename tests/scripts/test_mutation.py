@@ -7,7 +7,7 @@ import pytest
 from mutation import changed, command, results, tree
 from mutation.areas import AREAS, Area, area_of
 from mutation.first_cases import first_of_each
-from mutation.results import Change, Fate, Mutant, change_of, explanation
+from mutation.results import Change, Fate, Mutant, change_of, explanation, read_explained
 
 _CODE = """
 def larger(one: int, other: int) -> int:
@@ -112,6 +112,13 @@ def test_a_change_is_its_lines_without_their_indentation() -> None:
 )
 def test_sql_in_another_case_is_explained_unless_what_is_quoted_has_changed(was: str, becomes: str, why: str) -> None:
     assert explanation(Mutant("m.x_f__mutmut_1", "m.py", Fate.SURVIVED), Change(was, becomes), []) == why
+
+
+def test_every_explanation_is_of_lines_that_are_there() -> None:
+    for one in read_explained():
+        module = one.function.partition(".x")[0].replace(".", "/")
+        code = {line.strip() for line in (tree.REPOSITORY / f"{module}.py").read_text("utf-8").splitlines()}
+        assert code.issuperset(one.was.splitlines()), one
 
 
 def test_every_area_has_its_code_and_its_tests() -> None:
