@@ -10,6 +10,8 @@ class Area(NamedTuple):
     code: tuple[str, ...]
     """Patterns of files."""
     tests: tuple[str, ...]
+    every_case: bool = False
+    """Whether a mutant is asked every case of a test from the first: where they are pure values and cost nothing."""
     isolation: str = "fork"
     """What a mutant is forked from. `forkserver`, a process that has run no test: threads that one has begun, as polars
     does, do not come along, and a mutant that waits for them would pass for one that was noticed."""
@@ -22,6 +24,7 @@ AREAS = (
         "pipeline",
         ("trader/pipeline/*",),
         ("tests/pipeline", "tests/services/test_limits_of_the_day.py", "tests/services/test_strategy_host.py"),
+        every_case=True,
     ),
     Area(
         "locking",

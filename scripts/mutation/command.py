@@ -87,7 +87,7 @@ def _run(area: Area, names: Sequence[str], seconds: float | None, children: int,
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "scripts")}
     if _IN_MEMORY.is_dir():
         environment["TMPDIR"] = str(_IN_MEMORY)
-    if every_case:
+    if every_case or area.every_case:
         environment[EVERY_CASE] = "1"
     with (place / "mutmut.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=place, env=environment, stdout=log, stderr=log, start_new_session=True)

@@ -446,10 +446,30 @@ def test_a_share_that_is_more_than_a_position_may_be_is_told_with_its_commission
     assert size(Admitted(intent), a_portfolio(), some_prices(AAPL=100.0), less, costs, NOON) == said
 
 
+def test_what_has_no_price_cannot_be_sized() -> None:
+    said = Refusal(Stage.SIZING, Rule.NO_PRICE, "AAPL")
+    intent = Intent(a_signal("AAPL"), "AAPL", "AAPL", 1)
+    assert size(Admitted(intent), a_portfolio(), Prices(), Limits(), Costs(), NOON) == said
+
+
+@pytest.mark.parametrize(
+    ("others_s", "rule"), [(120, Rule.SYMBOL_HALTED), (0, Rule.SYMBOL_HALTED), (121, Rule.STALE_PRICE)]
+)
+def test_a_price_that_is_old_is_a_halt_of_its_symbol_where_others_trade(others_s: int, rule: Rule) -> None:
+    prices = Prices()
+    prices.observe(bar_time(a_bar("AAPL", start=NOON - 5 * MINUTE)))
+    prices.observe(bar_time(a_bar("MSFT", start=NOON - MINUTE - others_s * SECOND)))
+    intent = Intent(a_signal("AAPL"), "AAPL", "AAPL", 1)
+    said = Refusal(Stage.SIZING, rule, "AAPL", 240.0, 120, "seconds without a bar")
+    assert size(Admitted(intent), a_portfolio(), prices, Limits(stale_price_s=120), Costs(), NOON) == said
+
+
 def test_a_ticket_tells_which_limit_has_sized_it_and_what_it_left() -> None:
-    ticket = sized(a_portfolio())
-    assert isinstance(ticket, Ticket)
-    assert (ticket.sized_by, ticket.room_micros) == (Rule.POSITION_SIZE, 15_000_000_000)
+    """Of two that leave the same, the one that comes first: the size of a position."""
+    for limits in (Limits(), Limits(order_notional_micros=15_000_000_000)):
+        ticket = sized(a_portfolio(), limits)
+        assert isinstance(ticket, Ticket)
+        assert (ticket.sized_by, ticket.room_micros) == (Rule.POSITION_SIZE, 15_000_000_000)
     ticket = sized(a_portfolio(), Limits(order_notional_micros=2_000_000_000))
     assert isinstance(ticket, Ticket)
     assert (ticket.sized_by, ticket.room_micros) == (Rule.ORDER_NOTIONAL, 2_000_000_000)
@@ -577,11 +597,12 @@ def test_a_price_that_has_jumped_says_how_far_and_at_the_collar_it_has_not(jumpe
     assert result == said if refused else isinstance(result, Ticket)
 
 
-def test_a_driver_that_has_jumped_is_the_one_that_is_named() -> None:
-    prices = Prices()
-    prices.observe(bar_time(a_bar("QQQ", 500.0, start=NOON - 2 * MINUTE), a_bar("TQQQ", 80.0, start=NOON - 2 * MINUTE)))
-    prices.observe(bar_time(a_bar("QQQ", 550.0), a_bar("TQQQ", 80.0)))
-    intent = Intent(a_signal("QQQ"), "QQQ", "TQQQ", 1)
-    result = size(Admitted(intent), a_portfolio(), prices, Limits(), Costs(), NOON)
-    assert isinstance(result, Refusal)
-    assert (result.rule, result.symbol) == (Rule.PRICE_COLLAR, "QQQ")
+def test_of_what_is_bought_and_what_drives_it_the_one_that_has_jumped_is_named() -> None:
+    for jumped, to in (("QQQ", 550.0), ("TQQQ", 90.0)):
+        prices, before = Prices(), {"QQQ": 500.0, "TQQQ": 80.0}
+        for closes, start in ((before, NOON - 2 * MINUTE), ({**before, jumped: to}, NOON - MINUTE)):
+            prices.observe(bar_time(*(a_bar(symbol, close, start=start) for symbol, close in closes.items())))
+        intent = Intent(a_signal("QQQ"), "QQQ", "TQQQ", 1)
+        result = size(Admitted(intent), a_portfolio(), prices, Limits(), Costs(), NOON)
+        assert isinstance(result, Refusal)
+        assert (result.rule, result.symbol) == (Rule.PRICE_COLLAR, jumped)
