@@ -244,6 +244,42 @@ def test_a_time_that_is_none_is_said() -> None:
     assert check_signal(raw, NOON, "test", 60) == said
 
 
+@pytest.mark.parametrize(
+    ("raw", "rule", "symbol", "detail"),
+    [
+        (("QQQ", 0.8), Rule.NOT_A_SIGNAL, "?", "got tuple"),
+        (Signal(7, 0.8), Rule.BAD_SYMBOL, "?", "int"),  # type: ignore[arg-type]
+        (Signal("QQQ", "0.8"), Rule.BAD_PROBABILITY, "QQQ", "not a number: '0.8'"),  # type: ignore[arg-type]
+        (Signal("QQQ", "x" * 99), Rule.BAD_PROBABILITY, "QQQ", f"not a number: '{'x' * 59}"),  # type: ignore[arg-type]
+        (Signal("QQQ", None), Rule.BAD_PROBABILITY, "QQQ", "not a number: NoneType"),  # type: ignore[arg-type]
+        (Signal("QQQ", 1e9), Rule.BAD_PROBABILITY, "QQQ", "outside [0, 1]"),
+        (
+            Signal("QQQ", 0.8, id="S-1"),
+            Rule.NOT_A_SIGNAL,
+            "QQQ",
+            "id is no short text of its own, or begins with S-: 'S-1'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_signal_is_said(raw: object, rule: Rule, symbol: str, detail: str) -> None:
+    limit = 1.0 if "outside" in detail else None
+    assert check_signal(raw, NOON, "test", 60) == Refusal(Stage.SIGNAL, rule, symbol, None, limit, detail)
+
+
+def test_what_is_wrong_with_a_symbol_and_a_probability_is_said() -> None:
+    said = check_signal(Signal("1QQ", 0.8), NOON, "test", 60)
+    assert isinstance(said, Refusal)
+    assert said == Refusal(Stage.SIGNAL, Rule.BAD_SYMBOL, "?", detail=said.detail)
+    assert "1QQ" in said.detail
+    said = check_signal(Signal("QQQ", 1.5), NOON, "test", 60)
+    assert said == Refusal(Stage.SIGNAL, Rule.BAD_PROBABILITY, "QQQ", 1.5, 1.0, "outside [0, 1]")
+
+
+def test_the_symbol_of_a_signal_is_the_one_that_was_read() -> None:
+    """An option in the form that is filled up with spaces is the same option."""
+    assert check_signal(Signal("QQQ   250627C00500000", 0.8), NOON, "test", 60) == Signal(OPTION, 0.8, NOON, "", "test")
+
+
 def test_the_age_of_a_signal_is_told_in_seconds() -> None:
     at = NOON - 61 * SECOND
     assert check_signal(a_signal(at=at), NOON, "test", 60) == Refusal(

@@ -2,7 +2,6 @@
 
 import math
 import re
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trader.domain.decision import UNSTAMPED, Refusal, Rule, Signal, Stage
@@ -23,33 +22,30 @@ _OF_ITS_TIME = frozenset({Rule.EXPIRED, Rule.FROM_THE_FUTURE})
 def check_signal(raw: object, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     """Check shape, symbol, probability and age, in that order; stamp the time where it was left out."""
     if not isinstance(raw, Signal):
-        return _no(Rule.NOT_A_SIGNAL, UNPRINTABLE_SYMBOL, detail=f"got {kind_of(raw)}")
+        return _no(Rule.NOT_A_SIGNAL, UNPRINTABLE_SYMBOL, f"got {kind_of(raw)}")
     symbol: object = raw.symbol
     if not isinstance(symbol, str):
-        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, detail=_shown(symbol))
+        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, _shown(symbol))
     try:
         named = read_symbol(str.__str__(symbol))
     except ValueError as error:
-        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, detail=str(error))
-    return _judged(raw if named == symbol else replace(raw, symbol=named), now, source, max_age_s)
+        return _no(Rule.BAD_SYMBOL, UNPRINTABLE_SYMBOL, str(error))
+    return _judged(raw, named, now, source, max_age_s)
 
 
-def _judged(raw: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
-    """The rest of the checks, of a signal whose symbol is one."""
+def _judged(raw: Signal, symbol: str, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
+    """The rest of the checks, of a signal whose symbol was read."""
     probability: object = raw.probability
     if isinstance(probability, bool) or not isinstance(probability, int | float):
-        return _no(Rule.BAD_PROBABILITY, raw.symbol, detail=f"not a number: {_shown(probability)}")
+        return _no(Rule.BAD_PROBABILITY, symbol, f"not a number: {_shown(probability)}")
     if not 0 <= probability <= 1:  # NaN is on neither side; a whole number may be too large for a float
         measured = float(probability) if abs(probability) < _ABSURD else None
-        return _no(Rule.BAD_PROBABILITY, raw.symbol, measured, 1.0, "outside [0, 1]")
+        return _no(Rule.BAD_PROBABILITY, symbol, "outside [0, 1]", measured, 1.0)
     identity: object = raw.id
     if not isinstance(identity, str) or not _ID.fullmatch(identity):
-        return _no(
-            Rule.NOT_A_SIGNAL,
-            raw.symbol,
-            detail=f"id is no short text of its own, or begins with S-: {_shown(identity)}",
-        )
-    return _dated(raw, now, source, max_age_s)
+        why = f"id is no short text of its own, or begins with S-: {_shown(identity)}"
+        return _no(Rule.NOT_A_SIGNAL, symbol, why)
+    return _dated(raw, symbol, now, source, max_age_s)
 
 
 def decided_before(identity: str) -> str:
@@ -76,23 +72,23 @@ def what_remains(raw: object, refusal: Refusal, now: datetime, source: str) -> S
     )
 
 
-def _dated(signal: Signal, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
+def _dated(signal: Signal, symbol: str, now: datetime, source: str, max_age_s: int) -> Signal | Refusal:
     if signal.timestamp is UNSTAMPED:
-        return _plain(signal, now, source)
+        return _plain(signal, symbol, now, source)
     timestamp: object = signal.timestamp
     if not isinstance(timestamp, datetime) or timestamp.utcoffset() is None:
-        return _no(Rule.NOT_A_SIGNAL, signal.symbol, detail="timestamp is not a datetime with a time zone")
+        return _no(Rule.NOT_A_SIGNAL, symbol, "timestamp is not a datetime with a time zone")
     age = now - timestamp
     if age > timedelta(seconds=max_age_s):
-        return _no(Rule.EXPIRED, signal.symbol, age.total_seconds(), max_age_s, "seconds")
+        return _no(Rule.EXPIRED, symbol, "seconds", age.total_seconds(), max_age_s)
     if age < -LARGEST_SKEW:
-        return _no(Rule.FROM_THE_FUTURE, signal.symbol, -age.total_seconds(), LARGEST_SKEW.total_seconds(), "seconds")
-    return _plain(signal, timestamp, source)
+        return _no(Rule.FROM_THE_FUTURE, symbol, "seconds", -age.total_seconds(), LARGEST_SKEW.total_seconds())
+    return _plain(signal, symbol, timestamp, source)
 
 
-def _plain(signal: Signal, at: datetime, source: str) -> Signal:
+def _plain(signal: Signal, symbol: str, at: datetime, source: str) -> Signal:
     """The signal as plain text and number: a library's own kinds of them go no further."""
-    return Signal(str.__str__(signal.symbol), float(signal.probability), at, signal.id, source)
+    return Signal(symbol, float(signal.probability), at, signal.id, source)
 
 
 def _shown(value: object) -> str:
@@ -100,7 +96,5 @@ def _shown(value: object) -> str:
     return ascii(value)[:60] if isinstance(value, str) else kind_of(value)
 
 
-def _no(
-    rule: Rule, symbol: str, measured: float | None = None, limit: float | None = None, detail: str = ""
-) -> Refusal:
+def _no(rule: Rule, symbol: str, detail: str, measured: float | None = None, limit: float | None = None) -> Refusal:
     return Refusal(Stage.SIGNAL, rule, symbol, measured, limit, detail)
