@@ -13,7 +13,7 @@ from trader.audit.audit import audit, fails, proven_look, worst
 from trader.audit.besides import as_shipped
 from trader.audit.reading import CannotCheck, open_read_only, version_of
 from trader.audit.rule import FAILS, Answer, Finding, Named, Verdict
-from trader.audit.rules import RULES
+from trader.audit.rules import EVERY_RULE, RULES
 from trader.audit.watching import Watch
 
 
@@ -40,7 +40,7 @@ def test_a_replayed_day_is_sound(book: ReplayedBook) -> None:
 
 def test_every_rule_has_looked_at_something_in_a_replayed_day(book: ReplayedBook) -> None:
     looked = {name: answer.looked_at for name, answer in answers(book).items()}
-    assert looked.keys() == {rule.name for rule in RULES}
+    assert looked.keys() == {rule.name for rule in EVERY_RULE}
     assert looked["no_negative_cash"] == 9
 
 
@@ -63,6 +63,22 @@ def test_what_cannot_be_read_was_not_checked_and_fails(book: ReplayedBook) -> No
         connection.executescript("DROP VIEW events; ALTER TABLE book_events RENAME COLUMN data TO facts")
     told = {answer[1:] for answer in answers(book).values()}
     assert told == {(Verdict.COULD_NOT_CHECK, 0, (), "no such column: data")}
+    assert book.trader("audit").code == 4
+
+
+def test_an_index_that_does_not_have_the_rows_of_its_table_is_found(book: ReplayedBook) -> None:
+    """Whoever asked by it would not see a row that is there."""
+    with closing(sqlite3.connect(book.db, isolation_level=None)) as connection:
+        index = connection.execute("SELECT * FROM sqlite_master WHERE name = 'orders_by_time'").fetchone()
+        connection.execute("UPDATE book_orders SET created_us = created_us + 1")
+        connection.executescript("PRAGMA writable_schema = ON; DELETE FROM sqlite_master WHERE name = 'orders_by_time'")
+        connection.execute("PRAGMA writable_schema = RESET")
+        connection.execute("UPDATE book_orders SET created_us = created_us - 1")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", index)
+    found = answers(book)
+    assert [name for name, answer in found.items() if answer.verdict in FAILS] == ["file_is_sound"]
+    assert "missing from index orders_by_time" in found["file_is_sound"].findings[0].said
     assert book.trader("audit").code == 4
 
 

@@ -10,7 +10,7 @@ import pytest
 from trader.audit.proof import blind
 from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule
-from trader.audit.rules import RULES
+from trader.audit.rules import EVERY_RULE
 
 _SLIPS = (
     (r" <> ", " = "),
@@ -63,7 +63,7 @@ def book() -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", EVERY_RULE, ids=lambda rule: rule.name)
 def test_a_broken_query_does_not_prove_that_it_sees(book: sqlite3.Connection, rule: Rule) -> None:
     broken = [rule._replace(query=query, name=query) for query in mutants(rule)]
     unproven = blind(book, broken)

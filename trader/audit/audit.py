@@ -8,14 +8,14 @@ from trader.audit.besides import Overnight, as_shipped
 from trader.audit.proof import blind
 from trader.audit.reading import open_read_only
 from trader.audit.rule import FAILS, Answer, Rule, Verdict
-from trader.audit.rules import RULES
+from trader.audit.rules import EVERY_RULE
 from trader.audit.watching import Watch
 
 
 def audit(path: Path, may_stay: Overnight) -> list[Answer]:
     """Ask every rule of every moment of a book, of all its accounts. Raises CannotCheck when it cannot be opened."""
     with closing(open_read_only(path)) as book:
-        return proven_look(Watch(book, as_shipped(may_stay)), RULES)
+        return proven_look(Watch(book, as_shipped(may_stay)), EVERY_RULE)
 
 
 def proven_look(watch: Watch, rules: Sequence[Rule]) -> list[Answer]:

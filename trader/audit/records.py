@@ -124,6 +124,23 @@ BROKER_AGREES = Rule(
     is_barred=True,
 )
 
+FILE_IS_SOUND = Rule(
+    name="file_is_sound",
+    says="Every page of the file can be read, and each index has just the rows of its table.",
+    over="main.sqlite_master",
+    named=Named.ROW,
+    query="""
+        SELECT '', 'the file', integrity_check FROM pragma_integrity_check(20, 'main') WHERE integrity_check <> 'ok'""",
+    plants=(
+        """
+        CREATE INDEX a_way ON book_fills (symbol);
+        PRAGMA writable_schema = ON;
+        UPDATE sqlite_master SET sql = 'CREATE INDEX a_way ON book_fills (side)' WHERE name = 'a_way';
+        PRAGMA writable_schema = RESET""",
+    ),
+)
+"""A rule that asks by an index of which rows are missing would not see them."""
+
 RECORDS = (
     ROWS_HAVE_ACCOUNTS,
     NO_ROW_IS_MISSING,

@@ -6,6 +6,10 @@ from trader.audit.ledger import LEDGER
 from trader.audit.orders import ORDERS
 from trader.audit.positions import POSITIONS
 from trader.audit.principles import PRINCIPLES
-from trader.audit.records import RECORDS
+from trader.audit.records import FILE_IS_SOUND, RECORDS
 
 RULES = (*PRINCIPLES, *ENTRIES, *POSITIONS, *ORDERS, *LEDGER, *JOURNAL, *RECORDS)
+"""Those that are asked each minute beside a daemon."""
+
+EVERY_RULE = (*RULES, FILE_IS_SOUND)
+"""With the one that reads the whole file."""
