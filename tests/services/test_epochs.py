@@ -3,12 +3,21 @@
 from pathlib import Path
 
 import pytest
-from builders import Market, a_machine, an_unwritable_book
+from builders import Market, a_machine, a_signal, an_unwritable_book
 from test_reconciliation import hold, inquire, refused_by, says
 
 from trader.audit.audit import audit
 from trader.domain.decision import Rule
-from trader.domain.events import NO_EVIDENCE, TELLS, EpochEnded, EvidenceGiven, JournalType, Tick
+from trader.domain.events import (
+    NO_EVIDENCE,
+    TELLS,
+    EpochEnded,
+    Evidence,
+    EvidenceGiven,
+    JournalType,
+    SignalReceived,
+    Tick,
+)
 
 LOST = EpochEnded("IB has lost its servers (1100)")
 
@@ -41,18 +50,37 @@ async def test_no_entry_after_the_end_of_an_epoch_until_everything_is_told_anew(
         assert (await market.submit("QQQ", 0.8)).ticket is not None
 
 
+@pytest.mark.parametrize("told", [NO_EVIDENCE._replace(positions={}), NO_EVIDENCE])
 async def test_the_journal_tells_once_an_epoch_that_the_broker_has_told_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Evidence
 ) -> None:
     async with a_machine(tmp_path) as market:
         await inquire(market, times=2)
         with monkeypatch.context() as cut:
-            says(NO_EVIDENCE, cut)
+            says(told, cut)
             await market.engine.handle([LOST])
             await inquire(market, times=2)
         assert epochs(market) == ["reconciled", "epoch_ended"]
         await inquire(market, times=2)
         assert epochs(market) == ["reconciled", "epoch_ended", "reconciled"]
+
+
+async def test_two_complete_answers_in_one_step_are_told_as_one(tmp_path: Path) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.engine.handle([LOST])
+        answer = EvidenceGiven((), await market.broker.evidence(()))
+        await market.engine.handle([answer, answer])
+        assert epochs(market)[-2:] == ["epoch_ended", "reconciled"]
+
+
+async def test_an_answer_without_everything_keeps_no_entry_back_once_the_broker_has_told_everything(
+    tmp_path: Path,
+) -> None:
+    async with a_machine(tmp_path) as market:
+        await market.bar()
+        signal = SignalReceived(a_signal("QQQ", 0.8, at=market.now))
+        await market.handle(EvidenceGiven((), NO_EVIDENCE), signal)
+        assert market.sql("SELECT symbol, outcome FROM book_signals") == [("QQQ", "ordered")]
 
 
 async def test_an_epoch_that_ends_with_the_answer_that_began_it_is_told_as_ended(tmp_path: Path) -> None:
