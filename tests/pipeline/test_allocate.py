@@ -10,7 +10,7 @@ from trader.domain.family import Families
 from trader.domain.market import Prices
 from trader.domain.portfolio import Portfolio
 from trader.domain.rules import Thresholds
-from trader.pipeline.allocate import allocate, threshold_passed, wanted_leverage
+from trader.pipeline.allocate import allocate, wanted_leverage
 
 EVERY = some_prices(QQQ=500.0, TQQQ=80.0, PSQ=40.0, SQQQ=30.0, AAPL=200.0)
 PROBABILITIES = st.floats(0, 1)
@@ -131,24 +131,3 @@ def test_what_is_held_goes_even_when_what_is_wanted_has_no_price() -> None:
     )
     assert isinstance(given, Allocation)
     assert given.symbol is None
-
-
-@pytest.mark.parametrize(
-    ("probability", "leverage", "passed"),
-    [
-        (0.75, 1, 0.75),
-        (0.74, 1, 0.60),
-        (0.90, 3, 0.90),
-        (0.89, 3, 0.80),
-        (0.25, -1, 0.75),
-        (0.26, -1, 0.60),
-        (0.09, -3, 0.90),
-        (0.11, -3, 0.80),
-        (0.85, 2, 0.80),
-    ],
-)
-def test_what_is_told_of_an_order_is_the_threshold_that_it_has_passed(
-    probability: float, leverage: int, passed: float
-) -> None:
-    """Of what is held already that may be the one to leave at."""
-    assert threshold_passed(probability, leverage, Thresholds()) == passed

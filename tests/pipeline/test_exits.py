@@ -58,17 +58,6 @@ def test_a_jump_needs_a_second_print() -> None:
     assert due(HELD, a_bar(close=94.0), before=94.5) == ExitReason.STOP
 
 
-def test_a_second_print_beyond_a_level_counts_however_far_it_has_moved() -> None:
-    """A price that falls through its stop in two jumps is no error of the data."""
-    assert due(HELD, a_bar(close=85.0), before=92.0) == ExitReason.STOP
-    assert due(HELD, a_bar(close=92.0), before=99.0) is None
-
-
-def test_a_move_of_just_the_collar_needs_no_second_print() -> None:
-    assert due(HELD, a_bar(close=95.0), before=100.0) == ExitReason.STOP
-    assert Rules().limits.collar_ppm == 50_000
-
-
 @pytest.mark.parametrize(
     ("clock", "goes"),
     [("15:49:59", False), ("15:50", True), ("15:55", True), ("15:59:59", True), ("16:00", False)],

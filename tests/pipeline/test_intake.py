@@ -1,6 +1,5 @@
 """Nothing is believed of a strategy or a file: hostile values become refusals, by name, and nothing raises."""
 
-import math
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
@@ -11,8 +10,8 @@ from builders import NOON
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trader.domain.decision import Refusal, Rule, Signal, Stage
-from trader.pipeline.intake import check_signal, what_remains
+from trader.domain.decision import Refusal, Rule, Signal
+from trader.pipeline.intake import check_signal
 
 
 def checked(raw: object, max_age_s: int = 60) -> Signal | Refusal:
@@ -35,57 +34,6 @@ class Timeless(tzinfo):
 
     def tzname(self, _: datetime | None) -> str:
         return "nowhere"
-
-
-@pytest.mark.parametrize(
-    ("raw", "said"),
-    [
-        (5, (Rule.NOT_A_SIGNAL, "?", None, None, "got int")),
-        (Signal(7, 0.9), (Rule.BAD_SYMBOL, "?", None, None, "int")),  # type: ignore[arg-type]
-        (Signal("QQQ", "much"), (Rule.BAD_PROBABILITY, "QQQ", None, None, "not a number: 'much'")),  # type: ignore[arg-type]
-        (
-            Signal("QQQ", "x" * 99),  # type: ignore[arg-type]
-            (Rule.BAD_PROBABILITY, "QQQ", None, None, "not a number: '" + "x" * 59),
-        ),
-        (Signal("QQQ", None), (Rule.BAD_PROBABILITY, "QQQ", None, None, "not a number: NoneType")),  # type: ignore[arg-type]
-        (Signal("QQQ", -0.5), (Rule.BAD_PROBABILITY, "QQQ", -0.5, 1.0, "outside [0, 1]")),
-        (Signal("QQQ", 999_999_999), (Rule.BAD_PROBABILITY, "QQQ", 999_999_999, 1.0, "outside [0, 1]")),
-        (Signal("QQQ", 10**9), (Rule.BAD_PROBABILITY, "QQQ", None, 1.0, "outside [0, 1]")),
-        (
-            Signal("QQQ", 0.9, id="S-1"),
-            (Rule.NOT_A_SIGNAL, "QQQ", None, None, "id is no short text of its own, or begins with S-: 'S-1'"),
-        ),
-        (
-            Signal("QQQ", 0.9, NOON - timedelta(seconds=90)),
-            (Rule.EXPIRED, "QQQ", 90.0, 60, "seconds"),
-        ),
-        (
-            Signal("QQQ", 0.9, NOON + timedelta(seconds=90)),
-            (Rule.FROM_THE_FUTURE, "QQQ", 90.0, 2.0, "seconds"),
-        ),
-        (
-            Signal("QQQ", 0.9, NOON.replace(tzinfo=None)),
-            (Rule.NOT_A_SIGNAL, "QQQ", None, None, "timestamp is not a datetime with a time zone"),
-        ),
-    ],
-)
-def test_a_no_says_what_is_wrong_and_what_was_measured(raw: object, said: tuple[Any, ...]) -> None:
-    assert checked(raw) == Refusal(Stage.SIGNAL, *said)
-
-
-@pytest.mark.parametrize("symbol", ["qqq", "QQQ ", "\x00"])
-def test_a_symbol_that_is_none_is_shown_harmlessly(symbol: str) -> None:
-    result = checked(Signal(symbol, 0.9))
-    assert isinstance(result, Refusal)
-    assert (result.rule, result.symbol) == (Rule.BAD_SYMBOL, "?")
-    assert ascii(symbol) in result.detail
-
-
-def test_of_a_refused_signal_a_probability_is_kept_that_is_a_number() -> None:
-    for probability, kept in ((999_999_999, 999_999_999.0), (10**9, math.nan), (True, math.nan), ("0.5", math.nan)):
-        raw = Signal("QQQ", probability)  # type: ignore[arg-type]
-        refusal = Refusal(Stage.SIGNAL, Rule.BAD_PROBABILITY, "QQQ")
-        assert what_remains(raw, refusal, NOON, "a strategy").probability == pytest.approx(kept, nan_ok=True)
 
 
 @pytest.mark.parametrize("raw", [None, 1, "QQQ", ("QQQ", 0.9), {"symbol": "QQQ"}, [], object(), ValueError("no")])

@@ -7,7 +7,7 @@ import pytest
 from builders import AUTUMN, HALF_DAY, MONDAY, NOON, SPRING, a_portfolio, a_signal, new_york, session_of
 
 from trader.domain.breaker import Breaker, BreakerScope, Latch
-from trader.domain.decision import Intent, Refusal, Rule, Stage
+from trader.domain.decision import Intent, Refusal, Rule
 from trader.domain.portfolio import Halt, Portfolio
 from trader.domain.rules import Rules
 from trader.domain.session import SessionDay
@@ -82,12 +82,9 @@ def test_a_halt_bars_entries_of_its_scope(scope: str, target: str, barred: bool)
     ],
 )
 def test_a_tripped_breaker_bars_entries_of_its_scope(scope: BreakerScope, target: str, barred: bool) -> None:
-    """And says what it has measured, of which limit, and how."""
     latch = Latch(Breaker.PRICE_JUMP, scope, target, "it has jumped", 30.5, 25.0, {}, "percent >= 25", False, NOON)
-    result = admit(INTENT, session_of(), replace(a_portfolio(), latches={latch.key: latch}), Rules(), NOON)
-    why = f"{latch.key}: it has jumped; percent >= 25"
-    no = Refusal(Stage.SESSION, Rule.BREAKER, "TQQQ", 30.5, 25.0, why, Breaker.PRICE_JUMP)
-    assert result == (no if barred else Admitted(INTENT))
+    portfolio = replace(a_portfolio(), latches={latch.key: latch})
+    assert answer(NOON, portfolio=portfolio) is (Rule.BREAKER if barred else None)
 
 
 def test_an_admitted_intent_is_the_intent() -> None:

@@ -244,51 +244,6 @@ def test_a_ticket_never_exceeds_any_room(price: int, cash: int, reserved: int, h
     assert price <= result.limit_micros <= price + price * limits.limit_offset_ppm // 1_000_000 + 10_000
 
 
-def jumped_to(price: float, symbol: str = "AAPL") -> Prices:
-    prices = some_prices(**{symbol: 100.0, "AAPL": 100.0})
-    prices.observe(bar_time(a_bar(symbol, price, start=NOON)))
-    return prices
-
-
-def while_others_trade(ago_s: int) -> Prices:
-    """AAPL was silent for two minutes, and MSFT for as long as that."""
-    prices = some_prices(AAPL=100.0)
-    prices.observe(bar_time(a_bar("MSFT", 400.0, start=NOON + timedelta(seconds=60 - ago_s))))
-    return prices
-
-
-IN_TWO_MINUTES = {"now": NOON + 2 * MINUTE, "stale_price_s": 60}
-JUMPED = "percent away from the bar before; a second print is needed"
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"prices": Prices()}, (Rule.NO_PRICE, "AAPL")),
-        (IN_TWO_MINUTES, (Rule.STALE_PRICE, "AAPL", 120, 60, "seconds without a bar")),
-        (
-            {"prices": while_others_trade(60), **IN_TWO_MINUTES},
-            (Rule.SYMBOL_HALTED, "AAPL", 120, 60, "seconds without a bar"),
-        ),
-        (
-            {"prices": while_others_trade(61), **IN_TWO_MINUTES},
-            (Rule.STALE_PRICE, "AAPL", 120, 60, "seconds without a bar"),
-        ),
-        ({"prices": jumped_to(110.0), "now": NOON + MINUTE}, (Rule.PRICE_COLLAR, "AAPL", 10.0, 5.0, JUMPED)),
-        (
-            {"prices": jumped_to(110.0, "TQQQ"), "symbol": "TQQQ", "now": NOON + MINUTE},
-            (Rule.PRICE_COLLAR, "TQQQ", 10.0, 5.0, JUMPED),
-        ),
-        ({"openings_per_day": 0}, (Rule.OPENINGS_PER_DAY, "AAPL", 0, 0)),
-        ({"max_day_trades_5d": 0}, (Rule.DAY_TRADES, "AAPL", 0, 0, "in five sessions")),
-        ({"orders_per_minute": 0}, (Rule.ORDER_RATE, "AAPL", 0, 0, "a minute")),
-    ],
-    ids=lambda value: value[0].value if isinstance(value, tuple) else "",
-)
-def test_a_no_says_what_was_measured_and_what_is_allowed(given: dict[str, Any], said: tuple[Any, ...]) -> None:
-    assert refusal_of(**given) == Refusal(Stage.SIZING, *said)
-
-
 FULL = {"openings_per_day": 10, "orders_per_minute": 20, "open_positions": 5}
 
 
@@ -318,23 +273,6 @@ def test_an_addition_is_counted_as_an_order_and_not_as_a_position() -> None:
     assert entries_left(portfolio, Limits(**FULL, max_day_trades_5d=3), opens=False) == 10
 
 
-def test_one_position_too_many_in_an_hour_is_refused() -> None:
-    assert isinstance(sized(replace(a_portfolio(), created_last_hour=2), creations_per_hour=3), Ticket)
-    refusal = refusal_of(replace(a_portfolio(), created_last_hour=3), creations_per_hour=3)
-    assert (refusal.rule, refusal.symbol, refusal.measured, refusal.limit) == (Rule.CREATIONS_PER_HOUR, "AAPL", 4, 3)
-
-
-def test_of_two_limits_that_leave_the_same_the_first_names_the_size() -> None:
-    assert ticket_of(order_notional_micros=micros(15_000)).sized_by is Rule.POSITION_SIZE
-    assert ticket_of(order_notional_micros=micros(14_999)).sized_by is Rule.ORDER_NOTIONAL
-
-
-def test_what_one_share_costs_is_told_with_its_commission() -> None:
-    refusal = refusal_of(prices=some_prices(AAPL=20_000.0), costs=Costs(per_share_micros=0, minimum_micros=micros(7)))
-    assert (refusal.rule, refusal.symbol) == (Rule.POSITION_SIZE, "AAPL")
-    assert (refusal.measured, refusal.limit) == (20_107.0, 15_000.0)
-
-
 # Re-sizing: the same signal asked twice changes nothing.
 
 
@@ -361,13 +299,6 @@ def test_an_excess_of_less_than_a_share_is_reduced_by_a_share() -> None:
     result = resize(intent_for(), portfolio, some_prices(AAPL=10_000.0), Limits())
     assert isinstance(result, ExitTicket)
     assert result.quantity == 1
-
-
-def test_what_jumped_is_not_reduced_before_a_second_print() -> None:
-    prices = some_prices(AAPL=100.0)
-    prices.observe(bar_time(a_bar(close=150.0)._replace(timestamp=NOON)))
-    portfolio = a_portfolio(a_position("AAPL", 150, 100.0), cash=85_000, equity=107_500)
-    assert resize(intent_for(), portfolio, prices, Limits()) is None
 
 
 def test_what_is_held_without_a_price_is_not_reduced() -> None:

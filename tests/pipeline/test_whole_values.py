@@ -92,9 +92,13 @@ def test_of_two_members_that_are_held_the_larger_leverage_counts(held: str) -> N
         (0.90, 3, 0.9),
         (0.85, 3, 0.8),
         (0.25, -1, 0.75),
+        (0.26, -1, 0.6),
         (0.35, -1, 0.6),
+        (0.09, -3, 0.9),
         (0.10, -3, 0.9),
+        (0.11, -3, 0.8),
         (0.15, -3, 0.8),
+        (0.85, 2, 0.8),
     ],
 )
 def test_the_threshold_that_was_passed_is_told(probability: float, leverage: int, passed: float) -> None:
@@ -266,13 +270,18 @@ def test_what_is_wrong_with_a_signal_is_said(raw: object, rule: Rule, symbol: st
     assert check_signal(raw, NOON, "test", 60) == Refusal(Stage.SIGNAL, rule, symbol, None, limit, detail)
 
 
-def test_what_is_wrong_with_a_symbol_and_a_probability_is_said() -> None:
-    said = check_signal(Signal("1QQ", 0.8), NOON, "test", 60)
+@pytest.mark.parametrize("symbol", ["1QQ", "qqq", "QQQ ", "\x00"])
+def test_a_symbol_that_is_none_is_shown_harmlessly(symbol: str) -> None:
+    said = check_signal(Signal(symbol, 0.8), NOON, "test", 60)
     assert isinstance(said, Refusal)
     assert said == Refusal(Stage.SIGNAL, Rule.BAD_SYMBOL, "?", detail=said.detail)
-    assert "1QQ" in said.detail
-    said = check_signal(Signal("QQQ", 1.5), NOON, "test", 60)
-    assert said == Refusal(Stage.SIGNAL, Rule.BAD_PROBABILITY, "QQQ", 1.5, 1.0, "outside [0, 1]")
+    assert ascii(symbol) in said.detail
+
+
+@pytest.mark.parametrize("probability", [1.5, -0.5, 999_999_999])
+def test_a_probability_out_of_range_is_told(probability: float) -> None:
+    said = check_signal(Signal("QQQ", probability), NOON, "test", 60)
+    assert said == Refusal(Stage.SIGNAL, Rule.BAD_PROBABILITY, "QQQ", probability, 1.0, "outside [0, 1]")
 
 
 def test_the_symbol_of_a_signal_is_the_one_that_was_read() -> None:
@@ -309,6 +318,7 @@ def test_of_a_refused_signal_stays_what_it_has() -> None:
     assert remains(whole, Rule.FROM_THE_FUTURE).timestamp == at
     assert remains(whole) == Signal("QQQ", 0.8, NOON, "mine", "desk")
     assert remains(replace(whole, probability=3)).probability == 3.0
+    assert remains(replace(whole, probability=999_999_999)).probability == 999_999_999.0
 
 
 @pytest.mark.parametrize("probability", ["0.8", None, True, 1e9, 10**400, -(10**400)])
