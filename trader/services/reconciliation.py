@@ -97,8 +97,8 @@ class Reconciliation:
             return
         self._compared_at = step.draft.commit.reconciled_at = step.draft.now
         if opens and not self._heard:
+            self._heard = True
             step.draft.note(JournalType.RECONCILED)
-        self._heard = self._heard or opens
         at_once = opens or self._seen is None
         in_motion = set() if at_once else {order.symbol for order in step.draft.orders.values() if not order.rests}
         in_motion |= set(moved)
