@@ -137,13 +137,13 @@ class Breakers:
 
     def _look_at_what_was_counted(self, step: Step) -> None:
         """A limit that was lowered between two runs counts at once, and not after one more execution."""
-        counts, now = self._counts, step.draft.now
+        counts = self._counts_by(step.draft.now)
         self._judge_rejects(step)
         self._judge_losses(step)
-        self._judge_trades(step, counts.traded.since(now - self._block).total)
-        self._judge_sent(step, counts.sent.since(now - self._sent_within).total)
+        self._judge_trades(step, counts.traded.total)
+        self._judge_sent(step, counts.sent.total)
         for symbol, tally in counts.repeated.items():
-            self._judge_repeated(step, symbol, tally.since(now - self._repeated_within).total)
+            self._judge_repeated(step, symbol, tally.total)
 
     def _judge_rejects(self, step: Step) -> None:
         rejects = len(self._counts.rejects)
@@ -193,15 +193,26 @@ class Breakers:
         """Every breaker, as it is now."""
         return self._panel.standing(book, self._counted(now))
 
+    def _counts_by(self, now: datetime) -> Counts:
+        """What was counted, without what is too old by now."""
+        counts = self._counts
+        return replace(
+            counts,
+            sent=counts.sent.since(now - self._sent_within),
+            traded=counts.traded.since(now - self._block),
+            exceptions=counts.exceptions.since(now - self._exceptions_within),
+            repeated={symbol: tally.since(now - self._repeated_within) for symbol, tally in counts.repeated.items()},
+        )
+
     def _counted(self, now: datetime) -> dict[Breaker, Reading]:
         """What is counted within a time, without what is too old by now; and what is counted in a row."""
-        counts = self._counts
-        again = {symbol: tally.since(now - self._repeated_within).total for symbol, tally in counts.repeated.items()}
+        counts = self._counts_by(now)
+        again = {symbol: tally.total for symbol, tally in counts.repeated.items()}
         most = max(again, key=lambda symbol: again[symbol], default="")
         return {
-            Breaker.ORDER_RATE: Reading(counts.sent.since(now - self._sent_within).total, "", {}),
-            Breaker.TRADES: Reading(counts.traded.since(now - self._block).total, "", {}),
-            Breaker.EXCEPTIONS: Reading(counts.exceptions.since(now - self._exceptions_within).total, "", {}),
+            Breaker.ORDER_RATE: Reading(counts.sent.total, "", {}),
+            Breaker.TRADES: Reading(counts.traded.total, "", {}),
+            Breaker.EXCEPTIONS: Reading(counts.exceptions.total, "", {}),
             Breaker.LOSSES_IN_A_ROW: Reading(len(counts.losses), "", {}),
             Breaker.REJECTS_IN_A_ROW: Reading(len(counts.rejects), "", {}),
             Breaker.REPEATED_EXECUTION: Reading(again.get(most, 0), most, {}),
