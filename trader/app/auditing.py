@@ -31,7 +31,7 @@ from trader.audit.following import Following
 from trader.audit.reading import CannotCheck, open_read_only, version_of
 from trader.audit.rule import FAILS, Answer, Finding, Rule, Verdict
 from trader.audit.rules import RULES
-from trader.audit.watching import MOST_TOLD, Watch
+from trader.audit.watching import MOST_TOLD, Watch, unchecked
 from trader.domain.alarm import AlarmType
 from trader.domain.breaker import FAULT, Breaker, Latch, findings_as_inputs, findings_in
 from trader.domain.events import BreakerMeasured
@@ -80,9 +80,9 @@ class BookWatch:
         try:
             return look()
         except (CannotCheck, sqlite3.Error) as error:
-            return _unchecked(str(error))
+            return unchecked(RULES, str(error))
         except Exception as error:  # noqa: BLE001  (whatever it was: nothing was looked at, and that is told)
-            return _unchecked(f"{type(error).__name__}: {error}")
+            return unchecked(RULES, f"{type(error).__name__}: {error}")
         finally:
             self._looking -= 1
 
@@ -110,10 +110,6 @@ class BookWatch:
             raise
         self._books.append(book)
         return begun
-
-
-def _unchecked(why: str) -> list[Answer]:
-    return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=why) for rule in RULES]
 
 
 class Aside(Protocol):

@@ -1,7 +1,7 @@
 """One look at a book: every rule asked, each answer with what it has looked at."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trader.audit import besides, chain, running, summing, telling
 from trader.audit.besides import Knowledge
@@ -27,6 +27,11 @@ EVERYTHING: tuple[Step, ...] = (telling.tell, chain.follow, running.add_up, besi
 """What a look takes in before the rules are asked."""
 
 
+def unchecked(rules: Iterable[Rule], why: str) -> list[Answer]:
+    """The answers where none could be had."""
+    return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=why) for rule in rules]
+
+
 class Watch:
     """Looks at one book again and again; the journal is taken in once."""
 
@@ -48,7 +53,7 @@ class Watch:
                 counts: dict[str, int] = {}
                 return [self._answer(rule, counts) for rule in rules]
         except sqlite3.Error as error:
-            return [Answer(rule, Verdict.COULD_NOT_CHECK, 0, fault=str(error)) for rule in rules]
+            return unchecked(rules, str(error))
 
     def _answer(self, rule: Rule, counts: dict[str, int]) -> Answer:
         try:
