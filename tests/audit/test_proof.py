@@ -10,8 +10,10 @@ import pytest
 from trader.audit.besides import as_shipped
 from trader.audit.proof import blind
 from trader.audit.reading import SCHEMA
-from trader.audit.rule import Rule
+from trader.audit.records import SCHEMA_AS_SHIPPED
+from trader.audit.rule import Rule, Verdict
 from trader.audit.rules import EVERY_RULE
+from trader.audit.watching import Watch
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,17 @@ def test_a_rule_whose_table_is_not_there_is_blind(book: sqlite3.Connection) -> N
         other.execute("DROP TABLE book_signals")
         told = "the book's tables are not those that it knows: no such table: book_signals"
         assert blind(other, EVERY_RULE) == dict.fromkeys((rule.name for rule in EVERY_RULE), told)
+
+
+def test_a_schema_is_as_shipped_whatever_its_white_space(book: sqlite3.Connection) -> None:
+    """A book that was brought up to date has other breaks of lines, and none before what was added to a table."""
+    shipped = as_shipped({})
+    other = tuple(
+        (type_, name, sql.replace("\n    ", "\n").replace(",\n", " , ")) for type_, name, sql in shipped.shipped
+    )
+    assert other != shipped.shipped
+    [answer] = Watch(book, shipped._replace(shipped=other)).look([SCHEMA_AS_SHIPPED])
+    assert answer.verdict is Verdict.HOLDS
 
 
 def test_the_proof_leaves_nothing_on_the_disk(

@@ -1,5 +1,6 @@
 """What the audit knows besides the book: the schema as shipped, the exchange's hours, what may stay overnight."""
 
+import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -75,8 +76,8 @@ def tell(connection: sqlite3.Connection) -> None:
 
 
 def _spaced(sql: str) -> str:
-    """A migrated book may have other line breaks."""
-    return " ".join(sql.split())
+    """A migrated book has other line breaks, and no blank before what was added to a table."""
+    return re.sub(r" ?([(),]) ?", r"\1", " ".join(sql.split()))
 
 
 def _hours(number: int) -> tuple[int, int | None, int | None]:

@@ -1,5 +1,6 @@
 """Whether a book is sound: the file itself, the guards of its schema, its chain of events."""
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import NamedTuple
@@ -29,7 +30,7 @@ def schema_parts() -> list[Part]:
 
 def schema_fingerprint(connection: sqlite3.Connection) -> str:
     """Of every table, index, trigger and view, whatever their white space."""
-    return fingerprint(f"{part.kind} {part.name} {' '.join(part.sql.split())}".encode() for part in _parts(connection))
+    return fingerprint(f"{part.kind} {part.name} {_spaced(part.sql)}".encode() for part in _parts(connection))
 
 
 def shipped_fingerprint() -> str:
@@ -47,7 +48,7 @@ def lost_parts(connection: sqlite3.Connection) -> dict[Part, str]:
         there = found.get((part.kind, part.name))
         if there is None:
             lost[part] = "missing"
-        elif there.sql.split() != part.sql.split():
+        elif _spaced(there.sql) != _spaced(part.sql):
             lost[part] = "changed"
     return lost
 
@@ -77,6 +78,11 @@ def chain_findings(connection: sqlite3.Connection, *, full: bool) -> tuple[int, 
         after = BEGINNING if full else last_seal(connection, account)
         events += sum(1 for _ in read_journal(connection, account, findings, after))
     return events, findings
+
+
+def _spaced(sql: str) -> str:
+    """A migrated book has other white space, and none before what was added to a table."""
+    return re.sub(r"\s*([(),])\s*", r"\1", " ".join(sql.split()))
 
 
 def _parts(connection: sqlite3.Connection) -> list[Part]:
