@@ -21,21 +21,21 @@ PLANTED = {
         FROM book_locks WHERE symbol = 'QQQ'""",
     "one working opening order a symbol": """
         INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, side, quantity, filled, limit_micros,
-            'unknown', purpose, reason, signal_id, created_us, updated_us, stop_micros, oca, NULL
+            'unknown', purpose, reason, signal_id, created_us, updated_us, stop_micros, oca, NULL, 0
         FROM book_orders WHERE symbol = 'AAPL'""",
     "working opening orders and live locks belong to one another": """
         UPDATE book_locks SET released_us = 1, evidence = 'none' WHERE symbol = 'AAPL'""",
     "live exits do not exceed what is held": """
         INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', quantity + 1, 0, NULL, 'created',
-            'exit', reason, signal_id, created_us, updated_us, stop_micros, oca, NULL
+            'exit', reason, signal_id, created_us, updated_us, stop_micros, oca, NULL, 0
         FROM book_orders WHERE symbol = 'QQQ'""",
     "stops that are not being taken back do not exceed what is held and may still be bought": """
         INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', quantity + 1, 0, NULL, 'created',
-            'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair', NULL FROM book_orders
+            'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair', NULL, 0 FROM book_orders
         WHERE symbol = 'QQQ'""",
     "an exit of our own and protection never live together": """
         INSERT INTO book_orders SELECT order_ref || made.purpose, account, symbol, 'SELL', 1, 0, made.level, 'created',
-            made.purpose, 'stop', '', created_us, updated_us, NULL, made.oca, NULL
+            made.purpose, 'stop', '', created_us, updated_us, NULL, made.oca, NULL, 0
         FROM book_orders, (SELECT 'exit' AS purpose, '' AS oca, NULL AS level
                            UNION SELECT 'protection', 'a pair', 1000000) AS made WHERE symbol = 'QQQ'""",
     "an order is filled by its fills and not beyond": "UPDATE book_orders SET filled = filled - 1 WHERE symbol = 'QQQ'",

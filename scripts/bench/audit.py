@@ -25,7 +25,7 @@ from typing import NamedTuple
 from figures import SCRATCH, Figure, show
 
 from trader.adapters.sqlite.queries import SCHEMA
-from trader.audit import besides, chain, running, summing, telling
+from trader.audit import besides, chain, checksums, running, summing, telling
 from trader.audit.audit import fails
 from trader.audit.besides import as_shipped
 from trader.audit.ledger import CASH_IS_TRADED, FILLS_ARE_POSITIONS
@@ -225,6 +225,7 @@ def _fill_book(book: sqlite3.Connection, count: int) -> None:
     stamp: Row = {"one": 1, "kind": "simulated", "book_id": "bench", "epoch": 1, "seed": 1, "created_us": 0}
     waiting["book_stamp"].append(stamp)
     _write(book, waiting)
+    checksums.write(book)
 
 
 def _write(book: sqlite3.Connection, waiting: dict[str, list[Row]]) -> None:
@@ -257,7 +258,7 @@ def _times(path: Path) -> dict[str, float]:
             chain.follow(connection)
             journal.append(process_time() - begin)
 
-        watch = Watch(book, as_shipped({}), (taken_in, running.add_up, besides.tell, summing.sum_up))
+        watch = Watch(book, as_shipped({}), (taken_in, running.add_up, besides.tell, summing.sum_up, checksums.compare))
         everything = _timed(lambda: _check(watch))
 
         def shares_and_cash() -> None:

@@ -17,7 +17,10 @@ class Area(NamedTuple):
     does, do not come along, and a mutant that waits for them would pass for one that was noticed."""
 
 
-_AUDITING = ("audit", "besides", "chain", "following", "proof", "reading", "sound", "summing", "telling", "watching")
+_AUDITING = (
+    *("audit", "besides", "chain", "checksums", "following", "proof", "reading", "sound", "summing", "telling"),
+    "watching",
+)
 
 AREAS = (
     Area(

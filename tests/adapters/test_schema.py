@@ -14,11 +14,11 @@ from trader.domain.ledger import PositionState
 
 ONE_MORE_EXIT = (
     "INSERT INTO book_orders SELECT order_ref || '{0}', account, symbol, 'SELL', 1, 0, NULL, '{1}', 'exit', reason, "
-    "signal_id, created_us, updated_us, NULL, '', NULL FROM book_orders WHERE symbol = 'QQQ'; "
+    "signal_id, created_us, updated_us, NULL, '', NULL, 0 FROM book_orders WHERE symbol = 'QQQ'; "
 )
 PROTECTION = (
     "INSERT INTO book_orders SELECT order_ref || '{{0}}', account, symbol, 'SELL', {{1}}, 0, {0}, 'working', "
-    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}', NULL FROM book_orders "
+    "'protection', reason, signal_id, created_us, updated_us, {1}, '{{2}}', NULL, 0 FROM book_orders "
     "WHERE symbol = 'QQQ' AND purpose = 'entry'; "
 )
 STOP, TARGET = PROTECTION.format("NULL", 1), PROTECTION.format(10**9, "NULL")
@@ -132,8 +132,8 @@ BROKEN = [
     ("UPDATE book_signals SET outcome = 'lost'", "outcome = "),
     ("UPDATE book_signals SET outcome = 'refused', rule = NULL", "a_no_has_a_rule"),
     ("UPDATE book_signals SET count = 0", "count >= 1"),
-    ("INSERT INTO book_inbox VALUES ('paper', 'signals', -1, 0)", "offset >= 0"),
-    ("INSERT INTO book_inbox VALUES ('paper', 'signals', 0, -1)", "line >= 0"),
+    ("INSERT INTO book_inbox VALUES ('paper', 'signals', -1, 0, 0)", "offset >= 0"),
+    ("INSERT INTO book_inbox VALUES ('paper', 'signals', 0, -1, 0)", "line >= 0"),
     ("UPDATE book_halts SET scope = 'sector'", "scope IN"),
     (
         "INSERT INTO book_halts SELECT id + 1, account, scope, '', reason, 1, NULL, NULL, 0 FROM book_halts",
@@ -147,7 +147,7 @@ BROKEN = [
     ),
     ("UPDATE book_events SET data = '{}'", "events_are_append_only"),
     ("DELETE FROM book_events", "events_are_append_only"),
-    ("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'QQQ', 0, 1)", "price_micros > 0"),
+    ("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'QQQ', 0, 1, 0)", "price_micros > 0"),
 ]
 
 

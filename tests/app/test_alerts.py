@@ -12,8 +12,8 @@ from trader.app.settings import load_settings
 from trader.domain.session import NEW_YORK
 
 ALARM = (
-    "INSERT INTO book_alarms SELECT account, seq, ?, ?, ?, ?, at_us, at_us + 120000000, 3, NULL, NULL FROM book_events "
-    "WHERE seq = ?"
+    "INSERT INTO book_alarms SELECT account, seq, ?, ?, ?, ?, at_us, at_us + 120000000, 3, NULL, NULL, 0 "
+    "FROM book_events WHERE seq = ?"
 )
 
 
@@ -23,7 +23,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> ReplayedBook:
     book = a_replayed_book(tmp_path_factory.mktemp("day"))
     book.damage(ALARM, "drift", "critical", "QQQ", "the book has 5 shares, the broker 3", 3)
     book.damage(ALARM, "chore_failed", "warning", "backup", "no space", 4)
-    book.damage("INSERT INTO book_deliveries VALUES (1, 'paper', 3, 'phone', 1, 1750685400000000)")
+    book.damage("INSERT INTO book_deliveries VALUES (1, 'paper', 3, 'phone', 1, 1750685400000000, 0)")
     return book
 
 

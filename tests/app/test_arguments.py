@@ -89,7 +89,7 @@ def test_flatten_without_yes_does_nothing_and_says_so_to_every_reader(noon: Repl
 
 def test_flatten_without_yes_names_only_what_the_account_holds(noon: ReplayedBook, tmp_path: Path) -> None:
     both = noon.copy_to(tmp_path / "both")
-    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
+    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0, 0 FROM book_stamp")
     both.damage("UPDATE book_positions SET account = 'other' WHERE symbol = 'TQQQ'")
     assert "would close: nothing" in both.trader("flatten", "--reason", "x").out
 

@@ -21,7 +21,7 @@ from trader.services.latencies import BOUNDS_S
 def book(tmp_path_factory: pytest.TempPathFactory) -> ReplayedBook:
     """The day up to 12:20: TQQQ is held, and was last seen at 80 dollars."""
     book = a_replayed_book(tmp_path_factory.mktemp("noon"), until="12:20")
-    book.damage("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'TQQQ', 80000000, 1750695360000000)")
+    book.damage("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'TQQQ', 80000000, 1750695360000000, 0)")
     return book
 
 

@@ -151,7 +151,7 @@ def test_a_broker_that_does_not_answer_is_unknown_and_never_nothing() -> None:
     """In the incident a broker's error was read as no positions, and every row as a phantom."""
     dry_runs = [DRY_RUN.format(name=name, client_id=100 + n) for n, name in enumerate(("large", "tiny"))]
     Path("mine.toml").write_text("".join([IB.format(port=1), *dry_runs]), "utf-8")
-    damage("INSERT INTO book_accounts VALUES ('ib', 0, 0, 0, 0, 0, 0, 0, 0)", a_position_of("ib", "MSFT"))
+    damage("INSERT INTO book_accounts VALUES ('ib', 0, 0, 0, 0, 0, 0, 0, 0, 0)", a_position_of("ib", "MSFT"))
     answer = reconcile()
     assert accounts(answer)["ib"] == ["unknown", "1", *["unknown"] * 4]
     assert "ib: the broker is unknown: 127.0.0.1:1" in answer.err

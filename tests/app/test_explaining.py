@@ -206,7 +206,7 @@ def test_an_unknown_id_names_the_nearest(book: ReplayedBook, id_: str, near: lis
 
 def test_an_id_of_another_account_is_unknown(book: ReplayedBook, tmp_path: Path) -> None:
     both = book.copy_to(tmp_path / "both")
-    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
+    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0, 0 FROM book_stamp")
     both.damage("UPDATE book_signals SET account = 'other' WHERE id = 'S-0009'")
     assert both.trader("why", "S-0009").code == 5
 

@@ -69,7 +69,7 @@ def test_without_a_daemon_a_stop_at_a_broker_that_outlives_it_counts(
 ) -> None:
     book.damage(
         "INSERT INTO book_orders SELECT order_ref || 'x', account, symbol, 'SELL', 185, 0, NULL, 'working', "
-        "'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair', NULL FROM book_orders "
+        "'protection', 'stop', '', created_us, updated_us, 1000000, 'a pair', NULL, 0 FROM book_orders "
         "WHERE symbol = 'TQQQ' LIMIT 1"
     )
     book.damage("UPDATE book_stamp SET kind = 'paper', book_id = ?", book_id)

@@ -22,7 +22,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> ReplayedBook:
 def noon(tmp_path_factory: pytest.TempPathFactory) -> ReplayedBook:
     """The day up to 12:20: TQQQ is held, and was last seen at 80 dollars."""
     book = a_replayed_book(tmp_path_factory.mktemp("noon"), until="12:20")
-    book.damage("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'TQQQ', 80000000, 1750695360000000)")
+    book.damage("INSERT OR REPLACE INTO book_marks VALUES ('paper', 'TQQQ', 80000000, 1750695360000000, 0)")
     return book
 
 
@@ -164,7 +164,7 @@ def test_an_account_that_the_book_has_not_is_named(book: ReplayedBook, monkeypat
 
 def test_another_accounts_rows_are_never_shown(book: ReplayedBook, tmp_path: Path) -> None:
     both = book.copy_to(tmp_path / "both")
-    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
+    both.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0, 0 FROM book_stamp")
     both.damage("UPDATE book_fills SET account = 'other' WHERE id = 1")
     both.damage("UPDATE book_signals SET account = 'other' WHERE id = 'S-0001'")
     assert both.trader("trades").rows()[0]["id"] == "2"

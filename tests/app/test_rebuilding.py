@@ -296,6 +296,22 @@ def test_applying_leaves_a_word_in_the_journal_at_the_books_own_time(book: Repla
     assert json.loads(str(data))["name"] == "rebuild"
 
 
+def test_what_only_its_row_tells_of_is_named_and_taken_as_it_is(book: ReplayedBook) -> None:
+    """A signal that came to nothing follows from nothing: as it was is not known any more, and that is kept."""
+    book.damage("UPDATE book_signals SET probability = 0.5 WHERE id = 'S-0001'")
+    book.damage("DELETE FROM book_marks WHERE symbol = 'QQQ'")
+    marks = int(book.one("SELECT count(*) FROM book_marks"))
+    assert [tuple(finding.values()) for finding in findings(book)] == [
+        ("S-0001", "book_signals", "as written", "changed"),
+        ("account paper", "book_marks", f"{marks + 1} rows", f"{marks} rows"),
+    ]
+    said = "0 rows and guards mended, 2 rows and counts taken as they are"
+    assert said in book.trader("rebuild", "--apply").err
+    assert findings(book) == []
+    assert [answer.rule.name for answer in audit(book.db, {}) if answer.verdict in FAILS] == ["signals_have_fates"]
+    assert said in book.one("SELECT data FROM book_events ORDER BY seq DESC LIMIT 1")
+
+
 def test_applying_to_a_sound_book_changes_nothing(book: ReplayedBook) -> None:
     before = book.db.read_bytes()
     assert book.trader("rebuild", "--apply").code == 0
@@ -317,7 +333,7 @@ def test_nothing_is_applied_while_a_daemon_runs(book: ReplayedBook) -> None:
 
 def test_a_mended_book_that_cannot_be_written_is_as_it_was(book: ReplayedBook) -> None:
     """The order of a reference is another account's row: the book cannot be made whole, so nothing is changed."""
-    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
+    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0, 0 FROM book_stamp")
     book.damage("UPDATE book_orders SET account = 'other' WHERE order_ref = 'paper-1-0002'")
     book.damage("UPDATE book_positions SET quantity = 180 WHERE symbol = 'TQQQ'")
     refused = book.trader("rebuild", "--apply")
@@ -335,7 +351,7 @@ def test_either_check_or_apply(book: ReplayedBook, arguments: list[str]) -> None
 
 
 def test_only_the_configured_account_is_looked_at(book: ReplayedBook) -> None:
-    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0 FROM book_stamp")
+    book.damage("INSERT INTO book_accounts SELECT 'other', 1, 1, 0, 0, 0, 1, 1, 0, 0 FROM book_stamp")
     assert findings(book) == []
 
 
@@ -391,7 +407,7 @@ def test_the_audit_holds_of_halts_and_latches_that_were_rebuilt(barred: Path, tm
         assert wrong_rules(path) & {"halts_as_told", "latches_as_told"}
 
         refuse_others(book, "large")
-        assert rebuild(book, "large", "operator") > 0
+        assert rebuild(book, "large", "operator").mended > 0
 
         assert halts_and_latches(book) == before
     assert wrong_rules(path) == set()

@@ -64,7 +64,7 @@ def test_a_newer_schema_is_refused(project: Project) -> None:
 
 def test_a_book_of_another_kind_is_refused(project: Project) -> None:
     with closing(connect(project.db)) as connection:
-        connection.execute("INSERT INTO book_stamp VALUES (1, 'replay', 'paper', 1, 7, 1700000000000000)")
+        connection.execute("INSERT INTO book_stamp VALUES (1, 'replay', 'paper', 1, 7, 1700000000000000, 0)")
 
     _refused_untouched(project, DB, "replay book", "--db")
 

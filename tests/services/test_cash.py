@@ -293,7 +293,7 @@ async def test_a_book_that_has_lost_its_cash_is_rebuilt_from_the_journal(tmp_pat
         book.execute("UPDATE book_round_trips SET pnl_micros = 0, closed_by = ''")
         book.execute("UPDATE book_positions SET realized_micros = 0")
         assert len(compare(book, "paper").findings) >= 5
-        assert rebuild(book, "paper", "test") == 5
+        assert rebuild(book, "paper", "test") == (5, 0)
         assert compare(book, "paper").findings == []
         tables = ("book_round_trips", "book_cash", "book_positions", "book_commissions")
         assert [line for line in book.iterdump() if any(f'INTO "{name}' in line for name in tables)] == [

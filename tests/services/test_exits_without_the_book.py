@@ -431,9 +431,9 @@ async def test_a_spilled_exit_that_the_book_refuses_is_said_once_and_stops_nothi
         with an_unwritable_book(monkeypatch):
             await fall(market, "AAPL")
         with sqlite3.connect(market.path) as by_hand:
-            *order, _computed = by_hand.execute("SELECT * FROM book_orders LIMIT 1").fetchone()
+            *order, _computed, checksum = by_hand.execute("SELECT * FROM book_orders LIMIT 1").fetchone()
             order[0] = market.spill.read()[0].ref
-            by_hand.execute(f"INSERT INTO book_orders VALUES ({', '.join('?' * len(order))})", order)  # noqa: S608
+            by_hand.execute(f"INSERT INTO book_orders VALUES ({', '.join('?' * (len(order) + 1))})", (*order, checksum))  # noqa: S608
         by_hand.close()
         for _ in range(5):
             await market.wait(1)

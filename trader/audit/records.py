@@ -7,6 +7,7 @@ _OF_ACCOUNTS = (
     *("book_fills", "book_commissions", "book_lots", "book_round_trips", "book_signals", "book_inbox", "book_halts"),
     "book_latches",
     *("book_days", "book_events", "book_inputs", "book_marks", "book_reconciled", "book_alarms", "book_deliveries"),
+    "book_counts",
 )
 
 ROWS_HAVE_ACCOUNTS = Rule(
@@ -33,6 +34,7 @@ NO_ROW_IS_MISSING = Rule(
             UNION ALL SELECT 'book_round_trips', count(*), max(id), min(id) FROM main.book_round_trips
             UNION ALL SELECT 'book_halts', count(*), max(id), min(id) FROM main.book_halts
             UNION ALL SELECT 'book_latches', count(*), max(id), min(id) FROM main.book_latches
+            UNION ALL SELECT 'book_deliveries', count(*), max(id), min(id) FROM main.book_deliveries
             UNION ALL SELECT 'book_inputs', count(*), max(seq), min(seq) FROM main.book_inputs)
         WHERE rows <> newest OR oldest <> 1""",
     plants=("DELETE FROM book_inputs WHERE seq = 1", "UPDATE book_latches SET id = 2"),
@@ -79,7 +81,8 @@ STAMP_AS_TOLD = Rule(
     over="main.book_stamp",
     named=Named.ROW,
     query="""
-        SELECT '', 'book_stamp', printf('%d stamps', count(*)) FROM main.book_stamp HAVING count(*) <> 1
+        SELECT '', 'book_stamp', printf('%d stamps', count(*)) FROM main.book_stamp
+        HAVING count(*) <> 1 OR max(one) <> 1
         UNION ALL
         SELECT r.account, s.kind, printf('its newest run was %s', r.kind) FROM main.book_stamp s
         JOIN (SELECT *, max(seq) FROM told_runs GROUP BY account) r WHERE r.kind <> s.kind""",

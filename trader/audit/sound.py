@@ -4,6 +4,7 @@ import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
+from trader.audit import checksums
 from trader.audit.chain import GENESIS
 
 BEGAN_US = 1_750_685_400_000_000
@@ -36,3 +37,4 @@ def sow(connection: sqlite3.Connection) -> None:
             "UPDATE book_events SET hash = ? WHERE account = ? AND seq = ?", (before[account], account, rest[0])
         )
     connection.execute(_COUNTED)
+    checksums.write(connection)

@@ -87,6 +87,10 @@ INSERT INTO book_inputs (seq, account, at_us, kind, data) VALUES
     (1, 'one', 1, 'Tick', ''), (2, 'two', 1, 'Tick', '');
 INSERT INTO book_marks (account, symbol, price_micros, at_us) VALUES ('one', 'AAPL', 200000000, 14);
 INSERT INTO book_inbox (account, path, offset, line) VALUES ('one', 'signals', 10, 1);
+INSERT INTO book_reconciled (account, at_us) VALUES ('one', 15);
+INSERT INTO book_alarms (account, seq, type, severity, subject, text, first_us, last_us, count) VALUES
+    ('one', 28, 'breaker_tripped', 'critical', 'price_jump', 'it has jumped', 14, 14, 1);
+INSERT INTO book_deliveries (id, account, alarm, channel, count, at_us) VALUES (1, 'one', 28, 'mail', 1, 14);
 
 INSERT INTO book_events (account, seq, type, symbol, at_us, data) VALUES
     ('one', 1, 'account_opened', '', 0, '{"starting_cash_micros": 100000000000}'),

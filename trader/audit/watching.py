@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
-from trader.audit import besides, chain, running, summing, telling
+from trader.audit import besides, chain, checksums, running, summing, telling
 from trader.audit.besides import Knowledge
 from trader.audit.reading import one_moment
 from trader.audit.rule import Answer, Finding, Named, Rule, Verdict
@@ -23,7 +23,14 @@ _STORIES = {
 
 Step = Callable[[sqlite3.Connection], None]
 
-EVERYTHING: tuple[Step, ...] = (telling.tell, chain.follow, running.add_up, besides.tell, summing.sum_up)
+EVERYTHING: tuple[Step, ...] = (
+    telling.tell,
+    chain.follow,
+    running.add_up,
+    besides.tell,
+    summing.sum_up,
+    checksums.compare,
+)
 """What a look takes in before the rules are asked."""
 
 
@@ -43,6 +50,7 @@ class Watch:
         running.prepare(book)
         summing.prepare(book)
         besides.prepare(book, knowledge)
+        checksums.prepare(book)
 
     def look(self, rules: Sequence[Rule]) -> list[Answer]:
         """Ask every rule of one moment of the book. What cannot be read leaves them all unchecked."""

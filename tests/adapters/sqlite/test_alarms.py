@@ -112,11 +112,11 @@ async def test_an_acknowledgement_needs_a_name_and_rows_are_kept(tmp_path: Path)
             ("UPDATE book_alarms SET acknowledged_us = 1", "acknowledged_by_somebody"),
             ("UPDATE book_alarms SET severity = 'bad'", "severity"),
             ("UPDATE book_alarms SET count = 0", "count >= 1"),
-            ("INSERT INTO book_deliveries VALUES (1, 'paper', 10000, 'phone', 1, 1)", "FOREIGN KEY"),
+            ("INSERT INTO book_deliveries VALUES (1, 'paper', 10000, 'phone', 1, 1, 0)", "FOREIGN KEY"),
         ):
             with pytest.raises(BookError, match=rule):
                 await market.book.writer.transact(_executes(statement))
-        delivered = "INSERT INTO book_deliveries SELECT 1, account, seq, 'phone', 1, 1 FROM book_alarms"
+        delivered = "INSERT INTO book_deliveries SELECT 1, account, seq, 'phone', 1, 1, 0 FROM book_alarms"
         await market.book.writer.transact(_executes(delivered))
         for statement in ("UPDATE book_deliveries SET count = 2", "DELETE FROM book_deliveries"):
             with pytest.raises(BookError, match="deliveries_are_append_only"):

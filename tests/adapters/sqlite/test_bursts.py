@@ -1,5 +1,6 @@
 """Many rows of a table are written by few statements, as each would be by one of its own."""
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from builders import NOON, an_order
 
+from trader.adapters.sqlite.checksums import differences
 from trader.adapters.sqlite.database import connect
 from trader.adapters.sqlite.queries import QUERIES, QUERIES_TOGETHER, ROWS_TOGETHER
 from trader.adapters.sqlite.rows import to_us
@@ -45,12 +47,20 @@ def test_no_row_of_a_burst_is_missing_or_moved(book: sqlite3.Connection) -> None
     assert events == [(number + 1, f"S{number}") for number in range(_MANY)]
 
 
+def test_every_row_of_a_burst_is_written_with_its_checksum(book: sqlite3.Connection) -> None:
+    with closing(book):
+        for commit in (a_burst(), a_burst(), some_entries(), their_ends()):
+            write(book, commit)
+            assert [*differences(book, "paper")] == []
+
+
 def test_a_burst_is_written_by_few_statements(book: sqlite3.Connection) -> None:
     said: list[str] = []
     with closing(book):
         book.set_trace_callback(said.append)
         write(book, a_burst())
-    assert sum(statement.startswith("INSERT INTO book_marks") for statement in said) == 2 + 3
+    # a statement is said again for each row that it counts
+    assert len({statement for statement in said if statement.startswith("INSERT INTO book_marks")}) == 2 + 3
 
 
 def test_what_stands_already_is_replaced_by_a_burst(book: sqlite3.Connection) -> None:
@@ -105,4 +115,10 @@ def their_ends() -> Commit:
 
 @pytest.mark.parametrize("name", sorted(QUERIES_TOGETHER))
 def test_the_statement_of_a_burst_takes_all_values_of_its_rows(name: str) -> None:
-    assert QUERIES_TOGETHER[name].count("?") == ROWS_TOGETHER * QUERIES[name].count("?")
+    assert QUERIES_TOGETHER[name].count("?") == ROWS_TOGETHER * values_of(QUERIES[name])
+
+
+def values_of(statement: str) -> int:
+    """How many a statement takes: as many as stand there, or the highest of their numbers."""
+    numbers = [int(number) for number in re.findall(r"\?(\d+)", statement)]
+    return max(numbers, default=statement.count("?"))

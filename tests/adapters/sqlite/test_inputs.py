@@ -175,7 +175,7 @@ def test_what_is_no_input_says_which_row_it_is(recorded: Path, change: str, why:
 
 def test_inputs_that_are_missing_are_told_in_their_place_and_never_another_accounts(recorded: Path) -> None:
     with closing(sqlite3.connect(recorded)) as book:
-        book.execute("INSERT INTO book_accounts SELECT 'other', 0, 0, 0, 0, 0, 0, 0, 0")
+        book.execute("INSERT INTO book_accounts SELECT 'other', 0, 0, 0, 0, 0, 0, 0, 0, 0")
         book.execute("UPDATE book_inputs SET account = 'other' WHERE seq = 7")
         book.execute("DELETE FROM book_inputs WHERE seq IN (4, 5)")
         book.commit()

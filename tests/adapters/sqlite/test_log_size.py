@@ -6,7 +6,7 @@ from pathlib import Path
 from trader.adapters.sqlite.database import ThreadWriter, connect
 from trader.adapters.sqlite.log_size import grow_log
 
-_STAMP = "INSERT INTO book_stamp VALUES (1, 'paper', 'DU1', 1, 1, 1)"
+_STAMP = "INSERT INTO book_stamp VALUES (1, 'paper', 'DU1', 1, 1, 1, 0)"
 
 
 def _size(path: Path) -> int:

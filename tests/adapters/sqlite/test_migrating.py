@@ -10,6 +10,7 @@ from builders import Market, a_fill, a_machine
 
 from trader.adapters.paper.broker import Treatment
 from trader.adapters.sqlite import migrating
+from trader.adapters.sqlite.checksums import teach
 from trader.adapters.sqlite.database import connect, read_only
 from trader.adapters.sqlite.migrating import MIGRATIONS, SCHEMA_VERSION
 from trader.adapters.sqlite.projections import compare
@@ -70,6 +71,7 @@ def version(path: Path) -> int:
 
 def test_the_first_schema_and_every_step_make_the_schema_of_a_new_book() -> None:
     with closing(sqlite3.connect(":memory:")) as book:
+        teach(book)
         book.executescript(FIRST_SCHEMA)
         for number in range(2, SCHEMA_VERSION + 1):
             book.executescript(MIGRATIONS[number])

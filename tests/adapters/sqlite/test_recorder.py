@@ -34,10 +34,15 @@ class FullDisk(InlineWriter):
     async def transact(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
         if len(self.rows) >= self.fails_from:
             raise BookUnwritable("the disk is full")
-        before = self._connection.total_changes
+        before = self._recorded
         result = await super().transact(job)
-        self.rows.append(self._connection.total_changes - before)
+        self.rows.append(self._recorded - before)
         return result
+
+    @property
+    def _recorded(self) -> int:
+        [count] = self._connection.execute("SELECT count(*) FROM book_inputs").fetchone()
+        return int(count)
 
 
 async def a_recorder(path: Path) -> tuple[SqliteRecorder, FullDisk]:

@@ -18,6 +18,7 @@ import aiosqlite
 import orjson
 
 from trader.adapters.durable import sync_folder
+from trader.adapters.sqlite.checksums import teach
 from trader.adapters.sqlite.log_size import grow_log
 from trader.adapters.sqlite.migrating import SCHEMA_VERSION, migrate
 from trader.adapters.sqlite.open_files import OpenFiles
@@ -188,6 +189,7 @@ def _connect(path: Path, called: Path) -> sqlite3.Connection:
             f"cannot write the book {called}: {error.strerror}; check the folder and its owner"
         ) from error
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+    teach(connection)
     try:
         version = _schema_version(connection, called)
         is_new = version == 0

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from trader.adapters.sqlite.checksums import differences
 from trader.adapters.sqlite.folding import Folded, HaltRow, LatchRow, LockRow, fold
 from trader.adapters.sqlite.journal import Finding
 from trader.adapters.sqlite.queries import QUERIES
@@ -69,7 +70,7 @@ def _as_inserted(
     """The projection with the columns, in their order, of the statement that writes its rows."""
     match = _INSERT.search(QUERIES[query])
     assert match is not None  # noqa: S101  (our own statements begin so)
-    columns = tuple(name.strip() for name in match[2].split(","))
+    columns = tuple(name.strip() for name in match[2].split(",") if name.strip() != "checksum")
     return Projection(noun, match[1], columns + more, key, gist)
 
 
@@ -128,6 +129,7 @@ def compare(connection: sqlite3.Connection, account: str) -> Comparison:
         folded = fold(connection, account)
         tables = sides(connection, folded)
         made, needed = orders_made(connection, folded)
+        changed = [*differences(connection, account)]
     finally:
         connection.execute("ROLLBACK")
     findings = [finding for projection, both in tables.items() for finding in _differences(projection, both)]
@@ -138,6 +140,7 @@ def compare(connection: sqlite3.Connection, account: str) -> Comparison:
     ]
     if made < needed:
         findings.append(Finding(f"account {account}", "book_accounts.orders_made", f"at least {needed}", str(made)))
+    findings += [Finding(one.key or f"account {account}", one.table, one.written, one.found) for one in changed]
     return Comparison(folded.events, folded.findings, findings)
 
 

@@ -1,4 +1,4 @@
--- Every statement of the book, by name.
+-- Every statement of the book, by name. One that writes what only its row tells of writes the row's checksum.
 
 -- name: insert_fill
 INSERT INTO book_fills (account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros,
@@ -45,16 +45,18 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_order
 INSERT INTO book_orders (order_ref, account, symbol, side, quantity, filled, limit_micros, state, purpose, reason,
-                         signal_id, created_us, updated_us, stop_micros, oca, perm_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         signal_id, created_us, updated_us, stop_micros, oca, perm_id, checksum)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, checksum(?1, ?13, ?16))
 
 -- name: update_order
-UPDATE book_orders SET state = ?, filled = ?, updated_us = ?, perm_id = ? WHERE order_ref = ? AND account = ?
+UPDATE book_orders SET state = ?1, filled = ?2, updated_us = ?3, perm_id = ?4, checksum = checksum(order_ref, ?3, ?4)
+WHERE order_ref = ?5 AND account = ?6
 
 -- Of a burst: several orders at once. One alone is changed faster by the statement above.
 
 -- name: update_order_together
-UPDATE book_orders SET state = now.column1, filled = now.column2, updated_us = now.column3, perm_id = now.column4
+UPDATE book_orders SET state = now.column1, filled = now.column2, updated_us = now.column3, perm_id = now.column4,
+    checksum = checksum(order_ref, now.column3, now.column4)
 FROM (VALUES (?, ?, ?, ?, ?, ?)) AS now WHERE order_ref = now.column5 AND account = now.column6
 
 -- name: insert_lock
@@ -73,8 +75,9 @@ FROM (VALUES (?, ?, ?, ?)) AS now WHERE order_ref = now.column3 AND account = no
 
 -- name: set_account
 UPDATE book_accounts
-SET cash_micros = ?, orders_made = max(orders_made, ?), signals_seen = max(signals_seen, ?), updated_us = ?
-WHERE account = ? AND cash_micros = ?
+SET cash_micros = ?1, orders_made = max(orders_made, ?2), signals_seen = max(signals_seen, ?3), updated_us = ?4,
+    checksum = checksum(account, max(orders_made, ?2), opened_us, ?4)
+WHERE account = ?5 AND cash_micros = ?6
 
 -- name: count_events
 UPDATE book_accounts SET journal_events = journal_events + ? WHERE account = ?
@@ -83,20 +86,33 @@ UPDATE book_accounts SET journal_events = journal_events + ? WHERE account = ?
 INSERT INTO book_days (account, day, started_us, opening_equity_micros) VALUES (?, ?, ?, ?)
 
 -- name: put_mark
-INSERT INTO book_marks (account, symbol, price_micros, at_us) VALUES (?, ?, ?, ?)
-ON CONFLICT (account, symbol) DO UPDATE SET price_micros = excluded.price_micros, at_us = excluded.at_us
+INSERT INTO book_marks (account, symbol, price_micros, at_us, checksum)
+SELECT column1, column2, column3, column4, checksum(column1, column2, column3, column4)
+FROM (VALUES (?, ?, ?, ?)) WHERE TRUE
+ON CONFLICT (account, symbol) DO UPDATE SET
+    price_micros = excluded.price_micros, at_us = excluded.at_us, checksum = excluded.checksum
+
+-- `+ 0.0` makes of a whole number, and of -0.0, what its column makes of it.
 
 -- name: put_signal
 INSERT INTO book_signals (account, id, symbol, probability, signal_us, received_us, source, outcome, stage, rule,
-                          measured, limit_value, detail, order_ref, count)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                          measured, limit_value, detail, order_ref, count, checksum)
+SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12,
+       column13, column14, column15,
+       checksum(column1, column2, column3, column4 + 0.0, column5, column6, column7, column8, column9, column10,
+                column11 + 0.0, column12 + 0.0, column13, column14, column15)
+FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE TRUE
 ON CONFLICT (account, id) DO UPDATE SET
     outcome = excluded.outcome, stage = excluded.stage, rule = excluded.rule, measured = excluded.measured,
-    limit_value = excluded.limit_value, detail = excluded.detail, order_ref = excluded.order_ref
+    limit_value = excluded.limit_value, detail = excluded.detail, order_ref = excluded.order_ref,
+    checksum = checksum(account, id, symbol, probability, signal_us, received_us, source, excluded.outcome,
+                        excluded.stage, excluded.rule, excluded.measured + 0.0, excluded.limit_value + 0.0,
+                        excluded.detail, excluded.order_ref, count)
 
 -- name: put_inbox
-INSERT INTO book_inbox (account, path, offset, line) VALUES (?, ?, ?, ?)
-ON CONFLICT (account, path) DO UPDATE SET offset = excluded.offset, line = excluded.line
+INSERT INTO book_inbox (account, path, offset, line, checksum) VALUES (?1, ?2, ?3, ?4, checksum(?1, ?2, ?3, ?4))
+ON CONFLICT (account, path) DO UPDATE SET
+    offset = excluded.offset, line = excluded.line, checksum = excluded.checksum
 
 -- name: insert_halt
 INSERT INTO book_halts (account, scope, target, reason, since_us, flattens) VALUES (?, ?, ?, ?, ?, ?)
@@ -124,7 +140,8 @@ ON CONFLICT (account, symbol) DO UPDATE SET
 DELETE FROM book_drift WHERE account = ? AND symbol = ?
 
 -- name: put_reconciled
-INSERT INTO book_reconciled (account, at_us) VALUES (?, ?) ON CONFLICT (account) DO UPDATE SET at_us = excluded.at_us
+INSERT INTO book_reconciled (account, at_us, checksum) VALUES (?1, ?2, checksum(?1, ?2))
+ON CONFLICT (account) DO UPDATE SET at_us = excluded.at_us, checksum = excluded.checksum
 
 -- name: reconciled
 SELECT at_us FROM book_reconciled WHERE account = ?
@@ -144,13 +161,18 @@ INSERT INTO book_cash_movements (account, movement, booked_us) VALUES (?, ?, ?)
 INSERT INTO book_events (account, seq, type, symbol, at_us, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)
 
 -- name: insert_input
-INSERT INTO book_inputs (account, at_us, kind, data) VALUES (?, ?, ?, ?)
+INSERT INTO book_inputs (account, at_us, kind, data, checksum) VALUES (?1, ?2, ?3, ?4, checksum(?1, ?2, ?3, ?4))
 
 -- name: insert_account
-INSERT INTO book_accounts (account, starting_cash_micros, cash_micros, opened_us, updated_us) VALUES (?, ?, ?, ?, ?)
+INSERT INTO book_accounts (account, starting_cash_micros, cash_micros, opened_us, updated_us, checksum)
+VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, 0, ?4, ?5))
 
 -- name: insert_stamp
-INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us) VALUES (1, ?, ?, ?, ?, ?)
+INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us, checksum)
+VALUES (1, ?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))
+
+-- name: begin_epoch
+UPDATE book_stamp SET epoch = ?1, checksum = checksum(kind, book_id, ?1, seed, created_us)
 
 -- name: stamp
 SELECT kind, book_id, epoch, seed, created_us FROM book_stamp
@@ -353,22 +375,27 @@ WHERE account = ? AND received_us >= ? AND received_us < ? AND outcome = 'refuse
 SELECT path, offset, line FROM book_inbox WHERE account = ?
 
 -- name: repeat_alarm
-UPDATE book_alarms SET count = count + 1, last_us = ?, text = ?
-WHERE account = ? AND seq = ?
+UPDATE book_alarms SET count = count + 1, last_us = ?1, text = ?2,
+    checksum = checksum(account, seq, type, severity, subject, ?2, first_us, ?1, count + 1, acknowledged_us,
+                        acknowledged_by)
+WHERE account = ?3 AND seq = ?4
 
 -- name: insert_alarm
-INSERT INTO book_alarms (account, seq, type, severity, subject, text, first_us, last_us, count)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+INSERT INTO book_alarms (account, seq, type, severity, subject, text, first_us, last_us, count, checksum)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, NULL, NULL))
 
 -- name: newest_alarm
 SELECT seq, last_us FROM book_alarms INDEXED BY newest_alarms
 WHERE account = :account AND type = :type AND subject = :subject ORDER BY seq DESC LIMIT 1
 
 -- name: acknowledge_alarm
-UPDATE book_alarms SET acknowledged_us = ?, acknowledged_by = ? WHERE account = ? AND seq = ? AND acknowledged_us IS NULL
+UPDATE book_alarms SET acknowledged_us = ?1, acknowledged_by = ?2,
+    checksum = checksum(account, seq, type, severity, subject, text, first_us, last_us, count, ?1, ?2)
+WHERE account = ?3 AND seq = ?4 AND acknowledged_us IS NULL
 
 -- name: insert_delivery
-INSERT INTO book_deliveries (account, alarm, channel, count, at_us) VALUES (?, ?, ?, ?, ?)
+INSERT INTO book_deliveries (account, alarm, channel, count, at_us, checksum)
+VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))
 
 -- name: untold_alarms
 SELECT seq, type, severity, subject, text, first_us, last_us, count, times, told_us FROM (

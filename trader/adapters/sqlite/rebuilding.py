@@ -5,11 +5,14 @@ Rule 2: executions and the journal are never rewritten: they are what everything
 findings of its own rebuilds nothing.
 Rule 3: the schema's triggers stand aside while rows are mended. All of them, and every index that was lost, are back
 before the commit.
+Rule 4: what only its row told of is gone when that was changed: it is taken as it is, and the journal says of how many.
 """
 
 import sqlite3
 from itertools import count, filterfalse
+from typing import NamedTuple
 
+from trader.adapters.sqlite.checksums import take_as_it_is
 from trader.adapters.sqlite.folding import Folded, fold
 from trader.adapters.sqlite.journal import command_entry
 from trader.adapters.sqlite.projections import (
@@ -36,8 +39,21 @@ from trader.domain.errors import BookBroken
 _BY_KEY = (POSITIONS, LOTS, ORDERS, LOCKS, DRIFT, CASH_DRIFT, MOVEMENTS)
 
 
-def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:
-    """Make the tables equal to the journal; give the number of rows and guards that were mended.
+class Rebuilt(NamedTuple):
+    """What was done."""
+
+    mended: int
+    """Rows and guards that the journal or the schema knows."""
+    taken_as_they_are: int
+    """Rows that were not as they were written, and counts of rows."""
+
+    def __str__(self) -> str:
+        taken = f", {self.taken_as_they_are} rows and counts taken as they are" if self.taken_as_they_are else ""
+        return f"{self.mended} rows and guards mended{taken}"
+
+
+def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> Rebuilt:
+    """Make the tables equal to the journal.
 
     Raises BookBroken, with nothing changed, when that cannot be done.
     """
@@ -49,9 +65,9 @@ def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:
                 f"the journal of account {account} is damaged itself ({len(folded.findings)} findings, the first: "
                 f"{folded.findings[0].what}); nothing is rebuilt from it, go back to a backup"
             )
-        rows = _without_triggers(connection, folded)
-        if rows:
-            _note(connection, account, operator, rows)
+        rebuilt = _without_triggers(connection, folded)
+        if any(rebuilt):
+            _note(connection, account, operator, rebuilt)
         broken = connection.execute("PRAGMA foreign_key_check").fetchone()
         if broken is not None:
             raise BookBroken(f"a row of {broken[0]} would refer to nothing in {broken[2]}; nothing was changed")
@@ -60,21 +76,23 @@ def rebuild(connection: sqlite3.Connection, account: str, operator: str) -> int:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-    return rows
+    return rebuilt
 
 
-def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> int:
+def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> Rebuilt:
     lost = [part for part in lost_parts(connection) if part.kind in GUARDS]
     triggers = [part for part in schema_parts() if part.kind == "trigger"]
     for part in {*triggers, *lost}:
         connection.execute(f"DROP {part.kind} IF EXISTS {part.name}")
+    taken = take_as_it_is(connection, folded.account)
     tables = sides(connection, folded)
     rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
     rows += sum(_mend_numbered(connection, projection, tables[projection], folded.account) for projection in NUMBERED)
     rows += _mend_account(connection, tables[ACCOUNT], folded)
+    take_as_it_is(connection, folded.account)  # of the rows that were just written
     for part in sorted({*triggers, *lost}):
         connection.execute(part.sql)
-    return rows + len(lost)
+    return Rebuilt(rows + len(lost), taken)
 
 
 def _mend(connection: sqlite3.Connection, projection: Projection, both: Sides, account: str) -> int:
@@ -128,11 +146,11 @@ def _mend_account(connection: sqlite3.Connection, both: Sides, folded: Folded) -
     return 1
 
 
-def _note(connection: sqlite3.Connection, account: str, operator: str, rows: int) -> None:
+def _note(connection: sqlite3.Connection, account: str, operator: str, rebuilt: Rebuilt) -> None:
     """A word in the journal, at the time of its newest event: the market goes on from there."""
     head, at_us = _head(connection, account)
-    why, answer = "the tables differed from the journal", f"{rows} rows and guards mended"
-    entry = command_entry(from_us(at_us), "rebuild", operator, why, answer)
+    why = "the tables differed from the journal"
+    entry = command_entry(from_us(at_us), "rebuild", operator, why, str(rebuilt))
     text = event_text(entry)
     new = link(head, account, entry, text)
     row = (account, new.seq, entry.type, entry.symbol, to_us(entry.at), text, new.hash)

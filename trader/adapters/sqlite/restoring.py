@@ -176,7 +176,7 @@ def _begin_epoch(draft: Path, epoch: int, operator: str, source: str) -> None:
     """Write the restore into every journal and halt entries; the copy is one file then, and on the disk."""
     with closing(connect(draft)) as copy:
         copy.execute("BEGIN IMMEDIATE")
-        copy.execute("UPDATE book_stamp SET epoch = ?", (epoch,))
+        copy.execute(QUERIES["begin_epoch"], (epoch,))
         for account, cash_micros in copy.execute("SELECT account, cash_micros FROM book_accounts").fetchall():
             head = copy.execute(QUERIES["journal_head"], (account,)).fetchone()
             if head is not None:

@@ -8,6 +8,8 @@
 -- SQLite makes a table at every write: it took half the time of writing an order or a position.
 -- Rule 6: a price is dollars a share. A share counts once, a contract of an option (OCC symbols are longer than any
 -- other) a hundred times: `multiplier`, which is computed and not stored.
+-- Rule 7: what only its row tells of has a checksum there, and rows that nothing else misses are counted. `checksum` is
+-- a function of the program: who changes such a row by hand leaves the former one standing.
 
 CREATE TABLE book_stamp (
     one          INTEGER PRIMARY KEY CHECK (one = 1),
@@ -15,7 +17,8 @@ CREATE TABLE book_stamp (
     book_id      TEXT    NOT NULL,
     epoch        INTEGER NOT NULL CHECK (epoch >= 1),
     seed         INTEGER NOT NULL,
-    created_us   INTEGER NOT NULL
+    created_us   INTEGER NOT NULL,
+    checksum     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE book_accounts (
@@ -27,7 +30,8 @@ CREATE TABLE book_accounts (
     signals_seen          INTEGER NOT NULL DEFAULT 0 CHECK (signals_seen >= 0),
     opened_us             INTEGER NOT NULL,
     updated_us            INTEGER NOT NULL,
-    journal_events        INTEGER NOT NULL DEFAULT 0 CHECK (journal_events >= 0)
+    journal_events        INTEGER NOT NULL DEFAULT 0 CHECK (journal_events >= 0),
+    checksum              INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE book_orders (
@@ -50,6 +54,7 @@ CREATE TABLE book_orders (
     oca           TEXT    NOT NULL DEFAULT '',
     perm_id       INTEGER CHECK (perm_id > 0),
     multiplier INTEGER GENERATED ALWAYS AS (CASE WHEN length(symbol) > 14 THEN 100 ELSE 1 END) VIRTUAL,
+    checksum      INTEGER NOT NULL DEFAULT 0,
     CONSTRAINT an_entry_buys_at_a_limit CHECK (purpose <> 'entry' OR (side = 'BUY' AND limit_micros IS NOT NULL)),
     CONSTRAINT protection_sells_at_one_level_of_a_group CHECK ((purpose = 'protection') = (oca <> '')
         AND (purpose <> 'protection' OR (side = 'SELL' AND (stop_micros IS NULL) <> (limit_micros IS NULL))))
@@ -138,7 +143,8 @@ CREATE TABLE book_cash_drift (
 -- When the broker has last told what it holds, and the book was compared with it.
 CREATE TABLE book_reconciled (
     account  TEXT    PRIMARY KEY REFERENCES book_accounts (account),
-    at_us    INTEGER NOT NULL
+    at_us    INTEGER NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
 -- Cash movements of the broker's statements: one that is imported again is known.
@@ -222,6 +228,7 @@ CREATE TABLE book_signals (
     detail       TEXT    NOT NULL,
     order_ref    TEXT    NOT NULL,
     count        INTEGER NOT NULL CHECK (count >= 1),
+    checksum     INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, id),
     CONSTRAINT a_no_has_a_rule CHECK (outcome <> 'refused' OR rule IS NOT NULL)
 ) STRICT;
@@ -231,6 +238,7 @@ CREATE TABLE book_inbox (
     path     TEXT    NOT NULL,
     offset   INTEGER NOT NULL CHECK (offset >= 0),
     line     INTEGER NOT NULL CHECK (line >= 0),
+    checksum INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, path)
 ) STRICT, WITHOUT ROWID;
 
@@ -307,6 +315,7 @@ CREATE TABLE book_alarms (
     count            INTEGER NOT NULL CHECK (count >= 1),
     acknowledged_us  INTEGER,
     acknowledged_by  TEXT,
+    checksum         INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, seq),
     FOREIGN KEY (account, seq) REFERENCES book_events (account, seq),
     CONSTRAINT acknowledged_by_somebody CHECK ((acknowledged_us IS NULL) = (acknowledged_by IS NULL))
@@ -322,6 +331,7 @@ CREATE TABLE book_deliveries (
     channel  TEXT    NOT NULL,
     count    INTEGER NOT NULL CHECK (count >= 1),
     at_us    INTEGER NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0,
     FOREIGN KEY (account, alarm) REFERENCES book_alarms (account, seq)
 ) STRICT;
 
@@ -332,7 +342,8 @@ CREATE TABLE book_inputs (
     account  TEXT    NOT NULL REFERENCES book_accounts (account),
     at_us    INTEGER NOT NULL,
     kind     TEXT    NOT NULL,
-    data     TEXT    NOT NULL
+    data     TEXT    NOT NULL,
+    checksum INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE book_marks (
@@ -340,8 +351,53 @@ CREATE TABLE book_marks (
     symbol         TEXT    NOT NULL,
     price_micros   INTEGER NOT NULL CHECK (price_micros > 0),
     at_us          INTEGER NOT NULL,
+    checksum       INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account, symbol)
 ) STRICT, WITHOUT ROWID;
+
+-- How many rows of a table an account has, where nothing else tells that one is missing.
+CREATE TABLE book_counts (
+    account  TEXT    NOT NULL REFERENCES book_accounts (account),
+    counted  TEXT    NOT NULL,
+    count    INTEGER NOT NULL CHECK (count >= 1),
+    PRIMARY KEY (account, counted)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER signals_are_counted AFTER INSERT ON book_signals
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_signals', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER inbox_are_counted AFTER INSERT ON book_inbox
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_inbox', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER alarms_are_counted AFTER INSERT ON book_alarms
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_alarms', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER deliveries_are_counted AFTER INSERT ON book_deliveries
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_deliveries', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER inputs_are_counted AFTER INSERT ON book_inputs
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_inputs', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER marks_are_counted AFTER INSERT ON book_marks
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_marks', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER reconciliations_are_counted AFTER INSERT ON book_reconciled
+BEGIN
+    INSERT INTO book_counts (account, counted, count) VALUES (NEW.account, 'book_reconciled', 1)
+    ON CONFLICT (account, counted) DO UPDATE SET count = count + 1;
+END;
 
 -- The family's other side is refused while this side is held, working or of unknown fate (incident 1). Inverse
 -- positions are few and have indexes of their own, so that the common entry asks two empty ones.

@@ -30,7 +30,8 @@ def rebuild_command(
     they differ.
 
     With --apply they are written anew from the journal, after a backup, while no daemon runs. Executions and the
-    journal itself are never changed.
+    journal itself are never changed. Rows of which the journal does not tell, as refused signals, are compared with
+    their checksums; they cannot be written anew, and --apply takes them as they are.
     """
     if check == apply:
         raise ConfigurationError("name either --check or --apply")
@@ -71,8 +72,8 @@ def _apply(settings: "Settings") -> None:
             complain(f"backup: {backup(place.db, place.backups, SystemClock().now(), place.backups_kept)}")
             with closing(connect(place.db)) as connection:
                 refuse_others(connection, settings.account.name)
-                mended = rebuild(connection, settings.account.name, operator_name())
-            complain(f"{mended} rows and guards were mended")
+                rebuilt = rebuild(connection, settings.account.name, operator_name())
+            complain(str(rebuilt))
     except sqlite3.Error as error:
         raise BookBroken(f"{place.db} cannot be mended ({error}); nothing was changed") from error
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from trader.adapters.clock import SteppedClock
 from trader.adapters.sqlite.database import InlineWriter, connect
 from trader.adapters.sqlite.inputs import Asked, Begun, BegunAnew, Input, Unreadable
+from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.strategy_frames import Nonsense, line_of, plain_said, read_line, read_said
 from trader.app.compare_live.earlier import copy_of
 from trader.app.compare_live.recording import Journaled, Recording, Run
@@ -222,7 +223,7 @@ async def _open(run: Run, recording: Recording, settings: Settings, place: Path,
     writer = InlineWriter(connect(place))
     opened = await open_book(writer, place, settings, recording.kind, cash_micros, clock.now())
     if opened.stamp.epoch != run.epoch:
-        await writer.transact(lambda new: new.execute("UPDATE book_stamp SET epoch = ?", (run.epoch,)))
+        await writer.transact(lambda new: new.execute(QUERIES["begin_epoch"], (run.epoch,)))
     return opened
 
 
