@@ -12,7 +12,8 @@ import pytest
 
 from processes.daemon import Project
 
-_SIZE = 4_000_000
+_SIZE = 8_000_000
+"""The log of writes alone takes four megabytes before its first checkpoint."""
 
 
 @pytest.fixture
