@@ -67,6 +67,7 @@ AREAS = (
         tuple(f"trader/audit/{name}.py" for name in _AUDITING),
         (
             "tests/audit/test_proof.py",
+            "tests/audit/test_rows_as_written.py",
             "tests/app/test_auditing.py",
             "tests/app/test_audit_beside_the_daemon.py::test_what_was_looked_at_is_carried_forward",
             "tests/app/test_audit_beside_the_daemon.py::test_each_commit_is_looked_at_once",

@@ -53,32 +53,43 @@ INSERT INTO inputs_followed VALUES (0);
 CREATE TEMP VIEW checked_rows AS {" UNION ALL ".join(f"SELECT checksum FROM main.{table}" for table in _TABLES)};
 """  # noqa: S608  (our own names)
 
+_COMPARED = (
+    "DELETE FROM changed_rows WHERE of <> 'book_inputs'",
+    *(
+        f"INSERT INTO changed_rows SELECT {account}, '{table}', {id_} FROM main.{table} "  # noqa: S608
+        f"WHERE {'seq > (SELECT seq FROM inputs_followed) AND' if table == 'book_inputs' else ''} "
+        f"checksum IS NOT checksum_of({columns})"
+        for table, (account, id_, columns) in _TABLES.items()
+    ),
+    "UPDATE inputs_followed SET seq = coalesce((SELECT max(seq) FROM main.book_inputs), 0)",
+)
+
+_WRITTEN = (
+    *(f"UPDATE {table} SET checksum = checksum_of({checked.columns})" for table, checked in _TABLES.items()),  # noqa: S608
+    *(
+        f"INSERT INTO book_counts SELECT account, '{table}', count(*) FROM {table} GROUP BY account"  # noqa: S608
+        for table in _COUNTED
+    ),
+)
+
 
 def prepare(connection: sqlite3.Connection) -> None:
     """Make the tables, empty."""
-    connection.create_function("checksum_of", -1, _checksum_of, deterministic=True)
+    connection.create_function("checksum_of", -1, _checksum_of)
     connection.executescript(_MADE)
 
 
 def compare(connection: sqlite3.Connection) -> None:
     """Find the rows that are not what was written."""
-    connection.execute("DELETE FROM changed_rows WHERE of <> 'book_inputs'")
-    for table, (account, id_, columns) in _TABLES.items():
-        news = "seq > (SELECT seq FROM inputs_followed) AND" if table == "book_inputs" else ""
-        connection.execute(
-            f"INSERT INTO changed_rows SELECT {account}, '{table}', {id_} FROM main.{table} "  # noqa: S608
-            f"WHERE {news} checksum IS NOT checksum_of({columns})"
-        )
-    connection.execute("UPDATE inputs_followed SET seq = coalesce((SELECT max(seq) FROM main.book_inputs), 0)")
+    for statement in _COMPARED:
+        connection.execute(statement)
 
 
 def write(connection: sqlite3.Connection) -> None:
     """Write the checksums and the counts of a book that is made to be looked at."""
-    connection.create_function("checksum_of", -1, _checksum_of, deterministic=True)
-    for table, checked in _TABLES.items():
-        connection.execute(f"UPDATE {table} SET checksum = checksum_of({checked.columns})")  # noqa: S608
-    for table in _COUNTED:
-        connection.execute(f"INSERT INTO book_counts SELECT account, '{table}', count(*) FROM {table} GROUP BY account")  # noqa: S608
+    connection.create_function("checksum_of", -1, _checksum_of)
+    for statement in _WRITTEN:
+        connection.execute(statement)
 
 
 def _checksum_of(*values: object) -> int:

@@ -1,0 +1,67 @@
+"""Recorded inputs are looked at once; what was found in them stays found."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from trader.audit.besides import as_shipped
+from trader.audit.checksums import ROWS_AS_WRITTEN
+from trader.audit.proof import sound_book
+from trader.audit.reading import SCHEMA
+from trader.audit.watching import Watch
+
+
+@pytest.fixture
+def book() -> Iterator[sqlite3.Connection]:
+    """A small sound book."""
+    with closing(sqlite3.connect(":memory:")) as shipped:
+        shipped.executescript(SCHEMA.read_text("utf-8"))
+        with closing(sound_book(shipped)) as sound:
+            yield sound
+
+
+def found(watch: Watch) -> list[str]:
+    [answer] = watch.look([ROWS_AS_WRITTEN])
+    assert not answer.fault
+    return [finding.id for finding in answer.findings]
+
+
+def test_what_was_found_of_an_input_is_found_once_and_at_every_look(book: sqlite3.Connection) -> None:
+    book.execute("UPDATE book_inputs SET data = 'x' WHERE seq = 1")
+    watch = Watch(book, as_shipped({}))
+    assert [found(watch), found(watch)] == [["book_inputs 1"], ["book_inputs 1"]]
+
+
+def test_an_input_that_comes_later_is_looked_at(book: sqlite3.Connection) -> None:
+    watch = Watch(book, as_shipped({}))
+    assert found(watch) == []
+    book.execute("INSERT INTO book_inputs (seq, account, at_us, kind, data) VALUES (3, 'one', 1, 'Tick', '{}')")
+    assert found(watch) == ["book_inputs 3"]
+
+
+def test_what_is_put_right_is_found_no_more(book: sqlite3.Connection) -> None:
+    watch = Watch(book, as_shipped({}))
+    book.execute("UPDATE book_marks SET price_micros = price_micros + 1")
+    assert found(watch) == ["book_marks AAPL"]
+    book.execute("UPDATE book_marks SET price_micros = price_micros - 1")
+    assert found(watch) == []
+
+
+def test_so_many_rows_are_told_to_have_been_looked_at_as_there_are(book: sqlite3.Connection) -> None:
+    [answer] = Watch(book, as_shipped({})).look([ROWS_AS_WRITTEN])
+    tables = (
+        "stamp",
+        "accounts",
+        "orders",
+        "reconciled",
+        "signals",
+        "inbox",
+        "alarms",
+        "deliveries",
+        "inputs",
+        "marks",
+    )
+    rows = sum(book.execute(f"SELECT count(*) FROM book_{table}").fetchone()[0] for table in tables)  # noqa: S608
+    assert answer.looked_at == rows
