@@ -77,7 +77,8 @@ async def a_day(folder: Path) -> Path:
             await market.settle()
         number = market.one("SELECT max(id) FROM alarms")
         await market.command(CommandName.ACKNOWLEDGE, alarms=(number,))
-        market.engine.alarm(AlarmType.CHORE_FAILED, "backup", "seen")
+        for subject in ("backup", "digest"):
+            market.engine.alarm(AlarmType.CHORE_FAILED, subject, "seen")
         await market.settle()
         rare = (
             ("insert_delivery", ("paper", number, "mail", 3, to_us(market.now))),
@@ -133,6 +134,52 @@ def test_what_was_changed_by_hand_is_named_by_both(traded: Path, change: str) ->
     own, audited = found(traded)
     assert [name for name in own if name.startswith(CHANGES[change])]
     assert [name for name in audited if name.startswith(CHANGES[change])]
+
+
+GOES_ON = {
+    "UPDATE book_accounts SET opened_us = opened_us + 1": (
+        "set_account",
+        "SELECT cash_micros, orders_made, signals_seen, updated_us + 9, account, cash_micros FROM book_accounts",
+    ),
+    "UPDATE book_accounts SET orders_made = orders_made + 5": (
+        "set_account",
+        "SELECT cash_micros, orders_made - 5, signals_seen, updated_us + 9, account, cash_micros FROM book_accounts",
+    ),
+    "UPDATE book_alarms SET severity = 'info' WHERE acknowledged_us IS NULL": (
+        "repeat_alarm",
+        "SELECT last_us + 9, 'again', account, seq FROM book_alarms WHERE acknowledged_us IS NULL",
+    ),
+    "UPDATE book_alarms SET subject = 'me' WHERE acknowledged_us IS NULL": (
+        "acknowledge_alarm",
+        "SELECT last_us, 'me', account, seq FROM book_alarms WHERE acknowledged_us IS NULL",
+    ),
+    "UPDATE book_signals SET probability = 0.51 WHERE id = 'S-0001'": (
+        "put_signal",
+        "SELECT account, id, symbol, 0.8, signal_us, received_us, source, 'refused', 'sizing', 'cash_reserve', 1, 2, "
+        "'', '', count FROM book_signals WHERE id = 'S-0001'",
+    ),
+    "UPDATE book_stamp SET seed = seed + 1": ("begin_epoch", "SELECT epoch + 1 FROM book_stamp"),
+}
+"""What is changed by hand -> the statement that changes the rest of the row next, and what it is given."""
+
+
+@pytest.mark.parametrize("change", GOES_ON)
+def test_what_was_changed_by_hand_is_found_after_the_row_was_written_again(traded: Path, change: str) -> None:
+    """Beside a running daemon the account's row is written with each commit, and looked at once a minute."""
+    name, values = GOES_ON[change]
+    by_hand(traded, change)
+    before = found(traded).audit
+    with closing(connect(traded)) as book:
+        assert book.execute(QUERIES[name], book.execute(values).fetchone()).rowcount == 1
+    assert (len(before), found(traded).audit) == (1, before)
+
+
+@pytest.mark.parametrize("change", GOES_ON)
+def test_what_is_written_again_is_as_it_was_written(traded: Path, change: str) -> None:
+    name, values = GOES_ON[change]
+    with closing(connect(traded)) as book:
+        assert book.execute(QUERIES[name], book.execute(values).fetchone()).rowcount == 1
+    assert found(traded) == Found([], [])
 
 
 def test_what_a_stamp_says_is_as_it_was_written(traded: Path) -> None:

@@ -2,7 +2,9 @@
 
 Rule 1: a statement that writes such a row writes its checksum: CRC-32 of its values, as `ascii` words the tuple of
 them. It is there for what was changed by hand or by a fault, not for who takes the trouble to compute it.
-Rule 2: a row that is not what was written cannot be made anew. A rebuild takes it as it is, and says so.
+Rule 2: a statement that leaves some of the values as they are leaves a wrong checksum as it is, too: what was changed
+by hand beside a running daemon is found after its next commit as well.
+Rule 3: a row that is not what was written cannot be made anew. A rebuild takes it as it is, and says so.
 """
 
 import sqlite3

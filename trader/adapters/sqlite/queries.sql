@@ -1,4 +1,5 @@
--- Every statement of the book, by name. One that writes what only its row tells of writes the row's checksum.
+-- Every statement of the book, by name. One that writes what only its row tells of writes the row's checksum. Where it
+-- leaves some of the values as they are, a checksum that is wrong stays as it is: else it would hide what was changed.
 
 -- name: insert_fill
 INSERT INTO book_fills (account, execution_id, order_ref, symbol, side, quantity, price_micros, commission_micros,
@@ -76,7 +77,8 @@ FROM (VALUES (?, ?, ?, ?)) AS now WHERE order_ref = now.column3 AND account = no
 -- name: set_account
 UPDATE book_accounts
 SET cash_micros = ?1, orders_made = max(orders_made, ?2), signals_seen = max(signals_seen, ?3), updated_us = ?4,
-    checksum = checksum(account, max(orders_made, ?2), opened_us, ?4)
+    checksum = CASE checksum WHEN checksum(account, orders_made, opened_us, updated_us)
+               THEN checksum(account, max(orders_made, ?2), opened_us, ?4) ELSE checksum END
 WHERE account = ?5 AND cash_micros = ?6
 
 -- name: count_events
@@ -105,9 +107,13 @@ FROM (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)) WHERE TRUE
 ON CONFLICT (account, id) DO UPDATE SET
     outcome = excluded.outcome, stage = excluded.stage, rule = excluded.rule, measured = excluded.measured,
     limit_value = excluded.limit_value, detail = excluded.detail, order_ref = excluded.order_ref,
-    checksum = checksum(account, id, symbol, probability, signal_us, received_us, source, excluded.outcome,
-                        excluded.stage, excluded.rule, excluded.measured + 0.0, excluded.limit_value + 0.0,
-                        excluded.detail, excluded.order_ref, count)
+    checksum = CASE checksum
+               WHEN checksum(account, id, symbol, probability, signal_us, received_us, source, outcome, stage, rule,
+                             measured, limit_value, detail, order_ref, count)
+               THEN checksum(account, id, symbol, probability, signal_us, received_us, source, excluded.outcome,
+                             excluded.stage, excluded.rule, excluded.measured + 0.0, excluded.limit_value + 0.0,
+                             excluded.detail, excluded.order_ref, count)
+               ELSE checksum END
 
 -- name: put_inbox
 INSERT INTO book_inbox (account, path, offset, line, checksum) VALUES (?1, ?2, ?3, ?4, checksum(?1, ?2, ?3, ?4))
@@ -172,7 +178,9 @@ INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us, checksum)
 VALUES (1, ?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))
 
 -- name: begin_epoch
-UPDATE book_stamp SET epoch = ?1, checksum = checksum(kind, book_id, ?1, seed, created_us)
+UPDATE book_stamp SET epoch = ?1,
+    checksum = CASE checksum WHEN checksum(kind, book_id, epoch, seed, created_us)
+               THEN checksum(kind, book_id, ?1, seed, created_us) ELSE checksum END
 
 -- name: stamp
 SELECT kind, book_id, epoch, seed, created_us FROM book_stamp
@@ -376,8 +384,12 @@ SELECT path, offset, line FROM book_inbox WHERE account = ?
 
 -- name: repeat_alarm
 UPDATE book_alarms SET count = count + 1, last_us = ?1, text = ?2,
-    checksum = checksum(account, seq, type, severity, subject, ?2, first_us, ?1, count + 1, acknowledged_us,
-                        acknowledged_by)
+    checksum = CASE checksum
+               WHEN checksum(account, seq, type, severity, subject, text, first_us, last_us, count, acknowledged_us,
+                             acknowledged_by)
+               THEN checksum(account, seq, type, severity, subject, ?2, first_us, ?1, count + 1, acknowledged_us,
+                             acknowledged_by)
+               ELSE checksum END
 WHERE account = ?3 AND seq = ?4
 
 -- name: insert_alarm
@@ -390,7 +402,11 @@ WHERE account = :account AND type = :type AND subject = :subject ORDER BY seq DE
 
 -- name: acknowledge_alarm
 UPDATE book_alarms SET acknowledged_us = ?1, acknowledged_by = ?2,
-    checksum = checksum(account, seq, type, severity, subject, text, first_us, last_us, count, ?1, ?2)
+    checksum = CASE checksum
+               WHEN checksum(account, seq, type, severity, subject, text, first_us, last_us, count, acknowledged_us,
+                             acknowledged_by)
+               THEN checksum(account, seq, type, severity, subject, text, first_us, last_us, count, ?1, ?2)
+               ELSE checksum END
 WHERE account = ?3 AND seq = ?4 AND acknowledged_us IS NULL
 
 -- name: insert_delivery
