@@ -190,3 +190,15 @@ def test_why_a_file_cannot_be_read_is_said(tmp_path: Path) -> None:
     junk.write_bytes(b"no book" * 1000)
     with pytest.raises(CannotCheck, match=r"junk\.db cannot be read: file is not a database"):
         open_read_only(junk)
+
+
+@pytest.mark.parametrize(("by", "why"), [(-1, "start the trader once"), (1, "it was written by a newer version")])
+def test_a_book_of_another_schema_is_not_looked_at_and_the_way_out_is_said(
+    book: ReplayedBook, by: int, why: str
+) -> None:
+    schema = int(book.one("PRAGMA user_version"))
+    with closing(sqlite3.connect(book.db)) as connection:
+        connection.execute(f"PRAGMA user_version = {schema + by}")
+    answer = book.trader("audit")
+    assert (answer.code, answer.out) == (4, "")
+    assert f"could not check: {book.db} has schema {schema + by}, and the rules are of {schema}: {why}" in answer.err
