@@ -202,3 +202,14 @@ def test_a_book_of_another_schema_is_not_looked_at_and_the_way_out_is_said(
     answer = book.trader("audit")
     assert (answer.code, answer.out) == (4, "")
     assert f"could not check: {book.db} has schema {schema + by}, and the rules are of {schema}: {why}" in answer.err
+
+
+def test_the_way_out_of_a_changed_stamp_is_said_and_holds(book: ReplayedBook) -> None:
+    """It is the whole book's: no rebuild of an account takes it as it is."""
+    book.damage("UPDATE book_stamp SET seed = seed + 1")
+    [finding] = answers(book)["rows_as_written"].findings
+    assert finding.said == "it is not what was written: put back what it was, or go back to a backup"
+    assert book.trader("rebuild", "--apply").code == 0
+    assert answers(book)["rows_as_written"].findings == (finding,)
+    book.damage("UPDATE book_stamp SET seed = seed - 1")
+    assert answers(book)["rows_as_written"].verdict is Verdict.HOLDS

@@ -21,7 +21,7 @@ class _Checked(NamedTuple):
 
 _TABLES: Mapping[str, _Checked] = {
     "book_stamp": _Checked("''", "one", "kind, book_id, epoch, seed, created_us"),
-    "book_accounts": _Checked("account", "account", "account, orders_made, opened_us, updated_us"),
+    "book_accounts": _Checked("account", "account", "account, orders_made, signals_seen, opened_us, updated_us"),
     "book_orders": _Checked("account", "order_ref", "order_ref, updated_us, perm_id"),
     "book_reconciled": _Checked("account", "account", "account, at_us"),
     "book_signals": _Checked(
@@ -101,10 +101,13 @@ ROWS_AS_WRITTEN = Rule(
     says="What only its row tells of has the checksum of what was written there.",
     over="checked_rows",
     named=Named.ROW,
-    query="SELECT account, of || ' ' || id, 'it is not what was written' FROM changed_rows",
+    query="""
+        SELECT account, of || ' ' || id, 'it is not what was written'
+            || iif(of = 'book_stamp', ': put back what it was, or go back to a backup', '') FROM changed_rows""",
     plants=(
         "UPDATE book_stamp SET seed = 8",
         "UPDATE book_accounts SET opened_us = 1 WHERE account = 'two'",
+        "UPDATE book_accounts SET signals_seen = signals_seen - 1 WHERE account = 'one'",
         "UPDATE book_orders SET perm_id = 12 WHERE order_ref = 'one-1-0001'",
         "UPDATE book_reconciled SET at_us = at_us + 1",
         "UPDATE book_signals SET source = 'me' WHERE account = 'one' AND id = 'S-0002'",

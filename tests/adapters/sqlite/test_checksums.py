@@ -111,6 +111,7 @@ def test_what_a_day_has_written_is_as_it_was_written(traded: Path) -> None:
 
 CHANGES = {
     "UPDATE book_accounts SET updated_us = updated_us + 1": "book_accounts paper",
+    "UPDATE book_accounts SET signals_seen = signals_seen - 1": "book_accounts paper",
     "UPDATE book_orders SET perm_id = 77 WHERE order_ref = 'paper-1-0001'": "book_orders paper-1-0001",
     "UPDATE book_reconciled SET at_us = 3": "book_reconciled paper",
     "UPDATE book_signals SET probability = 0.81 WHERE id = 'S-0001'": "book_signals S-0001",

@@ -24,7 +24,7 @@ class Covered(NamedTuple):
 
 
 _OF_ACCOUNTS = (
-    Covered("book_accounts", "account", ("account", "orders_made", "opened_us", "updated_us")),
+    Covered("book_accounts", "account", ("account", "orders_made", "signals_seen", "opened_us", "updated_us")),
     Covered("book_orders", "order_ref", ("order_ref", "updated_us", "perm_id")),
     Covered("book_reconciled", "account", ("account", "at_us")),
     Covered(

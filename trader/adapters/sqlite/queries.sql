@@ -77,8 +77,9 @@ FROM (VALUES (?, ?, ?, ?)) AS now WHERE order_ref = now.column3 AND account = no
 -- name: set_account
 UPDATE book_accounts
 SET cash_micros = ?1, orders_made = max(orders_made, ?2), signals_seen = max(signals_seen, ?3), updated_us = ?4,
-    checksum = CASE checksum WHEN checksum(account, orders_made, opened_us, updated_us)
-               THEN checksum(account, max(orders_made, ?2), opened_us, ?4) ELSE checksum END
+    checksum = CASE checksum WHEN checksum(account, orders_made, signals_seen, opened_us, updated_us)
+               THEN checksum(account, max(orders_made, ?2), max(signals_seen, ?3), opened_us, ?4)
+               ELSE checksum END
 WHERE account = ?5 AND cash_micros = ?6
 
 -- name: count_events
@@ -171,7 +172,7 @@ INSERT INTO book_inputs (account, at_us, kind, data, checksum) VALUES (?1, ?2, ?
 
 -- name: insert_account
 INSERT INTO book_accounts (account, starting_cash_micros, cash_micros, opened_us, updated_us, checksum)
-VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, 0, ?4, ?5))
+VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, 0, 0, ?4, ?5))
 
 -- name: insert_stamp
 INSERT INTO book_stamp (one, kind, book_id, epoch, seed, created_us, checksum)

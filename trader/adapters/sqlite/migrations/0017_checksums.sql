@@ -3,7 +3,7 @@
 ALTER TABLE book_stamp ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
 UPDATE book_stamp SET checksum = checksum(kind, book_id, epoch, seed, created_us);
 ALTER TABLE book_accounts ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
-UPDATE book_accounts SET checksum = checksum(account, orders_made, opened_us, updated_us);
+UPDATE book_accounts SET checksum = checksum(account, orders_made, signals_seen, opened_us, updated_us);
 ALTER TABLE book_orders ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
 UPDATE book_orders SET checksum = checksum(order_ref, updated_us, perm_id);
 ALTER TABLE book_reconciled ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
