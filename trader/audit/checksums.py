@@ -1,6 +1,7 @@
 """Rows of which nothing else in the book tells: each has a checksum of what was written, and they are counted.
 
-Recorded inputs are never written again and are many: they are followed from where the last look has come to.
+Recorded inputs are never written again and are many: they are followed from where the last look has come to. Of the
+older ones each look takes some again, in turn: what was changed by hand beside a running daemon is found by it, too.
 """
 
 import sqlite3
@@ -46,22 +47,28 @@ _COUNTED = (
     "book_reconciled",
 )
 
+INPUTS_AGAIN = 5_000
+"""So many of the inputs that were followed already are taken again by each look: some hundredths of a second."""
+
 _MADE = f"""
 CREATE TEMP TABLE changed_rows (account, of, id);
-CREATE TEMP TABLE inputs_followed (seq);
-INSERT INTO inputs_followed VALUES (0);
+CREATE TEMP TABLE inputs_followed (newest, again);
+INSERT INTO inputs_followed VALUES (0, 0);
 CREATE TEMP VIEW checked_rows AS {" UNION ALL ".join(f"SELECT checksum FROM main.{table}" for table in _TABLES)};
 """  # noqa: S608  (our own names)
 
+_FOLLOWED = "SELECT newest, again FROM inputs_followed"
+_INPUTS = "(seq > :newest OR seq BETWEEN :first AND :last)"
+"""What a look takes of them: those that are new, and the next ones in turn."""
 _COMPARED = (
-    "DELETE FROM changed_rows WHERE of <> 'book_inputs'",
+    "DELETE FROM changed_rows WHERE of <> 'book_inputs' OR id BETWEEN :first AND :last",
     *(
         f"INSERT INTO changed_rows SELECT {account}, '{table}', {id_} FROM main.{table} "  # noqa: S608
-        f"WHERE {'seq > (SELECT seq FROM inputs_followed) AND' if table == 'book_inputs' else ''} "
-        f"checksum IS NOT checksum_of({columns})"
+        f"WHERE {_INPUTS if table == 'book_inputs' else 'TRUE'} AND checksum IS NOT checksum_of({columns})"
         for table, (account, id_, columns) in _TABLES.items()
     ),
-    "UPDATE inputs_followed SET seq = coalesce((SELECT max(seq) FROM main.book_inputs), 0)",
+    "UPDATE inputs_followed SET newest = coalesce((SELECT max(seq) FROM main.book_inputs), 0), "
+    "again = iif(:last < :newest, :last, 0)",
 )
 
 _WRITTEN = (
@@ -81,8 +88,10 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def compare(connection: sqlite3.Connection) -> None:
     """Find the rows that are not what was written."""
+    newest, again = connection.execute(_FOLLOWED).fetchone()
+    took = {"newest": newest, "first": again + 1, "last": min(again + INPUTS_AGAIN, newest)}
     for statement in _COMPARED:
-        connection.execute(statement)
+        connection.execute(statement, took)
 
 
 def write(connection: sqlite3.Connection) -> None:

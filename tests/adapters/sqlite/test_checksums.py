@@ -18,6 +18,7 @@ from trader.adapters.sqlite.checksums import checksum, differences
 from trader.adapters.sqlite.database import connect
 from trader.adapters.sqlite.queries import QUERIES
 from trader.adapters.sqlite.rows import Row, signal_row, to_us
+from trader.audit import checksums
 from trader.audit.besides import as_shipped
 from trader.audit.checksums import CHECKSUMS
 from trader.audit.reading import open_read_only
@@ -181,6 +182,27 @@ def test_what_is_written_again_is_as_it_was_written(traded: Path, change: str) -
     with closing(connect(traded)) as book:
         assert book.execute(QUERIES[name], book.execute(values).fetchone()).rowcount == 1
     assert found(traded) == Found([], [])
+
+
+def test_an_input_that_is_changed_after_it_was_looked_at_is_found_by_the_same_watch(
+    traded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon's looks take the old ones again in turn, and forget one that was put right."""
+    monkeypatch.setattr(checksums, "INPUTS_AGAIN", 2)
+    with closing(connect(traded)) as book:
+        for number in range(4):
+            book.execute(QUERIES["insert_input"], ("paper", number, "Tick", "{}"))
+    with closing(open_read_only(traded)) as book:
+        watch = Watch(book, as_shipped({}))
+
+        def names() -> list[str]:
+            return [finding.id for answer in watch.look(CHECKSUMS) for finding in answer.findings]
+
+        assert names() == []
+        by_hand(traded, "UPDATE book_inputs SET data = '[]' WHERE seq = 5")
+        assert [names() for _ in range(4)] == [[], [], ["book_inputs 5"], ["book_inputs 5"]]
+        by_hand(traded, "UPDATE book_inputs SET data = '{}' WHERE seq = 5")
+        assert [names() for _ in range(3)][-1] == []
 
 
 def test_what_a_stamp_says_is_as_it_was_written(traded: Path) -> None:
