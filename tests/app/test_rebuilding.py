@@ -312,6 +312,14 @@ def test_what_only_its_row_tells_of_is_named_and_taken_as_it_is(book: ReplayedBo
     assert said in book.one("SELECT data FROM book_events ORDER BY seq DESC LIMIT 1")
 
 
+def test_a_stamp_that_is_gone_is_not_made_anew(book: ReplayedBook) -> None:
+    book.damage("DELETE FROM book_stamp")
+    for arguments in (["--check"], ["--apply"]):
+        answer = book.trader("rebuild", *arguments)
+        assert (answer.code, answer.out.splitlines()[1:]) == (4, ["the book\tbook_stamp\tstamped once\tno row"])
+        assert "a stamp cannot be made anew: keep the file and go back to a backup" in answer.err
+
+
 def test_applying_to_a_sound_book_changes_nothing(book: ReplayedBook) -> None:
     before = book.db.read_bytes()
     assert book.trader("rebuild", "--apply").code == 0

@@ -130,6 +130,7 @@ def compare(connection: sqlite3.Connection, account: str) -> Comparison:
         tables = sides(connection, folded)
         made, needed = orders_made(connection, folded)
         changed = [*differences(connection, account)]
+        stamps = connection.execute(QUERIES["stamp"]).fetchall()
     finally:
         connection.execute("ROLLBACK")
     findings = [finding for projection, both in tables.items() for finding in _differences(projection, both)]
@@ -141,6 +142,8 @@ def compare(connection: sqlite3.Connection, account: str) -> Comparison:
     if made < needed:
         findings.append(Finding(f"account {account}", "book_accounts.orders_made", f"at least {needed}", str(made)))
     findings += [Finding(one.key or f"account {account}", one.table, one.written, one.found) for one in changed]
+    if not stamps:
+        findings.append(Finding("the book", "book_stamp", "stamped once", "no row"))
     return Comparison(folded.events, folded.findings, findings)
 
 
@@ -173,7 +176,9 @@ def orders_made(connection: sqlite3.Connection, folded: Folded) -> tuple[int, in
     """How many references the book says it has used in its epoch, and how many it has. Fewer would use one twice."""
     made = connection.execute("SELECT orders_made FROM book_accounts WHERE account = ?", (folded.account,)).fetchone()
     epoch = connection.execute("SELECT epoch FROM book_stamp").fetchone()
-    if made is None or epoch is None:
+    if epoch is None:
+        return 0, 0
+    if made is None:
         return 0, len(folded.orders)
     prefix = f"{folded.account}-{epoch[0]}-"
     numbers = [

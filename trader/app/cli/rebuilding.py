@@ -101,4 +101,6 @@ def _advice(comparison: "Comparison") -> str:
         return "the journal itself is damaged: keep the file and go back to a backup"
     if any(finding.where.startswith(("book_fills", "book_commissions")) for finding in comparison.book_findings):
         return "executions are never rewritten: keep the file and go back to a backup"
+    if any(finding.where == "book_stamp" for finding in comparison.book_findings):
+        return "a stamp cannot be made anew: keep the file and go back to a backup"
     return "stop the daemon, then `trader rebuild --apply`"
