@@ -1,4 +1,4 @@
-"""Recorded inputs are looked at once; what was found in them stays found."""
+"""Signals and inputs are followed, and the old ones taken again in turn; what was found in them stays found."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from contextlib import closing
 
 import pytest
 
+from trader.audit import checksums
 from trader.audit.besides import as_shipped
 from trader.audit.checksums import ROWS_AS_WRITTEN
 from trader.audit.proof import sound_book
@@ -39,6 +40,20 @@ def test_an_input_that_comes_later_is_looked_at(book: sqlite3.Connection) -> Non
     assert found(watch) == []
     book.execute("INSERT INTO book_inputs (seq, account, at_us, kind, data) VALUES (3, 'one', 1, 'Tick', '{}')")
     assert found(watch) == ["book_inputs 3"]
+
+
+def test_an_old_signal_is_looked_at_again_in_its_turn(
+    book: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six of them, two with each look, and then from the first on."""
+    monkeypatch.setattr(checksums, "AGAIN", 2)
+    watch = Watch(book, as_shipped({}))
+    assert found(watch) == []
+    book.execute("UPDATE book_signals SET source = 'me' WHERE account = 'two' AND id = 'S-0001'")
+    told = ["book_signals S-0001"]
+    assert [found(watch) for _ in range(5)] == [[], [], told, told, told]
+    book.execute("UPDATE book_signals SET source = 'momentum' WHERE account = 'two' AND id = 'S-0001'")
+    assert [found(watch) for _ in range(2)] == [[], []]
 
 
 def test_what_is_put_right_is_found_no_more(book: sqlite3.Connection) -> None:

@@ -1,7 +1,8 @@
 """Rows of which nothing else in the book tells: each has a checksum of what was written, and they are counted.
 
-Recorded inputs are never written again and are many: they are followed from where the last look has come to. Of the
-older ones each look takes some again, in turn: what was changed by hand beside a running daemon is found by it, too.
+Signals and recorded inputs are many, and those of yesterday are never written again: they are followed from where the
+last look has come to. Of the older ones each look takes some again, in turn: what was changed by hand beside a running
+daemon is found by it, too.
 """
 
 import sqlite3
@@ -47,29 +48,38 @@ _COUNTED = (
     "book_reconciled",
 )
 
-INPUTS_AGAIN = 5_000
-"""So many of the inputs that were followed already are taken again by each look: some hundredths of a second."""
+_FOLLOWED = ("book_signals", "book_inputs")
+AGAIN = 5_000
+"""So many rows that were looked at already are taken again by each look: some hundredths of a second."""
 
 _MADE = f"""
-CREATE TEMP TABLE changed_rows (account, of, id);
-CREATE TEMP TABLE inputs_followed (newest, again);
-INSERT INTO inputs_followed VALUES (0, 0);
+CREATE TEMP TABLE changed_rows (account, of, id, row);
+CREATE TEMP TABLE followed (of PRIMARY KEY, newest, again);
+INSERT INTO followed VALUES {", ".join(f"('{table}', 0, 0)" for table in _FOLLOWED)};
 CREATE TEMP VIEW checked_rows AS {" UNION ALL ".join(f"SELECT checksum FROM main.{table}" for table in _TABLES)};
 """  # noqa: S608  (our own names)
 
-_FOLLOWED = "SELECT newest, again FROM inputs_followed"
-_INPUTS = "(seq > :newest OR seq BETWEEN :first AND :last)"
-"""What a look takes of them: those that are new, and the next ones in turn."""
-_COMPARED = (
-    "DELETE FROM changed_rows WHERE of <> 'book_inputs' OR id BETWEEN :first AND :last",
-    *(
-        f"INSERT INTO changed_rows SELECT {account}, '{table}', {id_} FROM main.{table} "  # noqa: S608
-        f"WHERE {_INPUTS if table == 'book_inputs' else 'TRUE'} AND checksum IS NOT checksum_of({columns})"
-        for table, (account, id_, columns) in _TABLES.items()
-    ),
-    "UPDATE inputs_followed SET newest = coalesce((SELECT max(seq) FROM main.book_inputs), 0), "
-    "again = iif(:last < :newest, :last, 0)",
+_FIND = {
+    table: f"INSERT INTO changed_rows SELECT {account}, '{table}', {id_}, {'rowid' if table in _FOLLOWED else 0} "  # noqa: S608
+    f"FROM main.{table} WHERE checksum IS NOT checksum_of({columns})"
+    for table, (account, id_, columns) in _TABLES.items()
+}
+_COMPARED = tuple(
+    statement
+    for table, find in _FIND.items()
+    if table not in _FOLLOWED
+    for statement in (f"DELETE FROM changed_rows WHERE of = '{table}'", find)  # noqa: S608
 )
+_TAKEN = "SELECT newest, again + 1, min(again + ?, newest) FROM followed WHERE of = ?"
+_FOLLOW = {
+    table: (
+        f"DELETE FROM changed_rows WHERE of = '{table}' AND (row > :newest OR row BETWEEN :first AND :last)",  # noqa: S608
+        f"{_FIND[table]} AND (rowid > :newest OR rowid BETWEEN :first AND :last)",
+        f"UPDATE followed SET newest = coalesce((SELECT max(rowid) FROM main.{table}), 0), "  # noqa: S608
+        f"again = iif(:last < :newest, :last, 0) WHERE of = '{table}'",
+    )
+    for table in _FOLLOWED
+}
 
 _WRITTEN = (
     *(f"UPDATE {table} SET checksum = checksum_of({checked.columns})" for table, checked in _TABLES.items()),  # noqa: S608
@@ -88,10 +98,12 @@ def prepare(connection: sqlite3.Connection) -> None:
 
 def compare(connection: sqlite3.Connection) -> None:
     """Find the rows that are not what was written."""
-    newest, again = connection.execute(_FOLLOWED).fetchone()
-    took = {"newest": newest, "first": again + 1, "last": min(again + INPUTS_AGAIN, newest)}
     for statement in _COMPARED:
-        connection.execute(statement, took)
+        connection.execute(statement)
+    for table, statements in _FOLLOW.items():
+        newest, first, last = connection.execute(_TAKEN, (AGAIN, table)).fetchone()
+        for statement in statements:
+            connection.execute(statement, {"newest": newest, "first": first, "last": last})
 
 
 def write(connection: sqlite3.Connection) -> None:

@@ -188,7 +188,7 @@ def test_an_input_that_is_changed_after_it_was_looked_at_is_found_by_the_same_wa
     traded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A daemon's looks take the old ones again in turn, and forget one that was put right."""
-    monkeypatch.setattr(checksums, "INPUTS_AGAIN", 2)
+    monkeypatch.setattr(checksums, "AGAIN", 2)
     with closing(connect(traded)) as book:
         for number in range(4):
             book.execute(QUERIES["insert_input"], ("paper", number, "Tick", "{}"))
