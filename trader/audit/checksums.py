@@ -64,12 +64,14 @@ _FIND = {
     f"FROM main.{table} WHERE checksum IS NOT checksum_of({columns})"
     for table, (account, id_, columns) in _TABLES.items()
 }
+"""Table -> the statement that finds its changed rows."""
 _COMPARED = tuple(
     statement
     for table, find in _FIND.items()
     if table not in _FOLLOWED
     for statement in (f"DELETE FROM changed_rows WHERE of = '{table}'", find)  # noqa: S608
 )
+"""Of every other table: all its rows."""
 _TAKEN = "SELECT newest, again + 1, min(again + ?, newest) FROM followed WHERE of = ?"
 _FOLLOW = {
     table: (
@@ -80,6 +82,7 @@ _FOLLOW = {
     )
     for table in _FOLLOWED
 }
+"""Table -> its new rows, and those whose turn it is."""
 
 _WRITTEN = (
     *(f"UPDATE {table} SET checksum = checksum_of({checked.columns})" for table, checked in _TABLES.items()),  # noqa: S608
