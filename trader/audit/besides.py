@@ -1,6 +1,5 @@
 """What the audit knows besides the book: the schema as shipped, the exchange's hours, what may stay overnight."""
 
-import re
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
@@ -77,7 +76,10 @@ def tell(connection: sqlite3.Connection) -> None:
 
 def _spaced(sql: str) -> str:
     """A migrated book has other line breaks, and no blank before what was added to a table."""
-    return re.sub(r" ?([(),]) ?", r"\1", " ".join(sql.split()))
+    sql = " ".join(sql.split())
+    for sign in "(),":
+        sql = sql.replace(f" {sign}", sign).replace(f"{sign} ", sign)
+    return sql
 
 
 def _hours(number: int) -> tuple[int, int | None, int | None]:
