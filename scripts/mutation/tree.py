@@ -13,7 +13,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FOLDER = REPOSITORY / ".mutation"
 _COPIED = ("trader", "tests", "scripts", "config")
 _FILES = ("pyproject.toml", "README.md", "START_TRADER.sh")
-_UNWANTED = shutil.ignore_patterns("__pycache__", "*.db", "*.db-wal", "*.db-shm")
+_NO_SOURCE = ("__pycache__", "*.db", "*.db-wal", "*.db-shm")
+_UNWANTED = shutil.ignore_patterns(*_NO_SOURCE)
+_UNWANTED_OR_CODE = shutil.ignore_patterns(*_NO_SOURCE, "*.py")
 
 
 def prepare(area: Area) -> Path:
@@ -25,7 +27,7 @@ def prepare(area: Area) -> Path:
     for name in _FILES:
         shutil.copy2(REPOSITORY / name, place / name)
     for name in _COPIED:
-        _forget_what_is_gone(place / name, place / "mutants" / name)
+        _follow(place / name, place / "mutants" / name)
     (place / "setup.cfg").write_text(_configuration(area), "utf-8")
     return place
 
@@ -33,6 +35,13 @@ def prepare(area: Area) -> Path:
 def _mirror(source: Path, target: Path) -> None:
     shutil.copytree(source, target, dirs_exist_ok=True, ignore=_UNWANTED)
     _forget_what_is_gone(source, target)
+
+
+def _follow(source: Path, mutants: Path) -> None:
+    """Bring up to date what mutmut has made of it before: what is no code, as a schema, it copies once."""
+    _forget_what_is_gone(source, mutants)
+    if mutants.is_dir():
+        shutil.copytree(source, mutants, dirs_exist_ok=True, ignore=_UNWANTED_OR_CODE)
 
 
 def _forget_what_is_gone(source: Path, target: Path) -> None:

@@ -121,6 +121,21 @@ def test_every_explanation_is_of_lines_that_are_there() -> None:
         assert code.issuperset(one.was.splitlines()), one
 
 
+def test_what_is_no_code_is_brought_up_to_date_in_mutants_that_were_made_before(repository: Path) -> None:
+    """Tests of today fail on the schema of yesterday."""
+    area = Area("pipeline", ("trader/pipeline/*",), ("tests",))
+    schema = repository / "trader/pipeline/schema.sql"
+    schema.write_text("of yesterday")
+    mutants = tree.prepare(area) / "mutants/trader/pipeline"
+    mutants.mkdir(parents=True)
+    (mutants / "numbers.py").write_text("mutated")
+    for words in ("of yesterday", "of today"):
+        schema.write_text(words)
+        tree.prepare(area)
+        assert (mutants / "schema.sql").read_text() == words
+    assert (mutants / "numbers.py").read_text() == "mutated"
+
+
 def test_every_area_has_its_code_and_its_tests() -> None:
     root = tree.REPOSITORY
     for area in AREAS:
