@@ -89,7 +89,8 @@ def _without_triggers(connection: sqlite3.Connection, folded: Folded) -> Rebuilt
     rows = sum(_mend(connection, projection, tables[projection], folded.account) for projection in _BY_KEY)
     rows += sum(_mend_numbered(connection, projection, tables[projection], folded.account) for projection in NUMBERED)
     rows += _mend_account(connection, tables[ACCOUNT], folded)
-    take_as_it_is(connection, folded.account)  # of the rows that were just written
+    if rows:
+        take_as_it_is(connection, folded.account)  # those that were just written have no checksum yet
     for part in sorted({*triggers, *lost}):
         connection.execute(part.sql)
     return Rebuilt(rows + len(lost), taken)
