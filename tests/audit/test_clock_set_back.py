@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from small_book import a_small_book
 
 from trader.audit.besides import Knowledge, parts_of
 from trader.audit.entries import (
@@ -17,8 +18,6 @@ from trader.audit.journal import HALTS_AS_TOLD
 from trader.audit.orders import ONE_WORKING_ENTRY
 from trader.audit.plants import told, tripped, wanted
 from trader.audit.principles import ONE_OPENING_PER_BAR
-from trader.audit.proof import sound_book
-from trader.audit.reading import SCHEMA
 from trader.audit.rule import Rule, Verdict
 from trader.audit.watching import Watch
 
@@ -62,10 +61,8 @@ _OPENED_AGAIN = (
 @pytest.fixture
 def book() -> Iterator[sqlite3.Connection]:
     """A sound book, whose schema refuses nothing."""
-    with closing(sqlite3.connect(":memory:")) as shipped:
-        shipped.executescript(SCHEMA.read_text("utf-8"))
-        with closing(sound_book(shipped)) as sound:
-            yield sound
+    with closing(a_small_book()) as sound:
+        yield sound
 
 
 @pytest.mark.parametrize(
